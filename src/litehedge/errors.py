@@ -1,0 +1,50 @@
+"""One tree of errors. Each message says what is wrong, where, and what to do next."""
+
+from __future__ import annotations
+
+
+class LitehedgeError(Exception):
+    """Base of everything litehedge raises on purpose; the command line exits with `exit_code`."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        self.what = what
+        self.remedy = remedy
+        super().__init__(f"{what}: {remedy}" if remedy else what)
+
+
+class UsageError(LitehedgeError):
+    """A command was given something it cannot use. Nothing was started."""
+
+    exit_code = 2
+
+
+class ConfigError(LitehedgeError):
+    """The settings hold mistakes, all of them listed. Nothing was started."""
+
+    exit_code = 2
+
+
+class DataError(LitehedgeError):
+    """A file or a data set cannot be used. Nothing was imported or changed."""
+
+    exit_code = 2
+
+
+class BadMessage(LitehedgeError):
+    """One message of a feed cannot be read. It is counted, journaled and skipped."""
+
+
+class ArtefactError(LitehedgeError):
+    """A model artefact does not fit this data or this version. It is not loaded."""
+
+    exit_code = 2
+
+
+class OrderProtocolError(LitehedgeError):
+    """An order was told something its state does not allow. The engine halts."""
+
+
+class JournalError(LitehedgeError):
+    """The journal cannot be read or written. No order is sent without it."""

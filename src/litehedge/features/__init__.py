@@ -1,0 +1,1 @@
+"""Streaming statistics and the feature vector of a frame."""

@@ -1,0 +1,1 @@
+"""The margin account: wallets, legs, maintenance tiers, funding, fees, liquidation, ADL."""

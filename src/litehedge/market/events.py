@@ -1,0 +1,235 @@
+"""Everything that can happen, as frozen values with two times.
+
+``event_ns`` is when it happened, ``known_ns`` when we knew. Nothing may use an event before its
+``known_ns``. Market events come from feeds, account events from the venue, commands from people.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from litehedge.errors import BadMessage
+
+
+class Event(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """What every event carries."""
+
+    event_ns: int
+    known_ns: int
+
+
+# --- the market -------------------------------------------------------------------------------
+
+
+class Bar(Event, frozen=True, tag="bar", gc=False):
+    """A closed bar; ``event_ns`` is its close. Prices in USDT, `volume` in coins."""
+
+    asset: Literal["LTC", "BTC"]
+    interval_ns: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+class Trade(Event, frozen=True, tag="trade", gc=False):
+    """One (aggregated) trade; `taker_buys` tells which side crossed the spread."""
+
+    price: float
+    qty_ltc: float
+    taker_buys: bool
+
+
+class Book(Event, frozen=True, tag="book", gc=False):
+    """The top of the book and the depth within 1 % of mid on each side, in USDT."""
+
+    bid: float
+    ask: float
+    bid_depth_usdt: float
+    ask_depth_usdt: float
+
+
+class Liquidation(Event, frozen=True, tag="liquidation", gc=False):
+    """Forced closing of somebody's position; `side` is the side of the *position*."""
+
+    side: Literal["long", "short"]
+    notional_usdt: float
+
+
+class Funding(Event, frozen=True, tag="funding", gc=False):
+    """A funding settlement: longs pay shorts `rate` of the notional when it is positive."""
+
+    rate: float
+
+
+class OpenInterest(Event, frozen=True, tag="open_interest", gc=False):
+    """Open interest of the contract, in LTC."""
+
+    oi_ltc: float
+
+
+class Mark(Event, frozen=True, tag="mark", gc=False):
+    """The venue's mark price, at which it values margin."""
+
+    price: float
+
+
+class Tick(Event, frozen=True, tag="tick", gc=False):
+    """The clock: time has passed, whether or not the market spoke."""
+
+
+# --- our account ------------------------------------------------------------------------------
+
+
+class Opened(Event, frozen=True, tag="opened", gc=False):
+    """The account as the venue reports it when we start to guard a position (again)."""
+
+    wallet_usdt: float
+    second_wallet_usdt: float | None
+    qty_ltc: float
+    entry_usdt: float
+    leverage: float
+    isolated: bool
+
+
+class OrderAccepted(Event, frozen=True, tag="accepted", gc=False):
+    """The venue took the order."""
+
+    client_id: str
+
+
+class OrderRejected(Event, frozen=True, tag="rejected", gc=False):
+    """The venue refused the order; nothing of it was done."""
+
+    client_id: str
+    reason: str
+
+
+class OrderFilled(Event, frozen=True, tag="filled", gc=False):
+    """A (partial) fill: signed quantity, price, fee and slippage (both USDT, positive = cost)."""
+
+    client_id: str
+    leg: int
+    qty_ltc: float
+    price: float
+    fee_usdt: float
+    slippage_usdt: float
+
+
+class OrderExpired(Event, frozen=True, tag="expired", gc=False):
+    """What was left of an order is gone; `reason` says why."""
+
+    client_id: str
+    reason: str
+
+
+class OrderUnknown(Event, frozen=True, tag="unknown", gc=False):
+    """We cannot tell whether the venue has the order: it must be queried before any resend."""
+
+    client_id: str
+
+
+class FundingPaid(Event, frozen=True, tag="funding_paid", gc=False):
+    """The venue settled funding on our legs at `mark` with `rate`."""
+
+    mark: float
+    rate: float
+
+
+class Liquidated(Event, frozen=True, tag="liquidated", gc=False):
+    """The venue liquidated at `price`; `alive` tells whether any position is left."""
+
+    price: float
+    alive: bool
+
+
+# --- people -----------------------------------------------------------------------------------
+
+
+class Halt(Event, frozen=True, tag="halt", gc=False):
+    """Stop: nothing but cancels and reducing orders until `Resume`."""
+
+    reason: str
+
+
+class Resume(Event, frozen=True, tag="resume", gc=False):
+    """Go on; `word` must be the word that the screen asked to be typed."""
+
+    word: str
+
+
+class SetHedge(Event, frozen=True, tag="set_hedge", gc=False):
+    """Hold this hedge ratio until `until_ns`, whatever the model says."""
+
+    ratio: float
+    until_ns: int
+
+
+class Freeze(Event, frozen=True, tag="freeze", gc=False):
+    """Leave the hedge as it is until `until_ns`."""
+
+    until_ns: int
+
+
+class Follow(Event, frozen=True, tag="follow", gc=False):
+    """End any override: the policy decides again."""
+
+
+MarketEvent = Bar | Trade | Book | Liquidation | Funding | OpenInterest | Mark | Tick
+AccountEvent = (
+    Opened
+    | OrderAccepted
+    | OrderRejected
+    | OrderFilled
+    | OrderExpired
+    | OrderUnknown
+    | FundingPaid
+    | Liquidated
+)
+Command = Halt | Resume | SetHedge | Freeze | Follow
+AnyEvent = MarketEvent | AccountEvent | Command
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(AnyEvent)
+_BATCH_DECODER = msgspec.msgpack.Decoder(list[AnyEvent])
+
+
+def encode(event: AnyEvent) -> bytes:
+    """Return the event as bytes; `decode` gives back an equal event."""
+    return _ENCODER.encode(event)
+
+
+def encode_batch(events: list[AnyEvent]) -> bytes:
+    """Return a list of events as bytes."""
+    return _ENCODER.encode(events)
+
+
+def decode(payload: bytes) -> AnyEvent:
+    """Read one event.
+
+    Raises
+    ------
+    BadMessage
+        When the bytes are not an event.
+    """
+    try:
+        return _DECODER.decode(payload)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise BadMessage(f"not an event ({error})", "it is skipped") from None
+
+
+def decode_batch(payload: bytes) -> list[AnyEvent]:
+    """Read a list of events.
+
+    Raises
+    ------
+    BadMessage
+        When the bytes are not a list of events.
+    """
+    try:
+        return _BATCH_DECODER.decode(payload)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise BadMessage(f"not a batch of events ({error})", "it is skipped") from None

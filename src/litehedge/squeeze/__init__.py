@@ -1,0 +1,1 @@
+"""What a squeeze is, when the next one comes, and how sure we are."""

@@ -1,0 +1,138 @@
+"""The forecast of one frame, and what every forecaster must offer.
+
+Between model and policy a forecast travels as one row of numbers, so that kernels can use
+millions of them; `Forecast` is the same row with names, for people and journals. Whatever the
+model is, nothing downstream of this file knows.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from litehedge.squeeze.hazard import (
+    N_ONSET,
+    N_PEAK,
+    ONSET_EDGES,
+    PEAK_EDGES,
+    incidence,
+    incidence_at,
+    time_quantile,
+)
+from litehedge.squeeze.labels import SIDES
+from litehedge.squeeze.targets import PHASES, VOL_MINUTES
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+SEVERITY_LEVELS: Final[Floats] = np.array([0.1, 0.5, 0.9, 0.95, 0.99])
+N_SEVERITY: Final = len(SEVERITY_LEVELS)
+
+# Layout of a forecast row
+ONSET_AT: Final = 0  # (side, bin) hazards of onset
+PEAK_AT: Final = ONSET_AT + 2 * N_ONSET  # (side, bin) hazards of the peak, if inside
+SEVERITY_AT: Final = PEAK_AT + 2 * N_PEAK  # (side, level) log move onset to peak, bps
+PHASE_AT: Final = SEVERITY_AT + 2 * N_SEVERITY  # (phase,)
+VOL_AT: Final = PHASE_AT + len(PHASES)  # volatility per root minute over 5, 30, 120 minutes
+CONFIDENCE_AT: Final = VOL_AT + len(VOL_MINUTES)
+STATE_AT: Final = CONFIDENCE_AT + 1
+N_FORECAST: Final = STATE_AT + 1
+
+
+class ForecastState(enum.IntEnum):
+    """Whether a forecast may be relied on; anything but OK makes the policy more careful."""
+
+    OK = 0
+    DEGRADED = 1  # a feed the model was trained with is missing
+    COLD = 2  # not enough history since the start or the last gap
+    EXPIRED = 3  # the model is older than its card allows
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """When the next squeeze of each side starts, peaks, and how bad it gets.
+
+    Shapes: `onset_hazard` ``(side, 13)``; `onset_cif` the same, cumulated; `peak_hazard`
+    ``(side, 12)``; `severity_bps` ``(side, 5)`` at `SEVERITY_LEVELS`; `phase` ``(4,)`` over
+    normal, before, during, after; `vol` ``(3,)`` per root minute over 5, 30, 120 minutes.
+    """
+
+    end_ns: int
+    state: ForecastState
+    confidence: float
+    onset_hazard: Floats
+    onset_cif: Floats
+    peak_hazard: Floats
+    severity_bps: Floats
+    phase: Floats
+    vol: Floats
+
+    @classmethod
+    def of_row(cls, end_ns: int, row: Floats) -> Forecast:
+        """Read a row ``(N_FORECAST,)``."""
+        onset = row[ONSET_AT:PEAK_AT].reshape(2, N_ONSET)
+        cif = np.empty_like(onset)
+        incidence(onset, cif)
+        return cls(
+            end_ns=end_ns,
+            state=ForecastState(int(row[STATE_AT])),
+            confidence=float(row[CONFIDENCE_AT]),
+            onset_hazard=onset,
+            onset_cif=cif,
+            peak_hazard=row[PEAK_AT:SEVERITY_AT].reshape(2, N_PEAK),
+            severity_bps=row[SEVERITY_AT:PHASE_AT].reshape(2, N_SEVERITY),
+            phase=row[PHASE_AT:VOL_AT],
+            vol=row[VOL_AT:CONFIDENCE_AT],
+        )
+
+    def onset_probability(self, side: str, minutes: float) -> float:
+        """Return P(a squeeze of `side` starts within `minutes`)."""
+        return float(incidence_at(self.onset_cif[SIDES.index(side)], ONSET_EDGES, minutes))  # type: ignore[arg-type]
+
+    def onset_minutes(self, side: str, share: float = 0.5) -> float:
+        """Return when a squeeze of `side`, if one comes within the horizon, has started."""
+        return float(time_quantile(self.onset_cif[SIDES.index(side)], ONSET_EDGES, share))  # type: ignore[arg-type]
+
+    def peak_minutes(self, side: str, share: float = 0.5) -> float:
+        """Return when a running squeeze of `side` peaks, in minutes from now."""
+        hazards = self.peak_hazard[SIDES.index(side)][np.newaxis]  # type: ignore[arg-type]
+        cif = np.empty_like(hazards)
+        incidence(hazards, cif)
+        return float(time_quantile(cif[0], PEAK_EDGES, share))
+
+
+class Forecaster(Protocol):
+    """A model behind the final interface: streaming, explicit state, no I/O, never an exception.
+
+    `step` advances one frame of one phase; `batch` is many steps at once and must give the same
+    rows. A model without memory returns its state unchanged.
+    """
+
+    @property
+    def id(self) -> str:
+        """Name and version, as journals record it."""
+        ...
+
+    @property
+    def schema_hash(self) -> str:
+        """The feature schema the model was trained on."""
+        ...
+
+    def start(self, phases: int) -> Floats:
+        """Return the state before the first frame, for this many phases."""
+        ...
+
+    def step(self, state: Floats, phase: int, end_ns: int, features: Floats) -> Floats:
+        """Advance one frame in place; return the forecast row ``(N_FORECAST,)``.
+
+        `features` ``(feature,)`` may hold NaN; a cold or degraded input gives a row that says so.
+        """
+        ...
+
+    def batch(self, end_ns: Ints, features: Floats) -> Floats:
+        """Return the rows of consecutive frames of one phase, ``(frame, N_FORECAST)``."""
+        ...
