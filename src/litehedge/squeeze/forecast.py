@@ -91,15 +91,15 @@ class Forecast:
 
     def onset_probability(self, side: str, minutes: float) -> float:
         """Return P(a squeeze of `side` starts within `minutes`)."""
-        return float(incidence_at(self.onset_cif[SIDES.index(side)], ONSET_EDGES, minutes))  # type: ignore[arg-type]
+        return float(incidence_at(self.onset_cif[SIDES.index(side)], ONSET_EDGES, minutes))
 
     def onset_minutes(self, side: str, share: float = 0.5) -> float:
         """Return when a squeeze of `side`, if one comes within the horizon, has started."""
-        return float(time_quantile(self.onset_cif[SIDES.index(side)], ONSET_EDGES, share))  # type: ignore[arg-type]
+        return float(time_quantile(self.onset_cif[SIDES.index(side)], ONSET_EDGES, share))
 
     def peak_minutes(self, side: str, share: float = 0.5) -> float:
         """Return when a running squeeze of `side` peaks, in minutes from now."""
-        hazards = self.peak_hazard[SIDES.index(side)][np.newaxis]  # type: ignore[arg-type]
+        hazards = self.peak_hazard[SIDES.index(side)][np.newaxis]
         cif = np.empty_like(hazards)
         incidence(hazards, cif)
         return float(time_quantile(cif[0], PEAK_EDGES, share))
