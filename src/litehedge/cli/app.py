@@ -1,0 +1,57 @@
+"""Puts the commands together and turns every error into one clear message."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+import litehedge
+from litehedge.cli import data
+from litehedge.cli.common import complain
+from litehedge.errors import LitehedgeError
+
+app = typer.Typer(
+    name="litehedge",
+    help="Guards a leveraged Litecoin position: forecasts when a liquidation squeeze starts and "
+    "peaks, and hedges it behind hard limits.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.add_typer(data.app, name="data")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"litehedge {litehedge.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; exit 0 on success, 2 on unusable input, 1 on other failures."""
+    try:
+        code = app(standalone_mode=False)
+    except LitehedgeError as error:
+        complain(error)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        typer.echo("Stopped. Nothing half-done is left behind.", err=True)
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,75 @@
+"""What all commands share: home folder, settings, printing, complaining."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import platformdirs
+from rich.console import Console
+
+from litehedge.config import Settings
+from litehedge.errors import ConfigError, LitehedgeError
+from litehedge.settings import load_settings
+
+console = Console()
+"""Results for people go here (stdout)."""
+
+stderr = Console(stderr=True)
+"""Progress and complaints go here, so that ``--json -`` stays clean."""
+
+
+def home() -> Path:
+    """Return the folder of lake, journals and models: ``$LITEHEDGE_HOME`` or the platform's."""
+    configured = os.environ.get("LITEHEDGE_HOME", "")
+    return Path(configured) if configured else Path(platformdirs.user_data_dir("litehedge"))
+
+
+def settings_from(file: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read the settings file (``litehedge.toml`` here, if there is one), environment, overrides.
+
+    Raises
+    ------
+    ConfigError
+        When a file that was asked for is missing, or with every mistake in it.
+    """
+    path = file if file is not None else Path("litehedge.toml")
+    text = ""
+    if path.is_file():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise ConfigError(f"{path} is not UTF-8 text", "save it as UTF-8") from None
+    elif file is not None:
+        raise ConfigError(f"there is no settings file {file}", "give the path of a TOML file")
+    return load_settings(text, os.environ, overrides, where=str(path))
+
+
+def to_json(value: Any) -> bytes:
+    """Return indented JSON; NaN and infinity become null."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2)
+
+
+def write_json(value: Any, target: str) -> None:
+    """Write JSON to a file, or to stdout when `target` is ``-``."""
+    payload = to_json(value) + b"\n"
+    if target == "-":
+        sys.stdout.buffer.write(payload)
+        sys.stdout.buffer.flush()
+    else:
+        path = Path(target)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_bytes(payload)
+        partial.replace(path)
+
+
+def complain(error: LitehedgeError) -> None:
+    """Print an error: what is wrong, then what to do."""
+    stderr.print(f"[bold red]error:[/] {error.what}", highlight=False, soft_wrap=True)
+    if error.remedy:
+        stderr.print(f"  {error.remedy}", highlight=False, soft_wrap=True, markup=False)

@@ -1,0 +1,1 @@
+"""Bytes into events: archive files, and replay of what the lake holds."""

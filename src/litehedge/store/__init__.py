@@ -1,0 +1,1 @@
+"""Where state lives: the Parquet lake, the journal, packaged files."""
