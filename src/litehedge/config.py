@@ -134,11 +134,11 @@ class Plugin(_Section):
         0.01, lt=1, description="probability of liquidation above which the hedge grows"
     )
     release_probability: Share = Field(
-        0.0005, lt=1, description="probability of liquidation below which the hedge shrinks"
+        0.0005,
+        lt=1,
+        description="probability of liquidation below which the hedge shrinks, at 7 bps per trade",
     )
-    cost_width: NonNegative = Field(
-        0.5, description="how much the band widens with the cube root of trading cost"
-    )
+    step: Share = Field(0.5, description="rung of the ladder on which the hedge ratio moves")
 
     @model_validator(mode="after")
     def _band_is_open(self) -> Plugin:

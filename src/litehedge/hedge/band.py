@@ -1,0 +1,185 @@
+"""The band and the recommendation: what we tell the user, with the terms that made it."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from litehedge.hedge import plugin
+from litehedge.hedge import signals as sg
+from litehedge.hedge.exposure import hedged_distance
+from litehedge.hedge.policies import (
+    HAZARD,
+    LARGE_MOVE,
+    MARGIN_VOLATILITY,
+    ORACLE,
+    PLUGIN,
+    VOLATILITY_TARGET,
+    Policy,
+)
+from litehedge.squeeze.forecast import ForecastState
+from litehedge.units import BPS
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+
+TOLERANCE: Final = 1e-9
+
+
+class Action(enum.StrEnum):
+    """What to do with the hedge ratio."""
+
+    INCREASE = "increase"
+    DECREASE = "decrease"
+    MAINTAIN = "maintain"
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """The margin state a policy decides in.
+
+    `side` +1 long, -1 short; `ratio` the hedge ratio now; `equity_share` and `maintenance_rate`
+    as shares of the position's notional; `cost` of one trade as a fraction, funding included;
+    `distance` to liquidation as things stand, as a fraction of price.
+    """
+
+    side: float
+    ratio: float
+    price: float
+    position_ltc: float
+    equity_usdt: float
+    equity_share: float
+    maintenance_rate: float
+    distance: float
+    cost: float
+    location: int
+
+
+class Recommendation(msgspec.Struct, frozen=True):
+    """Increase, decrease or maintain the hedge ratio: with size, reason and confidence.
+
+    `lo` and `hi` are the band; `target` its edge nearest to `ratio`; `size_ltc` the signed change
+    of the hedge (positive: more hedge). `benefit_bps` is the liquidation loss that the change
+    avoids in expectation, `cost_bps` what it costs to put on and to take off again, both of the
+    position's notional.
+    """
+
+    action: Action
+    ratio: float
+    target: float
+    lo: float
+    hi: float
+    size_ltc: float
+    confidence: float
+    benefit_bps: float
+    cost_bps: float
+    reason: str
+
+
+def edge_of(ratio: float, lo: float, hi: float) -> tuple[Action, float]:
+    """Return what the band says about a hedge ratio, and the edge to move to."""
+    if ratio < lo - TOLERANCE:
+        return Action.INCREASE, lo
+    if ratio > hi + TOLERANCE:
+        return Action.DECREASE, hi
+    return Action.MAINTAIN, ratio
+
+
+def recommend(
+    policy: Policy, lo: float, hi: float, signals: Singles, situation: Situation
+) -> Recommendation:
+    """Turn a band into a recommendation that says why."""
+    action, target = edge_of(situation.ratio, lo, hi)
+    change = target - situation.ratio
+    cold = not situation_is_forecast(signals)
+    p_now = p_then = float("nan")
+    if not cold:
+        p_now = _probability(policy, signals, situation, situation.ratio)
+        p_then = _probability(policy, signals, situation, target)
+    avoided = (p_now - p_then) * situation.equity_share / BPS
+    return Recommendation(
+        action=action,
+        ratio=situation.ratio,
+        target=target,
+        lo=lo,
+        hi=hi,
+        size_ltc=change * situation.position_ltc,
+        confidence=float(np.nan_to_num(signals[sg.CONFIDENCE])),
+        benefit_bps=avoided if action is not Action.MAINTAIN else 0.0,
+        cost_bps=abs(change) * situation.cost / BPS * (2.0 if change > 0 else 1.0),
+        reason=_reason(policy, action, signals, situation, p_now, lo, hi),
+    )
+
+
+def situation_is_forecast(signals: Singles) -> bool:
+    """Tell whether the model speaks in this frame (it is neither cold nor expired)."""
+    return bool(signals[sg.STATE] < ForecastState.COLD and np.isfinite(signals[sg.VOL_30]))
+
+
+def _probability(policy: Policy, signals: Singles, s: Situation, ratio: float) -> float:
+    """P(liquidation within the plug-in's horizon), also shown beside other policies."""
+    parameters = policy.parameters if policy.kind == PLUGIN else _DEFAULT_HORIZON
+    return float(
+        plugin.liquidation_probability(
+            parameters, signals, s.side, ratio, s.equity_share, s.maintenance_rate, s.location
+        )
+    )
+
+
+_DEFAULT_HORIZON: Final = np.array([60.0, 0.0, 0.0, 1.0])
+
+
+def _percent(x: float) -> str:
+    if not np.isfinite(x):
+        return "unknown"
+    return f"{100 * x:.2g}%" if x < 0.1 else f"{100 * x:.0f}%"
+
+
+def _reason(
+    policy: Policy,
+    action: Action,
+    signals: Singles,
+    s: Situation,
+    p_now: float,
+    lo: float,
+    hi: float,
+) -> str:
+    naked = hedged_distance(s.side, 0.0, s.equity_share, s.maintenance_rate, s.location)
+    away = f"liquidation {_percent(naked)} away without hedge"
+    match policy.kind:
+        case k if k == PLUGIN and np.isfinite(p_now):
+            trust = max(0.05, float(signals[sg.CONFIDENCE]))
+            enter = policy.parameters[plugin.ENTER] * trust
+            release = plugin.release_probability(policy.parameters, s.cost) * trust
+            horizon = f"{policy.parameters[plugin.HORIZON_MIN]:.0f} min"
+            risk = f"P(liquidation in {horizon}) is {_percent(p_now)}"
+            if action is Action.INCREASE:
+                return f"{risk}, above {_percent(enter)}; {away}"
+            if action is Action.DECREASE:
+                return f"{risk}, below {_percent(release)}; {away}"
+            return f"{risk}, inside {_percent(release)} to {_percent(enter)}; {away}"
+        case k if k == PLUGIN:
+            return f"no forecast yet: the volatility rule stands in; {away}"
+        case k if k == MARGIN_VOLATILITY:
+            vol = float(signals[sg.VOL_RULE])
+            on, off, near = policy.parameters[:3]
+            if action is Action.INCREASE:
+                return f"volatility {vol:.4f} above {on:g} and {away}"
+            if action is Action.DECREASE:
+                return f"volatility {vol:.4f} below {off:g}"
+            return f"volatility {vol:.4f}; {away}, rule looks at {_percent(near)}"
+        case k if k == VOLATILITY_TARGET:
+            return f"volatility of 5-minute returns is {float(signals[sg.VOL_RULE]):.4f}"
+        case k if k == LARGE_MOVE:
+            return f"price moved {_percent(abs(float(signals[sg.MOVE_15M])))} in 15 min"
+        case k if k == HAZARD:
+            risky = 0 if s.side > 0 else 1
+            onset = float(signals[sg.ONSET + 3 * risky + 1])
+            return f"P(squeeze within 60 min) is {_percent(onset)}"
+        case k if k == ORACLE:
+            return "the oracle knows when the squeeze starts and peaks"
+        case _:
+            return f"hold {_percent(lo)}" if lo == hi else f"hold {_percent(lo)} to {_percent(hi)}"

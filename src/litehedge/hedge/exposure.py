@@ -1,0 +1,86 @@
+"""How far liquidation is, and how likely, at a given hedge ratio: shared by all policies."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from litehedge.hedge import signals as sg
+from litehedge.jit import kernel
+from litehedge.squeeze.forecast import N_SEVERITY, SEVERITY_LEVELS
+from litehedge.squeeze.hazard import tail_probability
+
+Singles = NDArray[np.float32]
+
+SAME_ACCOUNT, SECOND_VENUE, REDUCE = range(3)
+"""Where the hedge lives, as kernels know it; the order of `config.HedgeLocation`."""
+
+
+@kernel
+def hedged_distance(
+    side: float, ratio: float, equity_share: float, maintenance_rate: float, location: int
+) -> float:
+    """Return the adverse move, as a fraction of price, that liquidates at hedge ratio `ratio`.
+
+    With equity e and maintenance rate m as shares of the position's notional, after an adverse
+    move x: ``e - (1-h) x = m (1 + h) (1 -+ x)`` (same account), ``m (1 - h)`` when reducing.
+    Capped at 1; 0 when already under maintenance.
+    """
+    legs = 1.0 - ratio if location == REDUCE else 1.0 + ratio
+    free = equity_share - maintenance_rate * legs
+    if free <= 0.0:
+        return 0.0
+    slope = (1.0 - ratio) - side * maintenance_rate * legs
+    if slope <= 0.0:
+        return 1.0
+    return min(1.0, free / slope)
+
+
+@kernel
+def student4_tail(x: float) -> float:
+    """Return P(T > x) for Student's t with 4 degrees of freedom, in units of its own deviation.
+
+    Closed form; the variance of t4 is 2.
+    """
+    t = x * np.sqrt(2.0)
+    s = 1.0 + 0.25 * t * t
+    return 0.5 - 0.375 * (t / np.sqrt(s)) * (1.0 - t * t / (12.0 * s))
+
+
+@kernel
+def adverse_probability(signals: Singles, side: float, move: float, minutes: float) -> float:
+    """Return P(price moves against the position by `move` within `minutes`).
+
+    Diffusion with fat tails (first passage by reflection, Student t4) and, independently, the
+    onset of a squeeze that is worse than `move`. NaN when the forecast is cold.
+
+    Parameters
+    ----------
+    signals
+        One row of `signals`.
+    side
+        +1 for a long position, -1 for a short one.
+    move
+        Fraction of price.
+    minutes
+        Horizon, up to 240.
+    """
+    if move <= 0.0:
+        return 1.0
+    # Between the two forecast horizons volatility is interpolated in log time.
+    weight = min(1.0, max(0.0, np.log(minutes / 30.0) / np.log(4.0)))
+    vol = signals[sg.VOL_30] * (1.0 - weight) + signals[sg.VOL_120] * weight
+    diffuse = min(1.0, 2.0 * student4_tail(move / (vol * np.sqrt(minutes))))
+    risky = 0 if side > 0.0 else 1
+    base = sg.ONSET + risky * 3
+    if minutes <= 15.0:
+        onset = signals[base] * minutes / 15.0
+    elif minutes <= 60.0:
+        onset = signals[base] + (signals[base + 1] - signals[base]) * (minutes - 15.0) / 45.0
+    else:
+        onset = (
+            signals[base + 1] + (signals[base + 2] - signals[base + 1]) * (minutes - 60.0) / 180.0
+        )
+    first = sg.SEVERITY + risky * N_SEVERITY
+    squeezed = onset * tail_probability(signals, first, SEVERITY_LEVELS, move)
+    return 1.0 - (1.0 - diffuse) * (1.0 - squeezed)

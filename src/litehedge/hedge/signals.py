@@ -1,0 +1,86 @@
+"""What policies may look at in one frame: the forecast boiled down, plus what simple rules use.
+
+One float32 row per frame, so that years of 5-second frames fit in memory; engine and backtest
+read the same rounded numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from litehedge.features import vector as fv
+from litehedge.jit import kernel
+from litehedge.squeeze import forecast as fc
+from litehedge.squeeze.hazard import (
+    N_ONSET,
+    N_PEAK,
+    ONSET_EDGES,
+    PEAK_EDGES,
+    incidence,
+    incidence_at,
+)
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+
+HORIZONS_MIN: Final = (15.0, 60.0, 240.0)
+
+# Layout; pairs are (long squeeze, short squeeze)
+STATE: Final = 0
+CONFIDENCE: Final = 1
+ONSET: Final = 2  # (side, horizon) probability of an onset within 15, 60, 240 minutes
+PEAK_15: Final = ONSET + 2 * len(HORIZONS_MIN)  # (side,) P(a running squeeze peaks in 15 minutes)
+SEVERITY: Final = PEAK_15 + 2  # (side, level) severity quantiles, as a fraction of price
+DURING: Final = SEVERITY + 2 * fc.N_SEVERITY  # P(a squeeze is running)
+VOL_30: Final = DURING + 1  # forecast volatility per root minute over the next 30 minutes
+VOL_120: Final = VOL_30 + 1  # the same over 120 minutes
+SIGMA: Final = VOL_120 + 1  # slow volatility per root minute
+VOL_RULE: Final = SIGMA + 1  # volatility of 5-minute returns, span 60 minutes
+MOVE_15M: Final = VOL_RULE + 1  # log return over 15 minutes
+ORACLE: Final = MOVE_15M + 1  # (side,) 1 inside a squeeze, onset to peak: only known afterwards
+N_SIGNALS: Final = ORACLE + 2
+
+
+@kernel
+def write_signals(forecast: Floats, features: Floats, cif: Floats, out: Singles) -> None:
+    """Boil one forecast row and feature row down to signals; the oracle's entries become 0.
+
+    Shapes: `forecast` ``(N_FORECAST,)``; `features` ``(feature,)``; `cif` is scratch space
+    ``(2, 13)``; `out` ``(N_SIGNALS,)``.
+    """
+    out[STATE] = forecast[fc.STATE_AT]
+    out[CONFIDENCE] = forecast[fc.CONFIDENCE_AT]
+    onset = forecast[fc.ONSET_AT : fc.PEAK_AT].reshape(2, N_ONSET)
+    incidence(onset, cif)
+    for side in range(2):
+        for h in range(len(HORIZONS_MIN)):
+            out[ONSET + side * len(HORIZONS_MIN) + h] = incidence_at(
+                cif[side], ONSET_EDGES, HORIZONS_MIN[h]
+            )
+        alive = 1.0
+        for k in range(N_PEAK):
+            if PEAK_EDGES[k + 1] <= 15.0:
+                alive *= 1.0 - forecast[fc.PEAK_AT + side * N_PEAK + k]
+        out[PEAK_15 + side] = 1.0 - alive
+        for level in range(fc.N_SEVERITY):
+            i = side * fc.N_SEVERITY + level
+            out[SEVERITY + i] = forecast[fc.SEVERITY_AT + i] * 1e-4
+    out[DURING] = forecast[fc.PHASE_AT + 2]
+    out[VOL_30] = forecast[fc.VOL_AT + 1]
+    out[VOL_120] = forecast[fc.VOL_AT + 2]
+    out[SIGMA] = np.exp(features[fv.LOG_SIGMA])
+    out[VOL_RULE] = features[fv.VOL_RULE]
+    out[MOVE_15M] = features[fv.MOVE_15M]
+    out[ORACLE] = 0.0
+    out[ORACLE + 1] = 0.0
+
+
+@kernel
+def write_all_signals(forecasts: Floats, features: Floats, out: Singles) -> None:
+    """Do `write_signals` for many frames, ``(frame, ...)``."""
+    cif = np.empty((2, N_ONSET))
+    for i in range(out.shape[0]):
+        write_signals(forecasts[i], features[i], cif, out[i])

@@ -1,0 +1,1 @@
+"""Hard limits and the trading state: what outranks the model."""

@@ -1,0 +1,343 @@
+"""The hard limits: each a small pure function, all of them run, the strictest wins.
+
+A guard answers with the largest change of the hedge, in LTC, that it allows; infinity means that
+it has nothing to say. A guard can only shrink a change, so a verdict never raises risk, and a
+tighter limit never allows more. A change with positive `delta` adds hedge (protects); a negative
+one lifts hedge (raises the user's net exposure).
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from litehedge.config import Limits
+from litehedge.jit import kernel
+from litehedge.margin.tiers import maintenance
+from litehedge.risk.state import TradingState
+from litehedge.units import NS_PER_DAY, NS_PER_MINUTE
+
+Floats = NDArray[np.float64]
+
+
+class Code(enum.StrEnum):
+    """Why a change of the hedge was refused or cut. The order is that of the guards."""
+
+    TRADING_HALTED = "TRADING_HALTED"
+    TRADING_REDUCING = "TRADING_REDUCING"
+    NOTIONAL_ABOVE_LIMIT = "NOTIONAL_ABOVE_LIMIT"
+    LEVERAGE_ABOVE_LIMIT = "LEVERAGE_ABOVE_LIMIT"
+    RATIO_STEP_ABOVE_LIMIT = "RATIO_STEP_ABOVE_LIMIT"
+    ORDERS_PER_MINUTE_ABOVE_LIMIT = "ORDERS_PER_MINUTE_ABOVE_LIMIT"
+    ORDERS_PER_DAY_ABOVE_LIMIT = "ORDERS_PER_DAY_ABOVE_LIMIT"
+    COST_ABOVE_BUDGET = "COST_ABOVE_BUDGET"
+    DEPTH_SHARE_ABOVE_LIMIT = "DEPTH_SHARE_ABOVE_LIMIT"
+    MARGIN_BUFFER_BELOW_LIMIT = "MARGIN_BUFFER_BELOW_LIMIT"
+    PRICE_TOO_OLD = "PRICE_TOO_OLD"
+    ORDER_BELOW_MINIMUM = "ORDER_BELOW_MINIMUM"
+
+
+MEANING: Final[dict[Code, str]] = {
+    Code.TRADING_HALTED: "trading is halted: nothing is sent until a person resumes",
+    Code.TRADING_REDUCING: "only trades that lower the net exposure are allowed",
+    Code.NOTIONAL_ABOVE_LIMIT: "the hedge would be worth more than limits.max_hedge_notional_usdt",
+    Code.LEVERAGE_ABOVE_LIMIT: "lifting the hedge would leave more net leverage than allowed",
+    Code.RATIO_STEP_ABOVE_LIMIT: "the hedge ratio would move faster than allowed",
+    Code.ORDERS_PER_MINUTE_ABOVE_LIMIT: "too many orders in this minute",
+    Code.ORDERS_PER_DAY_ABOVE_LIMIT: "too many orders today (UTC)",
+    Code.COST_ABOVE_BUDGET: "today's cost budget is spent: only protecting trades",
+    Code.DEPTH_SHARE_ABOVE_LIMIT: "the order would take too much of the visible depth",
+    Code.MARGIN_BUFFER_BELOW_LIMIT: "the second leg would use up the margin buffer",
+    Code.PRICE_TOO_OLD: "the last price is too old to add risk on it",
+    Code.ORDER_BELOW_MINIMUM: "the venue does not take orders this small",
+}
+N_GUARDS: Final = len(Code)
+
+# What the limits are, as kernels see them
+LIMITS: Final = np.dtype(
+    [
+        ("max_hedge_notional", np.float64),  # USDT
+        ("max_leverage", np.float64),
+        ("max_ratio_per_minute", np.float64),
+        ("max_orders_per_minute", np.float64),
+        ("max_orders_per_day", np.float64),
+        ("daily_cost_share", np.float64),
+        ("max_depth_share", np.float64),
+        ("min_margin_buffer", np.float64),
+        ("equity_stop_share", np.float64),
+        ("max_price_age_s", np.float64),
+        ("min_notional", np.float64),  # USDT
+        ("lot", np.float64),  # LTC
+    ]
+)
+
+# What the guards remember between trades
+BUDGET: Final = np.dtype(
+    [
+        ("ratio_tokens", np.float64),
+        ("order_tokens", np.float64),
+        ("refilled_ns", np.int64),
+        ("day", np.int64),
+        ("orders_today", np.float64),
+        ("cost_today", np.float64),  # USDT
+        ("equity_start", np.float64),  # USDT
+        ("state", np.int64),  # TradingState
+    ]
+)
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """One guard's word: its closed code, and the numbers that made it speak."""
+
+    code: Code
+    wanted_ltc: float
+    allowed_ltc: float
+
+    def __str__(self) -> str:
+        return f"{self.code} wanted_ltc={self.wanted_ltc:.3f} allowed_ltc={self.allowed_ltc:.3f}"
+
+
+def limits_array(limits: Limits, min_notional_usdt: float, lot_ltc: float) -> NDArray[np.void]:
+    """Return the limits as a ``(1,)`` array of `LIMITS`."""
+    row = np.zeros(1, dtype=LIMITS)
+    row["max_hedge_notional"] = limits.max_hedge_notional_usdt
+    row["max_leverage"] = limits.max_leverage
+    row["max_ratio_per_minute"] = limits.max_ratio_per_minute
+    row["max_orders_per_minute"] = limits.max_orders_per_minute
+    row["max_orders_per_day"] = limits.max_orders_per_day
+    row["daily_cost_share"] = limits.daily_cost_share
+    row["max_depth_share"] = limits.max_depth_share
+    row["min_margin_buffer"] = limits.min_margin_buffer
+    row["equity_stop_share"] = limits.equity_stop_share
+    row["max_price_age_s"] = limits.max_price_age_s
+    row["min_notional"] = min_notional_usdt
+    row["lot"] = lot_ltc
+    return row
+
+
+def new_budget(equity_usdt: float) -> NDArray[np.void]:
+    """Return untouched budgets, a ``(1,)`` array of `BUDGET`."""
+    row = np.zeros(1, dtype=BUDGET)
+    row["equity_start"] = equity_usdt
+    row["refilled_ns"] = -1
+    row["day"] = -1
+    row["state"] = TradingState.ACTIVE
+    return row
+
+
+@kernel
+def refill(budgets: NDArray[np.void], limits: NDArray[np.void], now_ns: int) -> None:
+    """Let time flow into the budgets: tokens per minute, counters per UTC day."""
+    budget = budgets[0]
+    limit = limits[0]
+    if budget.refilled_ns < 0:
+        budget.ratio_tokens = limit.max_ratio_per_minute
+        budget.order_tokens = limit.max_orders_per_minute
+    else:
+        minutes = max(0, now_ns - budget.refilled_ns) / NS_PER_MINUTE
+        budget.ratio_tokens = min(
+            limit.max_ratio_per_minute,
+            budget.ratio_tokens + minutes * limit.max_ratio_per_minute,
+        )
+        budget.order_tokens = min(
+            limit.max_orders_per_minute,
+            budget.order_tokens + minutes * limit.max_orders_per_minute,
+        )
+    budget.refilled_ns = now_ns
+    day = now_ns // NS_PER_DAY
+    if day != budget.day:
+        budget.day = day
+        budget.orders_today = 0.0
+        budget.cost_today = 0.0
+
+
+@kernel
+def spend_order(budgets: NDArray[np.void], ratio: float) -> None:
+    """Take one order that moves the hedge ratio by `ratio` out of the budgets."""
+    budget = budgets[0]
+    budget.ratio_tokens -= ratio
+    budget.order_tokens -= 1.0
+    budget.orders_today += 1.0
+
+
+@kernel
+def spend_cost(budgets: NDArray[np.void], cost_usdt: float) -> None:
+    """Book fees and slippage of a fill against today's cost budget."""
+    budgets[0].cost_today += cost_usdt
+
+
+@kernel
+def equity_stopped(budgets: NDArray[np.void], limits: NDArray[np.void], equity: float) -> bool:
+    """Tell whether equity has fallen to the stop."""
+    return equity <= limits[0].equity_stop_share * budgets[0].equity_start
+
+
+# --- the guards, in the order of `Code` -------------------------------------------------------
+
+
+@kernel
+def allow_halted(state: int) -> float:
+    """HALTED allows nothing."""
+    return 0.0 if state >= 2 else np.inf
+
+
+@kernel
+def allow_reducing(state: int, delta: float) -> float:
+    """REDUCING allows no lifting of the hedge."""
+    return 0.0 if state >= 1 and delta < 0.0 else np.inf
+
+
+@kernel
+def allow_notional(delta: float, hedge: float, price: float, max_notional: float) -> float:
+    """Cap the worth of the hedge after the trade."""
+    if delta <= 0.0:
+        return np.inf
+    return max(0.0, max_notional / price - hedge)
+
+
+@kernel
+def allow_leverage(
+    delta: float, position: float, hedge: float, price: float, equity: float, max_leverage: float
+) -> float:
+    """Cap the net exposure, relative to equity, that lifting the hedge may lead to."""
+    if delta >= 0.0:
+        return np.inf
+    room = max_leverage * max(equity, 0.0) / price - abs(position - hedge)
+    return max(0.0, room)
+
+
+@kernel
+def allow_ratio_step(position: float, ratio_tokens: float) -> float:
+    """Cap the change of the hedge ratio per minute."""
+    return max(0.0, ratio_tokens) * position
+
+
+@kernel
+def allow_orders(tokens: float) -> float:
+    """Allow an order only while a whole token is left."""
+    return np.inf if tokens >= 1.0 else 0.0
+
+
+@kernel
+def allow_cost(delta: float, cost_today: float, equity: float, daily_share: float) -> float:
+    """Beyond the day's cost budget, allow only trades that protect."""
+    if delta > 0.0 or cost_today < daily_share * max(equity, 0.0):
+        return np.inf
+    return 0.0
+
+
+@kernel
+def allow_depth(depth_usdt: float, price: float, max_share: float) -> float:
+    """Cap the order at a share of the visible depth; unknown depth does not speak."""
+    if np.isnan(depth_usdt):
+        return np.inf
+    return max_share * max(depth_usdt, 0.0) / price
+
+
+@kernel
+def allow_margin(
+    delta: float, position: float, hedge: float, price: float, equity: float, buffer: float,
+    shares_margin: bool, tiers: Floats,
+) -> float:  # fmt: skip
+    """Keep a share of equity free of maintenance after a second leg in the same wallet grows.
+
+    Maintenance is convex in size, so the largest allowed hedge is found by halving.
+    """
+    if delta <= 0.0 or not shares_margin:
+        return np.inf
+    room = (1.0 - buffer) * equity - maintenance(position * price, tiers)
+    if maintenance((hedge + delta) * price, tiers) <= room:
+        return np.inf
+    low = 0.0
+    high = delta
+    if maintenance(hedge * price, tiers) > room:
+        return 0.0
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        if maintenance((hedge + middle) * price, tiers) <= room:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@kernel
+def allow_age(delta: float, age_s: float, max_age_s: float) -> float:
+    """Do not add risk on an old price."""
+    return 0.0 if delta < 0.0 and age_s > max_age_s else np.inf
+
+
+@kernel
+def allow_minimum(wanted: float, price: float, min_notional: float, is_reduce_only: bool) -> float:
+    """Refuse what the venue would refuse: too small an order that does not reduce its own leg."""
+    return 0.0 if wanted * price < min_notional and not is_reduce_only else np.inf
+
+
+@kernel
+def allowances(
+    delta: float, position: float, hedge: float, price: float, equity: float, depth_usdt: float,
+    age_s: float, shares_margin: bool, is_reduce_only: bool, budgets: NDArray[np.void],
+    limits: NDArray[np.void], tiers: Floats, out: Floats,
+) -> float:  # fmt: skip
+    """Run every guard on a wanted change of the hedge. Return the size to trade, in LTC.
+
+    Parameters
+    ----------
+    delta
+        Wanted change of the hedge in LTC; positive adds hedge.
+    position, hedge
+        Sizes of both legs in LTC, unsigned.
+    shares_margin
+        Whether both legs draw on one wallet.
+    is_reduce_only
+        Whether the order shrinks a leg at the venue.
+    out
+        ``(N_GUARDS,)``: what each guard allows, in the order of `Code`.
+
+    Returns
+    -------
+    float
+        ``|delta|`` cut to the strictest guard and rounded down to whole lots; 0 means refused.
+    """
+    budget = budgets[0]
+    limit = limits[0]
+    wanted = abs(delta)
+    out[0] = allow_halted(budget.state)
+    out[1] = allow_reducing(budget.state, delta)
+    out[2] = allow_notional(delta, hedge, price, limit.max_hedge_notional)
+    out[3] = allow_leverage(delta, position, hedge, price, equity, limit.max_leverage)
+    out[4] = allow_ratio_step(position, budget.ratio_tokens)
+    out[5] = allow_orders(budget.order_tokens)
+    out[6] = allow_orders(limit.max_orders_per_day - budget.orders_today)
+    out[7] = allow_cost(delta, budget.cost_today, equity, limit.daily_cost_share)
+    out[8] = allow_depth(depth_usdt, price, limit.max_depth_share)
+    out[9] = allow_margin(
+        delta, position, hedge, price, equity, limit.min_margin_buffer, shares_margin, tiers
+    )
+    out[10] = allow_age(delta, age_s, limit.max_price_age_s)
+    size = wanted
+    for i in range(N_GUARDS - 1):
+        size = min(size, out[i])
+    size = np.floor(size / limit.lot + 1e-9) * limit.lot
+    out[11] = allow_minimum(size, price, limit.min_notional, is_reduce_only)
+    return min(size, out[11])
+
+
+def verdicts(wanted_ltc: float, allowed: Floats) -> list[Verdict]:
+    """Return the word of every guard that cut or refused a change of `wanted_ltc`."""
+    return [
+        Verdict(code, wanted_ltc, float(allowed[i]))
+        for i, code in enumerate(Code)
+        if allowed[i] < wanted_ltc
+    ]
+
+
+def table() -> str:
+    """Return the table of codes as Markdown, for the manual."""
+    rows = ["| code | meaning |", "|---|---|"]
+    rows += [f"| `{code}` | {MEANING[code]} |" for code in Code]
+    return "\n".join(rows)
