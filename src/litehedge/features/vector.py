@@ -49,12 +49,10 @@ FAMILIES: Final[dict[str, tuple[str, ...]]] = {
         "ret_5m", "ret_15m", "ret_60m", "ret_240m", "ret_1440m",  # log return / (sigma sqrt(h))
         "fall_60m", "fall_240m", "fall_1440m",  # log(close / highest high) / (sigma sqrt(h))
         "rise_60m", "rise_240m", "rise_1440m",  # log(close / lowest low) / (sigma sqrt(h))
-        "move_15m",  # log return over 15 minutes, raw
     ),
     "volatility": (
         "log_sigma",  # log of sigma
         "vol_5m", "vol_15m", "vol_60m", "vol_240m", "vol_1440m",  # log(half-life vol / sigma)
-        "vol_rule",  # volatility of 5-minute returns, span 60 minutes, raw
         "range_vol_15m", "range_vol_60m",  # log(Parkinson volatility / sigma)
         "down_share_60m", "down_share_240m",  # (down - up) / (down + up) semivariance
         "jumpiness_60m",  # log(mean |r| / root mean r^2)
@@ -88,19 +86,22 @@ FAMILIES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "calendar": ("hour_sin", "hour_cos", "weekend"),
     "age": ("age_btc", "age_funding", "age_oi"),  # log1p(minutes)
+    "raw": (  # what rules and cost estimates use; models leave these out
+        "move_15m",  # log return over 15 minutes
+        "vol_rule",  # volatility of 5-minute returns, span 60 minutes
+        "volume_per_min",  # LTC per minute, mean of about an hour
+    ),
 }  # fmt: skip
 NAMES: Final = tuple(name for family in FAMILIES.values() for name in family)
 N_FEATURES: Final = len(NAMES)
 INDEX: Final = {name: i for i, name in enumerate(NAMES)}
 
-_PRICE, _VOLATILITY, _VOLUME, _MEMORY, _FUNDING, _OI, _BTC, _CALENDAR, _AGE = (
+_PRICE, _VOLATILITY, _VOLUME, _MEMORY, _FUNDING, _OI, _BTC, _CALENDAR, _AGE, _RAW = (
     INDEX[names[0]] for names in FAMILIES.values()
 )
-MOVE_15M: Final = INDEX["move_15m"]
 LOG_SIGMA: Final = INDEX["log_sigma"]
-VOL_RULE: Final = INDEX["vol_rule"]
-SQUEEZING_DOWN: Final = INDEX["squeezing_down"]
-SQUEEZING_UP: Final = INDEX["squeezing_up"]
+FUNDING_BPS: Final = INDEX["funding_bps"]
+MOVE_15M, VOL_RULE, VOLUME_PER_MIN = (INDEX[name] for name in FAMILIES["raw"])
 
 _HORIZONS: Final = (5, 15, 60, 240, 1440)  # minutes
 _EXTREMES: Final = (60, 240, 1440)  # minutes
@@ -285,7 +286,7 @@ def advance(
         out[_PRICE + 6 + i] = (log_close - highest) / unit
         out[_PRICE + 9 + i] = (log_close - lowest) / unit
     before = ring_get(ring, _RING_CLOSE, n, move_lag)
-    out[_PRICE + 12] = log_close - before
+    out[_RAW] = log_close - before
 
     # --- volatility
     slow = mean_get(m, _SQ_SLOW, warm[_SQ_SLOW])
@@ -294,16 +295,16 @@ def advance(
     for i in range(5):
         out[o + 1 + i] = 0.5 * _log_ratio(mean_get(m, _SQ_5 + i, warm[_SQ_5 + i]), slow)
     rule = mean_get(m, _SQ_RULE, warm[_SQ_RULE])
-    out[o + 6] = np.sqrt(rule * 5.0 / frame_minutes)
-    out[o + 7] = 0.5 * _log_ratio(mean_get(m, _RANGE_15, warm[_RANGE_15]), slow)
-    out[o + 8] = 0.5 * _log_ratio(mean_get(m, _RANGE_60, warm[_RANGE_60]), slow)
-    out[o + 9] = _share(mean_get(m, _DOWN_60, warm[_DOWN_60]), mean_get(m, _UP_60, warm[_UP_60]))
-    out[o + 10] = _share(
+    out[_RAW + 1] = np.sqrt(rule * 5.0 / frame_minutes)
+    out[o + 6] = 0.5 * _log_ratio(mean_get(m, _RANGE_15, warm[_RANGE_15]), slow)
+    out[o + 7] = 0.5 * _log_ratio(mean_get(m, _RANGE_60, warm[_RANGE_60]), slow)
+    out[o + 8] = _share(mean_get(m, _DOWN_60, warm[_DOWN_60]), mean_get(m, _UP_60, warm[_UP_60]))
+    out[o + 9] = _share(
         mean_get(m, _DOWN_240, warm[_DOWN_240]), mean_get(m, _UP_240, warm[_UP_240])
     )
     rms = np.sqrt(mean_get(m, _SQ_60, warm[_SQ_60]))
-    out[o + 11] = _log_ratio(mean_get(m, _ABS_60, warm[_ABS_60]), rms)
-    out[o + 12] = np.log1p(spread / (sigma * np.sqrt(frame_minutes)))
+    out[o + 10] = _log_ratio(mean_get(m, _ABS_60, warm[_ABS_60]), rms)
+    out[o + 11] = np.log1p(spread / (sigma * np.sqrt(frame_minutes)))
 
     # --- volume
     o = _VOLUME
@@ -311,6 +312,7 @@ def advance(
     for i in range(3):
         out[o + i] = _log_ratio(mean_get(m, _VOLUME_15 + i, warm[_VOLUME_15 + i]), week)
     hour_volume = mean_get(m, _VOLUME_60, warm[_VOLUME_60])
+    out[_RAW + 2] = hour_volume / frame_minutes
     if hour_volume > 0.0:
         out[o + 3] = np.log1p(volume / hour_volume)
         out[o + 5] = mean_get(m, _SIGNED_60, warm[_SIGNED_60]) / hour_volume

@@ -40,7 +40,9 @@ VOL_120: Final = VOL_30 + 1  # the same over 120 minutes
 SIGMA: Final = VOL_120 + 1  # slow volatility per root minute
 VOL_RULE: Final = SIGMA + 1  # volatility of 5-minute returns, span 60 minutes
 MOVE_15M: Final = VOL_RULE + 1  # log return over 15 minutes
-ORACLE: Final = MOVE_15M + 1  # (side,) 1 inside a squeeze, onset to peak: only known afterwards
+VOLUME: Final = MOVE_15M + 1  # LTC per minute, mean of about an hour
+FUNDING: Final = VOLUME + 1  # last settled funding rate, as a fraction
+ORACLE: Final = FUNDING + 1  # (side,) 1 inside a squeeze, onset to peak: only known afterwards
 N_SIGNALS: Final = ORACLE + 2
 
 
@@ -74,6 +76,8 @@ def write_signals(forecast: Floats, features: Floats, cif: Floats, out: Singles)
     out[SIGMA] = np.exp(features[fv.LOG_SIGMA])
     out[VOL_RULE] = features[fv.VOL_RULE]
     out[MOVE_15M] = features[fv.MOVE_15M]
+    out[VOLUME] = features[fv.VOLUME_PER_MIN]
+    out[FUNDING] = features[fv.FUNDING_BPS] * 1e-4
     out[ORACLE] = 0.0
     out[ORACLE + 1] = 0.0
 

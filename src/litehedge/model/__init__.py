@@ -1,0 +1,1 @@
+"""Models: training, artefacts, serving, evaluation."""

@@ -1,0 +1,1 @@
+"""Forecasters that the network has to beat, behind the same interface."""
