@@ -38,6 +38,7 @@ SETUP: Final = np.dtype(
         ("size", np.float64),  # LTC of the position as it was opened
         ("max_ratio", np.float64),
         ("collar", np.float64),  # fraction of the decision price
+        ("tick", np.float64),  # USDT
     ]
 )
 
@@ -50,6 +51,7 @@ def setup_array(settings: Settings, size_ltc: float) -> NDArray[np.void]:
     row["size"] = size_ltc
     row["max_ratio"] = settings.hedge.max_ratio
     row["collar"] = settings.limits.collar_bps * BPS
+    row["tick"] = settings.venue.tick_usdt
     return row
 
 
@@ -134,3 +136,14 @@ def order_quantity(setup: NDArray[np.void], change: float) -> tuple[int, float]:
     """
     leg = POSITION if setup[0].location == REDUCE else HEDGE
     return leg, -setup[0].side * change
+
+
+@kernel
+def collar_price(setup: NDArray[np.void], price: float, qty: float) -> float:
+    """Return the worst price of an order decided at `price`: inside the collar, on a tick."""
+    tick = setup[0].tick
+    if qty > 0.0:
+        ticks = np.floor(price * (1.0 + setup[0].collar) / tick + 1e-9)
+    else:
+        ticks = np.ceil(price * (1.0 - setup[0].collar) / tick - 1e-9)
+    return np.round(ticks * tick * 1e8) / 1e8

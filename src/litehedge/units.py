@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
 from litehedge.errors import UsageError
@@ -101,14 +100,3 @@ def describe_ns(span_ns: int) -> str:
         if span_ns >= size:
             return f"{span_ns / size:g}{unit}"
     return f"{span_ns / NS_PER_SECOND:g}s"
-
-
-def floor_to_step(value: Decimal, step: Decimal) -> Decimal:
-    """Round `value` towards zero to a whole number of `step`.
-
-    Examples
-    --------
-    >>> floor_to_step(Decimal("1.2349"), Decimal("0.001"))
-    Decimal('1.234')
-    """
-    return (value / step).to_integral_value(rounding=ROUND_DOWN) * step

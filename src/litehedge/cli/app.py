@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 import litehedge
@@ -42,16 +41,10 @@ def _root(
 def main() -> None:
     """Run the command line; exit 0 on success, 2 on unusable input, 1 on other failures."""
     try:
-        code = app(standalone_mode=False)
+        app()
     except LitehedgeError as error:
         complain(error)
         sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         typer.echo("Stopped. Nothing half-done is left behind.", err=True)
         sys.exit(130)
-    sys.exit(code if isinstance(code, int) else 0)

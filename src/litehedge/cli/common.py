@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import platformdirs
 from rich.console import Console
+from rich.markup import escape
 
 from litehedge.config import Settings
 from litehedge.errors import ConfigError, LitehedgeError
@@ -70,6 +71,6 @@ def write_json(value: Any, target: str) -> None:
 
 def complain(error: LitehedgeError) -> None:
     """Print an error: what is wrong, then what to do."""
-    stderr.print(f"[bold red]error:[/] {error.what}", highlight=False, soft_wrap=True)
+    stderr.print(f"[bold red]error:[/] {escape(error.what)}", highlight=False, soft_wrap=True)
     if error.remedy:
         stderr.print(f"  {error.remedy}", highlight=False, soft_wrap=True, markup=False)

@@ -16,9 +16,7 @@ from litehedge.jit import kernel
 from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.hazard import (
     N_ONSET,
-    N_PEAK,
     ONSET_EDGES,
-    PEAK_EDGES,
     incidence,
     incidence_at,
 )
@@ -32,10 +30,10 @@ HORIZONS_MIN: Final = (15.0, 60.0, 240.0)
 STATE: Final = 0
 CONFIDENCE: Final = 1
 ONSET: Final = 2  # (side, horizon) probability of an onset within 15, 60, 240 minutes
-PEAK_15: Final = ONSET + 2 * len(HORIZONS_MIN)  # (side,) P(a running squeeze peaks in 15 minutes)
-SEVERITY: Final = PEAK_15 + 2  # (side, level) severity quantiles, as a fraction of price
-DURING: Final = SEVERITY + 2 * fc.N_SEVERITY  # P(a squeeze is running)
-VOL_30: Final = DURING + 1  # forecast volatility per root minute over the next 30 minutes
+SEVERITY: Final = ONSET + 2 * len(HORIZONS_MIN)  # (side, level) quantiles, fraction of price
+VOL_30: Final = (
+    SEVERITY + 2 * fc.N_SEVERITY
+)  # forecast volatility per root minute over the next 30 minutes
 VOL_120: Final = VOL_30 + 1  # the same over 120 minutes
 SIGMA: Final = VOL_120 + 1  # slow volatility per root minute
 VOL_RULE: Final = SIGMA + 1  # volatility of 5-minute returns, span 60 minutes
@@ -62,15 +60,9 @@ def write_signals(forecast: Floats, features: Floats, cif: Floats, out: Singles)
             out[ONSET + side * len(HORIZONS_MIN) + h] = incidence_at(
                 cif[side], ONSET_EDGES, HORIZONS_MIN[h]
             )
-        alive = 1.0
-        for k in range(N_PEAK):
-            if PEAK_EDGES[k + 1] <= 15.0:
-                alive *= 1.0 - forecast[fc.PEAK_AT + side * N_PEAK + k]
-        out[PEAK_15 + side] = 1.0 - alive
         for level in range(fc.N_SEVERITY):
             i = side * fc.N_SEVERITY + level
             out[SEVERITY + i] = forecast[fc.SEVERITY_AT + i] * 1e-4
-    out[DURING] = forecast[fc.PHASE_AT + 2]
     out[VOL_30] = forecast[fc.VOL_AT + 1]
     out[VOL_120] = forecast[fc.VOL_AT + 2]
     out[SIGMA] = np.exp(features[fv.LOG_SIGMA])

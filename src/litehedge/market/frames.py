@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from litehedge.jit import kernel
 from litehedge.market import events as ev
 from litehedge.market import schema as sc
+from litehedge.units import NS_PER_HOUR
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -41,6 +42,7 @@ Ints = NDArray[np.int64]
 the atom, so its companion must come before it and a settlement at the same instant after it."""
 
 N_VALUES: Final = 5
+LIQUIDATIONS_ALIVE_NS: Final = 6 * NS_PER_HOUR
 
 # Rows of the fold's float state, before the ring of the last `per_frame` atoms
 _PARTIAL: Final = 0
@@ -92,7 +94,9 @@ def _start_atom(state: Floats, clock: Ints) -> None:
         partial[column] = np.nan
     for column in range(sc.BTC_HIGH, sc.FIRST_AGE):
         partial[column] = np.nan
-    known = clock[_LAST + sc.FEED_LIQUIDATIONS] != _NEVER
+    # Nothing liquidated is zero while the feed lives, and unknown once it has long been silent.
+    last = clock[_LAST + sc.FEED_LIQUIDATIONS]
+    known = last != _NEVER and clock[_INDEX] * clock[_ATOM_NS] - last < LIQUIDATIONS_ALIVE_NS
     partial[sc.LIQUIDATED_LONGS] = 0.0 if known else np.nan
     partial[sc.LIQUIDATED_SHORTS] = 0.0 if known else np.nan
 

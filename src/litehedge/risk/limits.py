@@ -176,6 +176,12 @@ def equity_stopped(budgets: NDArray[np.void], limits: NDArray[np.void], equity: 
     return equity <= limits[0].equity_stop_share * budgets[0].equity_start
 
 
+@kernel
+def whole_lots(qty: float, lot: float) -> float:
+    """Round an unsigned quantity down to whole lots, to the float nearest to that decimal."""
+    return np.round(np.floor(qty / lot + 1e-9) * lot * 1e8) / 1e8
+
+
 # --- the guards, in the order of `Code` -------------------------------------------------------
 
 
@@ -322,7 +328,7 @@ def allowances(
     size = wanted
     for i in range(N_GUARDS - 1):
         size = min(size, out[i])
-    size = np.floor(size / limit.lot + 1e-9) * limit.lot
+    size = whole_lots(size, limit.lot)
     out[11] = allow_minimum(size, price, limit.min_notional, is_reduce_only)
     return min(size, out[11])
 

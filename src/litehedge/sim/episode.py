@@ -15,7 +15,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from litehedge.decision import decision, order_quantity, sizes
+from litehedge.decision import collar_price, decision, order_quantity, sizes
 from litehedge.hedge.policies import N_MEMORY
 from litehedge.jit import kernel, parallel_kernel
 from litehedge.margin.account import (
@@ -28,7 +28,7 @@ from litehedge.margin.account import (
     liquidate_within,
 )
 from litehedge.risk.limits import N_GUARDS, spend_cost, spend_order
-from litehedge.sim.execution import execute, observe_bar
+from litehedge.sim.execution import execute, observe_bar, observe_bars
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -148,8 +148,7 @@ def run_episode(
             if change != 0.0:
                 spend_order(budgets, abs(change) / position)
                 pending_leg, pending_qty = order_quantity(setup, change)
-                direction = 1.0 if pending_qty > 0.0 else -1.0
-                pending_limit = close * (1.0 + direction * setup[0].collar)
+                pending_limit = collar_price(setup, close, pending_qty)
                 pending_due = i + 1 + delay
         if record:
             path[i - start, PATH_EQUITY] = worth
@@ -189,8 +188,8 @@ def run_episodes(
     nothing = np.empty((0, N_PATH))
     for e in numba.prange(starts.size):
         liquidity = np.zeros((2, 3))
-        for i in range(max(0, starts[e] - warm_bars), starts[e]):
-            observe_bar(liquidity, bars[i, 0], bars[i, 3], bars[i, 4], decay_sq, decay_vol)
+        before = bars[max(0, starts[e] - warm_bars) : starts[e]]
+        observe_bars(liquidity, before, decay_sq, decay_vol)
         run_episode(
             end_ns, bars, funding, signals, starts[e], stops[e], bar_minutes, delay, decay_sq,
             decay_vol, liquidity, kind, parameters, setups[e : e + 1], books[e : e + 1],

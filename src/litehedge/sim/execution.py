@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from litehedge.features.windows import decay_of_half_life, decay_of_span, mean_get, mean_push
 from litehedge.hedge.costs import slippage_rate
 from litehedge.jit import kernel
+from litehedge.risk.limits import whole_lots
 
 Floats = NDArray[np.float64]
 
@@ -40,6 +41,13 @@ def observe_bar(
 
 
 @kernel
+def observe_bars(liquidity: Floats, bars: Floats, decay_sq: float, decay_vol: float) -> None:
+    """Let the venue see many closed bars, ``(bar, 5)``."""
+    for i in range(bars.shape[0]):
+        observe_bar(liquidity, bars[i, 0], bars[i, 3], bars[i, 4], decay_sq, decay_vol)
+
+
+@kernel
 def execute(
     qty: float, limit: float, open_: float, volume: float, bar_minutes: float, liquidity: Floats,
     costs: NDArray[np.void], lot: float,
@@ -61,7 +69,7 @@ def execute(
         Filled signed quantity, price, fee, slippage (USDT, both positive = cost); quantity 0
         when the collar or an empty bar left nothing.
     """
-    most = np.floor(costs[0].max_bar_share * volume / lot + 1e-9) * lot
+    most = whole_lots(costs[0].max_bar_share * volume, lot)
     size = min(abs(qty), most)
     if size <= 0.0:
         return 0.0, 0.0, 0.0, 0.0

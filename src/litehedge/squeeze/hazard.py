@@ -117,7 +117,9 @@ def log_likelihood(hazards: Floats, last_bin: int, cause: int) -> float:
 
 
 @kernel
-def tail_probability(values: NDArray[np.floating[Any]], first: int, levels: Floats, x: float) -> float:
+def tail_probability(
+    values: NDArray[np.floating[Any]], first: int, levels: Floats, x: float
+) -> float:
     """Return P(severity > x) from quantiles at rising levels: log-linear inside, Pareto above.
 
     Below the first quantile the probability falls linearly from 1 at zero. Above the last one

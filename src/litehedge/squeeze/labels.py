@@ -65,6 +65,7 @@ LIQUIDATION_QUANTILE: Final = 0.995
 CALM_QUANTILE: Final = 0.95
 OI_FALL: Final = -0.005
 _OI_FRESH_S: Final = 900.0
+_UNKNOWN, _CALM, _NOISY = -1, 0, 1
 
 
 def spec_hash() -> str:
@@ -133,13 +134,14 @@ def _triggers(
 
 @kernel
 def _find(
-    fired: NDArray[np.bool_], against: Floats, along: Floats, noisy: NDArray[np.bool_],
-    has_liquidations: bool, walk_back: int, quiet: int, silent: int, longest: int, out: Ints,
+    fired: NDArray[np.bool_], against: Floats, along: Floats, noise: NDArray[np.int8],
+    walk_back: int, quiet: int, silent: int, longest: int, out: Ints,
 ) -> int:  # fmt: skip
     """Walk through one segment for one side. `out` rows: onset, trigger, peak, end, complete.
 
     `against` and `along` are log extremes turned so that the squeeze makes `along` fall: for a
-    long squeeze high and low, for a short squeeze -low and -high.
+    long squeeze high and low, for a short squeeze -low and -high. `noise` tells whether
+    liquidations are calm, noisy, or not known.
     """
     n = fired.size
     found = 0
@@ -168,16 +170,15 @@ def _find(
                 rebound = max(rebound, against[end])
             quiet_for = end - peak
             taken_back = rebound - along[peak] > RETRACED * (against[top] - along[peak])
-            calm = (not has_liquidations) or not noisy[end]
+            calm = noise[end] != _NOISY
             ended = calm and (quiet_for >= silent or (quiet_for >= quiet and taken_back))
             ended = ended or end - top >= longest
         near = against[top] - NEAR_EXTREME * (against[top] - along[peak])
         onset = i - 1
         while against[onset] < near:
             onset -= 1
-        if has_liquidations:
-            while onset < i - 1 and not noisy[onset + 1]:
-                onset += 1
+        while onset < i - 1 and noise[onset + 1] == _CALM:
+            onset += 1
         out[found, 0] = onset
         out[found, 1] = i
         out[found, 2] = peak
@@ -190,17 +191,22 @@ def _find(
 
 
 def _trailing_quantile(values: Floats, frame_minutes: float, quantile: float) -> Floats:
+    """Quantile of the last 30 days, NaN before a day of observations."""
     window = frames_per(TRAILING_DAYS * MINUTES_PER_DAY, frame_minutes)
-    rolled = pl.Series(values, dtype=pl.Float64).rolling_quantile(
-        quantile, window_size=window, min_samples=frames_per(MINUTES_PER_DAY, frame_minutes)
+    rolled = (
+        pl.Series(values, dtype=pl.Float64)
+        .fill_nan(None)
+        .rolling_quantile(
+            quantile, window_size=window, min_samples=frames_per(MINUTES_PER_DAY, frame_minutes)
+        )
     )
-    return rolled.to_numpy()
+    return rolled.fill_null(np.nan).to_numpy()
 
 
 def _rolling_sum(values: Floats, window: int) -> Floats:
-    padded = np.concatenate(([0.0], np.cumsum(values)))
-    starts = np.maximum(np.arange(values.size) + 1 - window, 0)
-    return padded[1:] - padded[starts]
+    """Sum of the last `window` values, NaN where one of them is missing."""
+    rolled = pl.Series(values, dtype=pl.Float64).fill_nan(None).rolling_sum(window)
+    return rolled.fill_null(np.nan).to_numpy()
 
 
 def catalogue(frames: Frames) -> list[Squeeze]:
@@ -230,13 +236,12 @@ def _in_segment(values: Floats, ends: Ints, frame_ns: int, side: Side) -> Iterat
 
     column = sc.LIQUIDATED_LONGS if side == "long" else sc.LIQUIDATED_SHORTS
     liquidated = values[:, column]
-    has_liquidations = bool(np.isfinite(liquidated).any())
-    noisy = np.zeros(close.size, dtype=np.bool_)
-    if has_liquidations:
-        liquidated = np.nan_to_num(liquidated)
-        burst = _rolling_sum(liquidated, lag)
-        fired &= burst >= np.nan_to_num(_trailing_quantile(burst, minutes, LIQUIDATION_QUANTILE))
-        noisy = liquidated > np.nan_to_num(_trailing_quantile(liquidated, minutes, CALM_QUANTILE))
+    burst = _rolling_sum(liquidated, lag)
+    unusual = _trailing_quantile(burst, minutes, LIQUIDATION_QUANTILE)
+    fired &= ~(burst < unusual)
+    usual = _trailing_quantile(liquidated, minutes, CALM_QUANTILE)
+    noise = np.where(liquidated > usual, _NOISY, _CALM).astype(np.int8)
+    noise[~np.isfinite(liquidated) | ~np.isfinite(usual)] = _UNKNOWN
     oi = np.where(
         values[:, sc.FIRST_AGE + sc.FEED_OPEN_INTEREST] <= _OI_FRESH_S,
         values[:, sc.OPEN_INTEREST],
@@ -251,7 +256,7 @@ def _in_segment(values: Floats, ends: Ints, frame_ns: int, side: Side) -> Iterat
         against, along = -along, -against
     out = np.zeros((int(fired.sum()), 5), dtype=np.int64)
     found = _find(
-        fired, against, along, noisy, has_liquidations,
+        fired, against, along, noise,
         frames_per(WALK_BACK_MINUTES, minutes), frames_per(QUIET_MINUTES, minutes),
         frames_per(SILENT_MINUTES, minutes), frames_per(LONGEST_MINUTES, minutes), out,
     )  # fmt: skip
@@ -277,9 +282,9 @@ def _in_segment(values: Floats, ends: Ints, frame_ns: int, side: Side) -> Iterat
             severity_bps=float(move / BPS),
             severity_sigma=float(move / (sigma[trigger] * np.sqrt(lasted))),
             retrace_60m=float(retrace),
-            liquidated_usdt=float(liquidated[during].sum()) if has_liquidations else np.nan,
+            liquidated_usdt=float(liquidated[during].sum()),
             oi_change=float(oi_change[trigger]),
             tier=2 if move / BPS >= SECOND_TIER_BPS else 1,
-            proxy=not has_liquidations and bool(np.isnan(oi_change[trigger])),
+            proxy=bool(np.isnan(unusual[trigger]) and np.isnan(oi_change[trigger])),
             complete=bool(complete),
         )

@@ -24,6 +24,7 @@ from litehedge.model.baselines.logistic import (
     LogisticWeights,
     write_design,
 )
+from litehedge.model.sklearn import sklearn_module
 from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.hazard import ONSET_EDGES, PEAK_EDGES, bin_of
 from litehedge.squeeze.targets import PHASES, VOL_MINUTES, Targets
@@ -79,7 +80,7 @@ def fit(
     UsageError
         When scikit-learn is missing or the data hold too few squeezes.
     """
-    linear_model = _sklearn("linear_model")
+    linear_model = sklearn_module("linear_model")
     features = np.concatenate([s.features for s in samples])
     warm = np.isfinite(features[:, fv.LOG_SIGMA])
     features = features[warm]
@@ -158,15 +159,6 @@ def fit(
         ),
         counts,
     )
-
-
-def _sklearn(module: str) -> Any:
-    try:
-        return __import__(f"sklearn.{module}", fromlist=[module])
-    except ImportError:
-        raise UsageError(
-            "training needs scikit-learn", "install it with: pip install 'litehedge[train]'"
-        ) from None
 
 
 def _standards(inputs: Floats) -> tuple[Floats, Floats]:
@@ -262,7 +254,7 @@ def _fit_severity(linear_model: Any, design: Floats, severity_bps: Floats) -> Fl
 def _fit_phase(linear_model: Any, design: Floats, phase: Ints) -> Floats:
     weights = np.zeros((len(PHASES), 1 + N_DESIGN))
     weights[:, 0] = -20.0  # a phase that never occurred
-    model = linear_model.LogisticRegression(C=0.03, max_iter=200, tol=1e-4)
+    model = linear_model.LogisticRegression(C=0.03, max_iter=100, tol=1e-4)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.fit(design, phase)

@@ -1,0 +1,366 @@
+"""Backtests: thousands of episodes through the compiled loop, or one run with every decision.
+
+The fast path answers "what happens to a position opened at any time"; the faithful path drives
+the engine through the runner and tells each decision. Both call the same kernels, and a test
+holds them equal on the same bars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from litehedge.config import Settings
+from litehedge.decision import setup_array
+from litehedge.effects import Decision, Effect
+from litehedge.engine_state import start as start_engine
+from litehedge.errors import UsageError
+from litehedge.hedge.costs import costs_array
+from litehedge.hedge.policies import Policy, static
+from litehedge.margin.account import ACCOUNT, distance, equity, new_account
+from litehedge.margin.tiers import TierTable
+from litehedge.market import events as ev
+from litehedge.ports import Journal
+from litehedge.risk.limits import BUDGET, limits_array, new_budget
+from litehedge.runner import run
+from litehedge.sim.episode import (
+    N_PATH,
+    OUTCOME,
+    PATH_DISTANCE,
+    PATH_EQUITY,
+    PATH_RATIO,
+    run_episode,
+    run_episodes,
+)
+from litehedge.sim.execution import liquidity_decays
+from litehedge.sim.venue import Opening, SimVenue, open_account
+from litehedge.squeeze.forecast import Forecaster
+from litehedge.tape import Tape
+from litehedge.units import NS_PER_DAY, NS_PER_MS
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+STATIC_GRID: Final = np.linspace(0.0, 1.0, 21)
+LIQUIDITY_WARM_MINUTES: Final = 1440
+
+
+def with_position(settings: Settings, side: str, leverage: float) -> Settings:
+    """Return the settings with another position."""
+    position = settings.position.model_copy(update={"side": side, "leverage": leverage})
+    return settings.model_copy(update={"position": position})
+
+
+# --- episodes ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Episodes:
+    """Where episodes begin and end, as bar numbers, ``(episode,)``."""
+
+    starts: Ints
+    stops: Ints
+
+    def __len__(self) -> int:
+        return int(self.starts.size)
+
+
+def episodes(tape: Tape, length_ns: int, every_ns: int, warm_ns: int = NS_PER_DAY) -> Episodes:
+    """Lay episodes of `length_ns` on the tape, one every `every_ns` (on the clock, UTC).
+
+    Each lies within one stretch without a gap, at least `warm_ns` after the stretch began.
+
+    Raises
+    ------
+    UsageError
+        When none fits.
+    """
+    bars = length_ns // tape.bar_ns
+    warm = warm_ns // tape.bar_ns
+    opens = tape.end_ns - tape.bar_ns
+    broken = np.flatnonzero(np.diff(tape.end_ns) != tape.bar_ns) + 1
+    run_starts = np.concatenate(([0], broken))
+    run_stops = np.concatenate((broken, [len(tape)]))
+    candidates = np.flatnonzero(opens % every_ns == 0)
+    run_of = np.searchsorted(run_starts, candidates, side="right") - 1
+    fits = (candidates - warm >= run_starts[run_of]) & (candidates + bars <= run_stops[run_of])
+    starts = candidates[fits]
+    if starts.size == 0 or bars < 1:
+        longest = int((run_stops - run_starts).max()) * tape.bar_ns / NS_PER_DAY
+        raise UsageError(
+            f"no episode of {length_ns / NS_PER_DAY:g} days fits into the data",
+            f"the longest stretch without a gap is {longest:.1f} days, of which "
+            f"{warm_ns / NS_PER_DAY:g} warm up; choose shorter --episodes",
+        )
+    return Episodes(starts, starts + bars)
+
+
+def run_grid(
+    tape: Tape, where: Episodes, settings: Settings, tiers: TierTable, policy: Policy
+) -> NDArray[np.void]:
+    """Run every episode with one policy, side and leverage. Return `OUTCOME`, ``(episode,)``.
+
+    A static policy holds a smaller position from the start, at no cost.
+    """
+    n = len(where)
+    books = np.zeros(n, dtype=ACCOUNT)
+    setups = np.zeros(n, dtype=setup_array(settings, 1.0).dtype)
+    budgets = np.zeros(n, dtype=BUDGET)
+    template = setup_array(settings, 1.0)[0]
+    for e, at in enumerate(where.starts.tolist()):
+        plan = open_account(settings, float(tape.bars[at, 0]), policy.free_ratio)
+        one = new_account(
+            plan.wallet_usdt, plan.qty_ltc, plan.entry_usdt, plan.leverage,
+            isolated=plan.isolated, second_wallet_usdt=plan.second_wallet_usdt,
+        )  # fmt: skip
+        books[e] = one[0]
+        setups[e] = template
+        setups[e]["size"] = abs(plan.qty_ltc)
+        budgets[e] = new_budget(equity(one, plan.entry_usdt))[0]
+    outcomes = np.zeros(n, dtype=OUTCOME)
+    acting = static(0.0) if policy.free_ratio else policy
+    venue = settings.venue
+    run_episodes(
+        tape.end_ns, tape.bars, tape.funding, tape.signals, where.starts, where.stops,
+        tape.bar_minutes, delay_bars(settings, tape.bar_ns),
+        *liquidity_decays(tape.bar_minutes), int(LIQUIDITY_WARM_MINUTES / tape.bar_minutes),
+        acting.kind, acting.parameters, setups, books, budgets,
+        limits_array(settings.limits, venue.min_notional_usdt, venue.lot_ltc),
+        costs_array(settings.costs), tiers.rows, tiers.clearance_fee, venue.lot_ltc, outcomes,
+    )  # fmt: skip
+    outcomes["ratio_sum"] += policy.free_ratio * outcomes["bars"]
+    return outcomes
+
+
+def static_frontier(
+    tape: Tape, where: Episodes, settings: Settings, tiers: TierTable
+) -> tuple[Floats, Floats]:
+    """Return liquidation rate and mean return of static hedges at `STATIC_GRID`."""
+    rates = np.empty(STATIC_GRID.size)
+    returns = np.empty(STATIC_GRID.size)
+    for i, ratio in enumerate(STATIC_GRID.tolist()):
+        outcomes = run_grid(tape, where, settings, tiers, static(ratio))
+        rates[i] = outcomes["liquidated"].mean()
+        returns[i] = (outcomes["equity"] / outcomes["wallet"] - 1.0).mean()
+    return rates, returns
+
+
+def delay_bars(settings: Settings, bar_ns: int) -> int:
+    """Return by how many whole bars the latency exceeds the next open."""
+    return int(settings.costs.latency_ms * NS_PER_MS) // bar_ns
+
+
+# --- one run ----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Run:
+    """One run through a span: its lives, its path, its decisions.
+
+    Shapes: `end_ns` ``(bar,)``; `path` ``(bar, N_PATH)``, NaN while no position is held;
+    `outcomes` `OUTCOME`, one per life (a life ends with a liquidation or the data).
+    """
+
+    policy: str
+    end_ns: Ints
+    path: Floats
+    outcomes: NDArray[np.void]
+    decisions: list[Decision] = field(default_factory=list)
+    account_events: list[ev.AnyEvent] = field(default_factory=list)
+
+    @property
+    def liquidated_ns(self) -> list[int]:
+        """When each life ended by force."""
+        ended = self.outcomes[self.outcomes["liquidated"] == 1]
+        return [int(self.end_ns[stop - 1]) for stop in ended["stop"]]
+
+
+def walk(
+    tape: Tape, settings: Settings, tiers: TierTable, policy: Policy, *, reopens: bool = True
+) -> Run:
+    """Carry the position through the whole tape on the fast path.
+
+    After a liquidation the same position with a fresh wallet follows at the next midnight (UTC),
+    unless `reopens` is False.
+    """
+    n = len(tape)
+    path = np.full((n, N_PATH), np.nan)
+    lives: list[NDArray[np.void]] = []
+    liquidity = tape.liquidity.copy()
+    acting = static(0.0) if policy.free_ratio else policy
+    venue = settings.venue
+    limits = limits_array(settings.limits, venue.min_notional_usdt, venue.lot_ltc)
+    at = 0
+    while at < n:
+        plan = open_account(settings, float(tape.bars[at, 0]), policy.free_ratio)
+        books = new_account(
+            plan.wallet_usdt, plan.qty_ltc, plan.entry_usdt, plan.leverage,
+            isolated=plan.isolated, second_wallet_usdt=plan.second_wallet_usdt,
+        )  # fmt: skip
+        outcome = np.zeros(1, dtype=OUTCOME)
+        run_episode(
+            tape.end_ns, tape.bars, tape.funding, tape.signals, at, n, tape.bar_minutes,
+            delay_bars(settings, tape.bar_ns), *liquidity_decays(tape.bar_minutes), liquidity,
+            acting.kind, acting.parameters, setup_array(settings, abs(plan.qty_ltc)), books,
+            new_budget(equity(books, plan.entry_usdt)), limits, costs_array(settings.costs),
+            tiers.rows, tiers.clearance_fee, venue.lot_ltc, outcome, path[at:],
+        )  # fmt: skip
+        outcome["ratio_sum"] += policy.free_ratio * outcome["bars"]
+        stop = int(outcome["stop"][0])
+        path[at:stop, PATH_RATIO] += policy.free_ratio
+        lives.append(outcome)
+        if not reopens:
+            break
+        midnight = (int(tape.end_ns[stop - 1]) // NS_PER_DAY + 1) * NS_PER_DAY
+        at = max(stop, tape.index_at(midnight))
+    return Run(policy.name, tape.end_ns, path, np.concatenate(lives))
+
+
+def play(
+    feed: Iterator[ev.MarketEvent],
+    bar_ns: int,
+    per_frame: int,
+    settings: Settings,
+    tiers: TierTable,
+    policy: Policy,
+    forecaster: Forecaster,
+    *,
+    opens_ns: int,
+    session: str,
+    reopens: bool = True,
+    journal: Journal | None = None,
+    held_every_ns: int = 3600 * 10**9,
+    progress: Callable[[int], Any] = lambda now_ns: None,
+) -> Run:
+    """Carry the position through a feed on the faithful path: engine, runner, simulated venue.
+
+    The position opens at the first bar that opens at or after `opens_ns`; what comes before
+    warms up the statistics.
+    """
+    acting = static(0.0) if policy.free_ratio else policy
+    state = start_engine(
+        settings, acting, tiers, forecaster, session=session, atom_ns=bar_ns,
+        per_frame=per_frame, held_every_ns=held_every_ns,
+    )  # fmt: skip
+    venue = SimVenue(settings, tiers, Opening(opens_ns, reopens, policy.free_ratio), bar_ns)
+    recorder = _Recorder(venue, tiers, opens_ns, policy.free_ratio, progress)
+    run(state, feed, venue, journal=journal, observe=recorder)
+    return recorder.result(policy.name)
+
+
+class _Recorder:
+    """Watches a run and writes down path, lives and decisions."""
+
+    def __init__(
+        self, venue: SimVenue, tiers: TierTable, opens_ns: int, free_ratio: float,
+        progress: Callable[[int], Any],
+    ) -> None:  # fmt: skip
+        self._venue = venue
+        self._tiers = tiers
+        self._opens_ns = opens_ns
+        self._free_ratio = free_ratio
+        self._progress = progress
+        self._ends: list[int] = []
+        self._path: list[tuple[float, ...]] = []
+        self._lives: list[NDArray[np.void]] = []
+        self._life: NDArray[np.void] | None = None
+        self._peak = 0.0
+        self._decisions: list[Decision] = []
+        self._account: list[ev.AnyEvent] = []
+
+    def __call__(self, event: ev.AnyEvent, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Decision):
+                self._decisions.append(effect)
+                if self._life is not None and effect.verdicts:
+                    self._life["refusals"] += 1
+        match event:
+            case ev.Bar(asset="LTC"):
+                self._on_bar(event)
+            case ev.Opened():
+                self._account.append(event)
+                self._begin(event)
+            case ev.OrderFilled():
+                self._account.append(event)
+                self._on_fill(event)
+            case ev.Liquidated():
+                self._account.append(event)
+                if not event.alive and self._life is not None:
+                    self._life["liquidated"] = 1
+            case ev.OrderExpired() | ev.OrderRejected() | ev.FundingPaid():
+                self._account.append(event)
+            case _:
+                pass
+
+    def _begin(self, event: ev.Opened) -> None:
+        self._life = np.zeros(1, dtype=OUTCOME)
+        self._peak = float(equity(self._venue.books, event.entry_usdt))
+        self._life["start"] = len(self._ends)
+        self._life["wallet"] = self._peak
+        self._life["lowest_equity"] = self._peak
+        self._life["entry"] = event.entry_usdt
+
+    def _on_fill(self, fill: ev.OrderFilled) -> None:
+        life = self._life
+        if life is None:
+            return
+        life["trades"] += 1
+        position, _ = self._venue.sizes()
+        life["turnover"] += abs(fill.qty_ltc) / position
+
+    def _on_bar(self, bar: ev.Bar) -> None:
+        if bar.event_ns - bar.interval_ns < self._opens_ns:
+            return
+        self._ends.append(bar.event_ns)
+        self._progress(bar.event_ns)
+        row = [np.nan] * N_PATH
+        life = self._life
+        if life is not None:
+            books = self._venue.books
+            worth = float(equity(books, bar.close))
+            self._peak = max(self._peak, worth)
+            life["lowest_equity"] = min(float(life["lowest_equity"][0]), worth)
+            life["drawdown"] = max(float(life["drawdown"][0]), 1.0 - worth / self._peak)
+            life["bars"] += 1
+            row[PATH_EQUITY] = worth
+            if self._venue.is_open:
+                position, hedge = self._venue.sizes()
+                ratio = hedge / position
+                life["ratio_sum"] += ratio + self._free_ratio
+                row[PATH_RATIO] = ratio + self._free_ratio
+                row[PATH_DISTANCE] = float(distance(books, bar.close, self._tiers.rows))
+            else:
+                life["ratio_sum"] += self._free_ratio
+                self._end(worth)
+        self._path.append(tuple(row))
+
+    def _end(self, worth: float) -> None:
+        life = self._life
+        if life is None:
+            return
+        account = self._venue.books
+        life["stop"] = len(self._ends)
+        life["equity"] = worth
+        for name in ("fees", "slippage", "funding", "clearance", "insurance", "liquidations"):
+            life[name] = account[name]
+        self._lives.append(life)
+        self._life = None
+
+    def result(self, policy: str) -> Run:
+        """Return what was recorded; an open life ends with the data."""
+        if self._life is not None:
+            self._end(self._venue.equity())
+        if not self._lives:
+            raise UsageError("no position was ever opened", "choose a range that holds data")
+        return Run(
+            policy,
+            np.array(self._ends, dtype=np.int64),
+            np.array(self._path).reshape(-1, N_PATH),
+            np.concatenate(self._lives),
+            self._decisions,
+            self._account,
+        )

@@ -1,0 +1,174 @@
+"""The system on one page: ``step(state, event) -> (state, effects)``.
+
+An event folds into frames; a frame becomes features, a forecast, signals; the policy turns them
+into a band, the guards cut it, and what is left becomes an order. The engine does nothing itself:
+what it wants done goes out as effects.
+
+`step` takes over the state that it is given (the caller must go on with the returned one): its
+large numeric parts are changed in place. The same state and event give the same effects, bit for
+bit; there is no clock, chance, file or network here.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from litehedge.decision import collar_price, decision, order_quantity, sizes
+from litehedge.effects import Decision, Effect, Submit
+from litehedge.engine_state import State
+from litehedge.hedge import signals as sg
+from litehedge.hedge.band import Situation, recommend
+from litehedge.hedge.costs import trade_cost
+from litehedge.margin.account import POSITION, distance, equity
+from litehedge.margin.tiers import maintenance
+from litehedge.market import events as ev
+from litehedge.market import schema as sc
+from litehedge.orders.manager import Order, new_order
+from litehedge.reactions import REACTIONS, check_age, check_clock, transition
+from litehedge.risk.limits import spend_order, verdicts
+from litehedge.risk.state import Cause
+
+Floats = NDArray[np.float64]
+
+_MARKET: Final = frozenset(
+    {ev.Bar, ev.Trade, ev.Book, ev.Liquidation, ev.Funding, ev.OpenInterest, ev.Mark, ev.Tick}
+)
+_PRICED: Final = (ev.Bar, ev.Trade, ev.Book)
+_NOTHING: Final[list[Effect]] = []
+
+
+def step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
+    """Take in one event; return the state after it and what is to be done."""
+    kind = type(event)
+    if kind in _MARKET:
+        effects = check_clock(state, event) if event.event_ns > event.known_ns else _NOTHING
+        frames = state.fold.push(event)  # type: ignore[arg-type]
+        if kind in _PRICED and not (kind is ev.Bar and event.asset == "BTC"):  # type: ignore[union-attr]
+            state.price_ns = event.known_ns
+        for end_ns, frame in frames:
+            effects = effects + _on_frame(state, end_ns, frame)
+        if kind is ev.Tick:
+            effects = effects + check_age(state, event.known_ns)
+        return state, effects
+    return state, REACTIONS[kind](state, event)
+
+
+def _on_frame(state: State, end_ns: int, frame: Floats) -> list[Effect]:
+    """Frame -> features -> forecast -> signals -> decision -> order."""
+    fixed = state.fixed
+    features = state.features.advance(end_ns, frame)
+    price = float(frame[sc.CLOSE])
+    if price != price:  # NaN: the frame was silent and the segment has ended
+        return _NOTHING
+    phase = (end_ns // fixed.atom_ns) % fixed.per_frame
+    row = fixed.forecaster.step(state.model, phase, end_ns, features)
+    sg.write_signals(row, features, state.cif, state.signals)
+    if not state.is_open or state.order is not None:
+        return _NOTHING
+    return _decide(state, end_ns, price, _depth(frame))
+
+
+def _decide(state: State, now_ns: int, price: float, depth_usdt: float) -> list[Effect]:
+    fixed = state.fixed
+    override = _override(state, now_ns)
+    state.budgets["state"][0] = state.trading
+    age_s = (now_ns - state.price_ns) / 1e9
+    lo, hi, wanted, change = decision(
+        fixed.policy.kind, fixed.policy.parameters, state.memory, state.signals, now_ns, price,
+        depth_usdt, age_s, override, state.setup, state.books, state.budgets, state.limits,
+        state.costs, fixed.tiers.rows, state.allowed,
+    )  # fmt: skip
+    effects: list[Effect] = []
+    if state.budgets["state"][0] > state.trading:
+        effects += transition(state, Cause.EQUITY_STOP, now_ns)
+    due = now_ns - state.held_ns >= fixed.held_every_ns or state.held_ns < 0
+    if wanted == 0.0 and not due:
+        return effects
+    state.held_ns = now_ns
+    situation = _situation(state, price)
+    advice = recommend(fixed.policy, lo, hi, state.signals, situation)
+    order_id = ""
+    if change != 0.0:
+        order = _order(state, change, price, now_ns)
+        state.order = order
+        state.orders_made += 1
+        spend_order(state.budgets, abs(change) / situation.position_ltc)
+        effects.append(Submit(order))
+        order_id = order.client_id
+    effects.append(
+        Decision(
+            time_ns=now_ns,
+            price=price,
+            trading_state=state.trading.name,
+            recommendation=advice,
+            verdicts=verdicts(abs(wanted), state.allowed) if wanted != 0.0 else [],
+            order_id=order_id,
+            equity_usdt=situation.equity_usdt,
+            distance=situation.distance,
+            onset=[float(p) for p in state.signals[sg.ONSET : sg.SEVERITY]],
+            forecast_state=int(state.signals[sg.STATE]),
+        )
+    )
+    return effects
+
+
+def _order(state: State, change: float, price: float, now_ns: int) -> Order:
+    fixed = state.fixed
+    leg, qty = order_quantity(state.setup, change)
+    return new_order(
+        fixed.session,
+        state.orders_made,
+        int(leg),
+        float(qty),
+        collar_price(state.setup, price, qty),
+        lot=Decimal(repr(fixed.settings.venue.lot_ltc)),
+        tick=Decimal(repr(fixed.settings.venue.tick_usdt)),
+        reduce_only=bool(change < 0.0) != bool(leg == POSITION),
+        decided_ns=now_ns,
+    )
+
+
+def _situation(state: State, price: float) -> Situation:
+    position, hedge = sizes(state.setup, state.books)
+    worth = equity(state.books, price)
+    side = float(state.setup["side"][0])
+    vol = float(state.signals[sg.VOL_RULE]) / np.sqrt(5.0)
+    notional = position * price
+    return Situation(
+        side=side,
+        ratio=hedge / position,
+        price=price,
+        position_ltc=position,
+        equity_usdt=worth,
+        equity_share=worth / notional,
+        maintenance_rate=maintenance(notional, state.fixed.tiers.rows) / notional,
+        distance=distance(state.books, price, state.fixed.tiers.rows),
+        cost=trade_cost(
+            state.costs, vol, float(state.signals[sg.VOLUME]), position, side,
+            float(state.signals[sg.FUNDING]),
+        ),
+        location=int(state.setup["location"][0]),
+    )  # fmt: skip
+
+
+def _override(state: State, now_ns: int) -> float:
+    """Return the ratio that a person holds, NaN when the policy decides."""
+    held = state.override
+    if held is None:
+        return float("nan")
+    if now_ns >= held.until_ns:
+        state.override = None
+        return float("nan")
+    if isinstance(held, ev.SetHedge):
+        return held.ratio
+    position, hedge = sizes(state.setup, state.books)
+    return float(hedge / position)
+
+
+def _depth(frame: Floats) -> float:
+    """The thinner side of the book within 1 %, in USDT; NaN without a book feed."""
+    return float(min(frame[sc.BID_DEPTH], frame[sc.ASK_DEPTH]))

@@ -1,0 +1,140 @@
+"""What the engine does when the venue, a person or the clock speaks (the market is in `engine`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from litehedge.decision import setup_array
+from litehedge.effects import Alert, CancelAll, Effect, Query, StateChange
+from litehedge.engine_state import State
+from litehedge.errors import OrderProtocolError
+from litehedge.hedge.policies import N_MEMORY
+from litehedge.margin.account import apply_fill, apply_funding, equity, liquidate, new_account
+from litehedge.market import events as ev
+from litehedge.orders.manager import OrderEvent, advance
+from litehedge.risk.limits import new_budget, spend_cost
+from litehedge.risk.state import RESUME_WORD, Cause, next_state
+from litehedge.units import NS_PER_MS
+
+_NOTHING: Final[list[Effect]] = []
+
+
+def _on_opened(state: State, event: ev.Opened) -> list[Effect]:
+    state.books = new_account(
+        event.wallet_usdt, event.qty_ltc, event.entry_usdt, event.leverage,
+        isolated=event.isolated, second_wallet_usdt=event.second_wallet_usdt,
+    )  # fmt: skip
+    state.setup = setup_array(state.fixed.settings, abs(event.qty_ltc))
+    state.budgets = new_budget(equity(state.books, event.entry_usdt))
+    state.memory = np.zeros(N_MEMORY)
+    state.order = None
+    state.is_open = True
+    return _NOTHING
+
+
+def _on_order(state: State, event: OrderEvent) -> list[Effect]:
+    if state.order is None or state.order.client_id != event.client_id:
+        text = f"the venue speaks of order {event.client_id}, which is not ours"
+        return [*transition(state, Cause.ORDER_PROTOCOL, event.known_ns), Alert("act_now", text)]
+    try:
+        order = advance(state.order, event)
+    except OrderProtocolError as error:
+        return [
+            *transition(state, Cause.ORDER_PROTOCOL, event.known_ns),
+            Alert("act_now", str(error)),
+        ]
+    if isinstance(event, ev.OrderFilled):
+        apply_fill(
+            state.books, event.leg, event.qty_ltc, event.price, event.fee_usdt, event.slippage_usdt
+        )
+        spend_cost(state.budgets, event.fee_usdt + event.slippage_usdt)
+    state.order = order if order.is_open else None
+    return [Query(event.client_id)] if isinstance(event, ev.OrderUnknown) else _NOTHING
+
+
+def _on_funding_paid(state: State, event: ev.FundingPaid) -> list[Effect]:
+    apply_funding(state.books, event.mark, event.rate)
+    return _NOTHING
+
+
+def _on_liquidated(state: State, event: ev.Liquidated) -> list[Effect]:
+    liquidate(state.books, event.price, state.fixed.tiers.rows, state.fixed.tiers.clearance_fee)
+    state.is_open = event.alive
+    left = "part of the position is left" if event.alive else "nothing is left"
+    return [Alert("act_now", f"liquidated at {event.price:.2f} USDT: {left}")]
+
+
+def _on_halt(state: State, event: ev.Halt) -> list[Effect]:
+    return [
+        *transition(state, Cause.HALT_COMMAND, event.known_ns),
+        CancelAll(event.reason),
+        Alert("done", "halted: open position and hedge stay as they are"),
+    ]
+
+
+def _on_resume(state: State, event: ev.Resume) -> list[Effect]:
+    if event.word != RESUME_WORD:
+        return [Alert("done", f"not resumed: type {RESUME_WORD} to resume")]
+    return transition(state, Cause.RESUME_COMMAND, event.known_ns)
+
+
+def _on_override(state: State, event: ev.SetHedge | ev.Freeze) -> list[Effect]:
+    state.override = event
+    return _NOTHING
+
+
+def _on_follow(state: State, event: ev.Follow) -> list[Effect]:
+    state.override = None
+    return _NOTHING
+
+
+def check_clock(state: State, event: ev.AnyEvent) -> list[Effect]:
+    """Halt when an event lies further in the future than the clocks may differ."""
+    skew_ms = (event.event_ns - event.known_ns) / NS_PER_MS
+    if skew_ms <= state.fixed.settings.limits.max_clock_skew_ms:
+        return _NOTHING
+    text = f"an event lies {skew_ms:.0f} ms in the future: check this machine's clock"
+    return [*transition(state, Cause.CLOCK_SKEW, event.known_ns), Alert("act_now", text)]
+
+
+def check_age(state: State, now_ns: int) -> list[Effect]:
+    """Go to REDUCING while the price feed is silent, and back when it speaks."""
+    if state.price_ns < 0:
+        return _NOTHING
+    limit_ns = state.fixed.settings.limits.max_price_age_s * 1e9
+    is_old = now_ns - state.price_ns > limit_ns
+    return transition(state, Cause.PRICE_STALE if is_old else Cause.PRICE_FRESH, now_ns)
+
+
+def transition(state: State, cause: Cause, now_ns: int) -> list[Effect]:
+    """Move the trading state by its table; say so if it moved."""
+    before = state.trading
+    after = next_state(before, cause)
+    if after is before:
+        return _NOTHING
+    state.trading = after
+    level: Literal["act_now", "done"] = "act_now" if after > before else "done"
+    return [
+        StateChange(now_ns, before.name, after.name, cause.value),
+        Alert(level, f"trading is {after.name}: {cause.value}"),
+    ]
+
+
+REACTIONS: Final[dict[type[ev.Event], Callable[[State, Any], list[Effect]]]] = {
+    ev.Opened: _on_opened,
+    ev.OrderAccepted: _on_order,
+    ev.OrderRejected: _on_order,
+    ev.OrderFilled: _on_order,
+    ev.OrderExpired: _on_order,
+    ev.OrderUnknown: _on_order,
+    ev.FundingPaid: _on_funding_paid,
+    ev.Liquidated: _on_liquidated,
+    ev.Halt: _on_halt,
+    ev.Resume: _on_resume,
+    ev.SetHedge: _on_override,
+    ev.Freeze: _on_override,
+    ev.Follow: _on_follow,
+}

@@ -1,0 +1,77 @@
+"""The only loop: feed -> venue -> engine -> effects -> venue. Everything goes to the journal.
+
+Backtest, paper and live differ in the arguments alone. Time comes as events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from litehedge.effects import Alert, CancelAll, Effect, Query, Submit
+from litehedge.engine import step
+from litehedge.engine_state import State
+from litehedge.market.events import AnyEvent, MarketEvent
+from litehedge.ports import Inbox, Journal, Notifier, Venue
+
+Observer = Callable[[AnyEvent, list[Effect]], None]
+
+
+def run(
+    state: State,
+    feed: Iterable[MarketEvent],
+    venue: Venue,
+    *,
+    journal: Journal | None = None,
+    inbox: Inbox | None = None,
+    notifier: Notifier | None = None,
+    observe: Observer | None = None,
+) -> State:
+    """Drive the engine until the feed ends. Return its last state.
+
+    For each market event: first what it did to our account, then what people asked for, then the
+    event itself. An order is on disk before it is on the wire.
+
+    Parameters
+    ----------
+    observe
+        Is shown every event with its effects, after they were carried out.
+    """
+
+    def deliver(event: AnyEvent) -> None:
+        nonlocal state
+        if journal is not None:
+            journal.event(event)
+        state, effects = step(state, event)
+        for effect in effects:
+            if journal is not None:
+                journal.effect(effect)
+        for effect in effects:
+            perform(effect, event.known_ns)
+        if observe is not None:
+            observe(event, effects)
+
+    def perform(effect: Effect, now_ns: int) -> None:
+        replies: Iterable[AnyEvent] = ()
+        if isinstance(effect, Submit):
+            if journal is not None:
+                journal.flush()
+            replies = venue.submit(effect.order, now_ns)
+        elif isinstance(effect, Query):
+            replies = venue.query(effect.client_id, now_ns)
+        elif isinstance(effect, CancelAll):
+            replies = venue.cancel_all(now_ns)
+        elif isinstance(effect, Alert) and notifier is not None:
+            notifier.alert(effect.level, effect.text)
+        for reply in replies:
+            deliver(reply)
+
+    for event in feed:
+        for happened in venue.on_market(event):
+            deliver(happened)
+        if inbox is not None:
+            for command in inbox.take():
+                deliver(command)
+        deliver(event)
+    if journal is not None:
+        journal.flush()
+    return state

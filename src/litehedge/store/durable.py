@@ -1,0 +1,75 @@
+"""Files that survive a crash: written whole, made durable, moved into place in one step."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from litehedge.errors import DataError
+
+
+def write_synced(path: Path, payload: bytes | memoryview) -> None:
+    """Write a new file and wait until it is on the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        rest = memoryview(payload)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Wait until the names in a folder and in all folders below are on the disk."""
+    for inner, _, _ in os.walk(folder, topdown=False):
+        sync_folder(Path(inner))
+
+
+def move(source: Path, target: Path) -> None:
+    """Move a file or folder on one disk in one step, over a file that is there, and durably."""
+    source.replace(target)
+    sync_folder(target.parent)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder as far as possible; what stays is for the next sweep."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold the folder for writing; create it when it is not there.
+
+    The lock dies with the process, however that ends.
+
+    Raises
+    ------
+    DataError
+        When another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(
+                f"another process is writing to {folder}", "try again when it has finished"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,276 @@
+"""A tape: bars with the signals of every frame beside them, ready for the compiled loops.
+
+Built from the lake in chunks, so that a year of 5-second atoms fits in memory: features and
+forecasts live only while their chunk is worked on, signals and bars are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from litehedge.errors import DataError, UsageError
+from litehedge.features.vector import FeatureStream
+from litehedge.feeds.replay import EventArrays, merge
+from litehedge.hedge import signals as sg
+from litehedge.market.frames import KIND_FUNDING, FrameFold, Frames
+from litehedge.sim.execution import liquidity_decays, new_liquidity, observe_bars
+from litehedge.squeeze.forecast import Forecaster, ForecastState
+from litehedge.squeeze.labels import SIDES, Squeeze, catalogue
+from litehedge.store.lake import Dataset, Lake
+from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND, iso_utc
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+FRAME_NS: Final = NS_PER_MINUTE
+WARM_UP_NS: Final = 31 * NS_PER_DAY
+CHUNK_BARS: Final = 60_000
+SETTLEMENT_SLACK_NS: Final = 9 * 3600 * NS_PER_SECOND
+
+Progress = Callable[[int, int], None]
+"""Told how many of how many nanoseconds are done."""
+
+
+def per_frame_of(bar_ns: int) -> int:
+    """Return how many bars make a frame: bars below a minute roll into minutes.
+
+    Raises
+    ------
+    UsageError
+        When a minute is not a whole number of bars.
+    """
+    if bar_ns >= FRAME_NS:
+        return 1
+    if FRAME_NS % bar_ns:
+        raise UsageError(
+            f"bars of {bar_ns / NS_PER_SECOND:g} s do not make up a minute",
+            "use bars of 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 or 60 s, or longer",
+        )
+    return FRAME_NS // bar_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """Bars and signals.
+
+    Shapes: `end_ns` and `funding` ``(bar,)``; `bars` ``(bar, 5)`` open, high, low, close, volume;
+    `signals` ``(bar, N_SIGNALS)`` float32. `funding` is the sum of the rates settled from a bar's
+    close until the next one's, NaN for none. `liquidity` is what a venue knew of its market
+    before the first bar, ``(2, 3)``.
+    """
+
+    name: str
+    bar_ns: int
+    end_ns: Ints
+    bars: Floats
+    funding: Floats
+    signals: NDArray[np.float32]
+    liquidity: Floats
+    squeezes: list[Squeeze]
+
+    def __len__(self) -> int:
+        return int(self.end_ns.size)
+
+    @property
+    def bar_minutes(self) -> float:
+        """Length of a bar in minutes."""
+        return self.bar_ns / NS_PER_MINUTE
+
+    def index_at(self, time_ns: int) -> int:
+        """Return the first bar that opens at or after `time_ns`."""
+        return int(np.searchsorted(self.end_ns - self.bar_ns, time_ns, side="left"))
+
+
+def event_chunks(
+    lake: Lake, dataset: Dataset, start_ns: int, end_ns: int
+) -> Iterator[tuple[EventArrays, pl.DataFrame]]:
+    """Yield the events of a data set and its companions, and its bars, chunk by chunk.
+
+    ``start_ns < known_ns <= end_ns``. Settlements and open interest from shortly before the start
+    come with the first chunk, so that they are known from the beginning.
+    """
+    companions = lake.companions(dataset)
+    size = CHUNK_BARS * dataset.interval_ns
+    lower = start_ns
+    slow_from = start_ns - SETTLEMENT_SLACK_NS
+    while lower < end_ns:
+        upper = min(lower + size, end_ns)
+        bars = _read(lake, dataset.name, lower, upper)
+        lower, done = upper, lower
+        if bars is None:
+            slow_from = min(slow_from, upper - SETTLEMENT_SLACK_NS)
+            continue
+        tables = {"bars": bars}
+        for role, companion in companions.items():
+            if role in ("btc", "funding", "open_interest", "liquidations"):
+                since = done if role == "btc" else max(slow_from, done - SETTLEMENT_SLACK_NS)
+                since = max(since, slow_from)
+                table = _read(lake, companion.name, since, upper)
+                if table is not None:
+                    tables[role] = table
+        slow_from = upper
+        yield merge(tables, dataset.interval_ns), bars
+
+
+def _read(lake: Lake, name: str, start_ns: int, end_ns: int) -> pl.DataFrame | None:
+    """Read a span; None where the data set has a gap."""
+    try:
+        return lake.read(name, start_ns, end_ns)
+    except DataError:
+        return None
+
+
+def check_range(dataset: Dataset, start_ns: int | None, end_ns: int | None) -> tuple[int, int]:
+    """Return the wanted span, cut to nothing: an empty or outlying one is refused.
+
+    Raises
+    ------
+    UsageError
+        When the span is empty or outside of what the data set covers.
+    """
+    start = dataset.start_ns if start_ns is None else start_ns
+    end = dataset.end_ns if end_ns is None else end_ns
+    covered = f"{dataset.name} covers {dataset.span}"
+    if start >= end:
+        raise UsageError(
+            f"the range {iso_utc(start)} .. {iso_utc(end)} is empty",
+            f"{covered}; give --from < --to",
+        )
+    if start >= dataset.end_ns or end <= dataset.start_ns:
+        raise UsageError(f"no data between {iso_utc(start)} and {iso_utc(end)}", covered)
+    return max(start, dataset.start_ns), min(end, dataset.end_ns)
+
+
+def build_tape(
+    lake: Lake,
+    dataset: Dataset,
+    forecaster: Forecaster,
+    start_ns: int,
+    end_ns: int,
+    progress: Progress = lambda done, total: None,
+) -> Tape:
+    """Read bars from `start_ns` to `end_ns` and work out the signals of every frame.
+
+    Statistics warm up on up to 31 days before the start. Bars without a frame (before the first
+    full one, or after a gap) carry cold signals.
+    """
+    if dataset.kind != "bars":
+        raise UsageError(f"{dataset.name} holds {dataset.kind}, not bars", "choose a bars data set")
+    per_frame = per_frame_of(dataset.interval_ns)
+    begin = max(dataset.start_ns, start_ns - WARM_UP_NS)
+    room = int(min(dataset.rows, (end_ns - start_ns) // dataset.interval_ns + 1))
+    all_ends = np.empty(room, dtype=np.int64)
+    all_bars = np.empty((room, 5))
+    all_funding = np.empty(room)
+    all_signals = np.empty((room, sg.N_SIGNALS), dtype=np.float32)
+    pipeline = _Pipeline(dataset.interval_ns, per_frame, forecaster)
+    liquidity = new_liquidity()
+    decays = liquidity_decays(dataset.interval_ns / NS_PER_MINUTE)
+    filled = 0
+    for events, bars in event_chunks(lake, dataset, begin, end_ns):
+        ends = bars["event_ns"].to_numpy()
+        signals = pipeline.signals(events, ends)
+        kept = ends > start_ns
+        n = int(kept.sum())
+        at = slice(filled, filled + n)
+        all_ends[at] = ends[kept]
+        rows = bars.select("open", "high", "low", "close", "volume").to_numpy()
+        all_bars[at] = rows[kept]
+        if filled == 0:
+            observe_bars(liquidity, np.ascontiguousarray(rows[~kept]), *decays)
+        all_funding[at] = _settled(events, ends)[kept]
+        all_signals[at] = signals[kept]
+        filled += n
+        progress(int(ends[-1]) - begin, end_ns - begin)
+    if filled == 0:
+        raise UsageError(
+            f"no bars between {iso_utc(start_ns)} and {iso_utc(end_ns)}",
+            f"{dataset.name} covers {dataset.span}, with gaps; see: "
+            f"litehedge data check {dataset.name}",
+        )
+    squeezes = pipeline.squeezes()
+    tape = Tape(
+        name=dataset.name,
+        bar_ns=dataset.interval_ns,
+        end_ns=all_ends[:filled],
+        bars=all_bars[:filled],
+        funding=all_funding[:filled],
+        signals=all_signals[:filled],
+        liquidity=liquidity,
+        squeezes=[q for q in squeezes if q.end_ns > start_ns],
+    )
+    mark_oracle(tape)
+    return tape
+
+
+class _Pipeline:
+    """Frames, features, forecasts and signals of consecutive chunks."""
+
+    def __init__(self, bar_ns: int, per_frame: int, forecaster: Forecaster) -> None:
+        self._fold = FrameFold(bar_ns, per_frame)
+        self._features = FeatureStream(bar_ns, per_frame)
+        self._forecaster = forecaster
+        self._per_frame = per_frame
+        self._first_phase: list[Frames] = []
+
+    def signals(self, events: EventArrays, bar_ends: Ints) -> NDArray[np.float32]:
+        """Return the signals of each bar of the chunk, ``(bar, N_SIGNALS)``."""
+        frames = self._fold.push_arrays(events.kinds, events.known_ns, events.values)
+        out = np.full((bar_ends.size, sg.N_SIGNALS), np.nan, dtype=np.float32)
+        out[:, sg.STATE] = ForecastState.COLD
+        out[:, sg.CONFIDENCE] = 0.0
+        out[:, sg.ORACLE :] = 0.0
+        if len(frames) == 0:
+            return out
+        features = self._features.batch(frames)
+        forecasts = self._forecaster.batch(frames.end_ns, features)
+        signals = np.empty((len(frames), sg.N_SIGNALS), dtype=np.float32)
+        sg.write_all_signals(forecasts, features, signals)
+        places = np.searchsorted(bar_ends, frames.end_ns)
+        found = (places < bar_ends.size) & (
+            bar_ends[np.minimum(places, bar_ends.size - 1)] == frames.end_ns
+        )
+        out[places[found]] = signals[found]
+        one = frames.phases == 0
+        self._first_phase.append(
+            Frames(frames.end_ns[one], frames.values[one], frames.atom_ns, self._per_frame)
+        )
+        return out
+
+    def squeezes(self) -> list[Squeeze]:
+        """Return the catalogue of everything seen so far, on frames of one phase."""
+        if not self._first_phase:
+            return []
+        ends = np.concatenate([f.end_ns for f in self._first_phase])
+        values = np.concatenate([f.values for f in self._first_phase])
+        frame_ns = self._first_phase[0].frame_ns
+        return catalogue(Frames(ends, values, frame_ns, 1))
+
+
+def _settled(events: EventArrays, bar_ends: Ints) -> Floats:
+    """Sum the funding rates known from each bar's close until the next one's."""
+    out = np.full(bar_ends.size, np.nan)
+    is_funding = events.kinds == KIND_FUNDING
+    places = np.searchsorted(bar_ends, events.known_ns[is_funding], side="right") - 1
+    rates = events.values[is_funding, 0]
+    for place, rate in zip(places.tolist(), rates.tolist(), strict=True):
+        if place >= 0:
+            out[place] = rate if np.isnan(out[place]) else out[place] + rate
+    return out
+
+
+def mark_oracle(tape: Tape) -> None:
+    """Write the timing oracle's signal: 1 in frames after an onset and before its peak.
+
+    The frame at the onset itself counts: the move starts in the next bar.
+    """
+    for q in tape.squeezes:
+        i = int(np.searchsorted(tape.end_ns, q.onset_ns, side="left"))
+        j = int(np.searchsorted(tape.end_ns, q.peak_ns, side="left"))
+        tape.signals[i:j, sg.ORACLE + SIDES.index(q.side)] = 1.0
