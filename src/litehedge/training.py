@@ -15,18 +15,20 @@ import numpy as np
 
 import litehedge
 from litehedge.errors import UsageError
+from litehedge.features import vector as fv
 from litehedge.features.vector import FeatureSchema, FeatureStream
+from litehedge.market import schema as sc
 from litehedge.market.frames import FrameFold, Frames
 from litehedge.model import artefact
 from litehedge.model.artefact import Card, Score, Span
 from litehedge.model.baselines.logistic import LogisticForecaster
 from litehedge.model.baselines.logistic_fit import Sample, fit
 from litehedge.model.evaluate import onset_scores
-from litehedge.squeeze.labels import catalogue, spec_hash
+from litehedge.squeeze.labels import SNAPSHOT_MINUTES, Squeeze, catalogue, spec_hash
 from litehedge.squeeze.targets import targets
 from litehedge.store.lake import Dataset, Lake
 from litehedge.tape import WARM_UP_NS, event_chunks, per_frame_of
-from litehedge.units import NS_PER_SECOND, iso_utc
+from litehedge.units import NS_PER_MINUTE, NS_PER_SECOND, iso_utc
 
 Progress = Callable[[str], None]
 
@@ -41,6 +43,35 @@ class Prepared:
     dataset: Dataset
     frames: Frames
     sample: Sample
+    squeezes: list[Squeeze]
+
+    def before(self, squeeze: Squeeze) -> dict[str, float]:
+        """Return the market thirty minutes before an onset; NaN where it was not known.
+
+        Price in USDT, moves as log returns, volatilities as multiples of the slow one, the last
+        funding rate in bps, the change of open interest, the 60-minute move of Bitcoin.
+        """
+        at = int(
+            np.searchsorted(
+                self.frames.end_ns,
+                squeeze.onset_ns - int(SNAPSHOT_MINUTES * NS_PER_MINUTE),
+                side="right",
+            )
+        )
+        vector = self.sample.features[at - 1] if at > 0 else np.full(fv.N_FEATURES, np.nan)
+        price = float(self.frames.values[at - 1, sc.CLOSE]) if at > 0 else float("nan")
+        value = {name: float(vector[i]) for name, i in fv.INDEX.items()}
+        sigma = np.exp(value["log_sigma"])
+        return {
+            "price": price,
+            "move_60m": value["ret_60m"] * sigma * np.sqrt(60.0),
+            "move_240m": value["ret_240m"] * sigma * np.sqrt(240.0),
+            "vol_ratio_60m": float(np.exp(value["vol_60m"])),
+            "volume_ratio_60m": float(np.exp(value["volume_60m"])),
+            "funding_bps": value["funding_bps"],
+            "oi_60m": value["oi_60m"],
+            "btc_ret_60m_sigma": value["btc_ret_60m"],
+        }
 
     def span(self) -> Span:
         """Return the span for the card."""
@@ -88,7 +119,7 @@ def prepare(
         targets(inside, mine, edge_ns=end_ns),
         np.array([q.severity_bps for q in mine]),
     )
-    return Prepared(dataset, inside, sample)
+    return Prepared(dataset, inside, sample, mine)
 
 
 def train_logistic(

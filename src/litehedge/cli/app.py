@@ -9,7 +9,12 @@ import typer
 
 import litehedge
 from litehedge.cli import data
+from litehedge.cli.backtest import backtest
 from litehedge.cli.common import complain
+from litehedge.cli.demo import demo
+from litehedge.cli.replay import replay
+from litehedge.cli.settings import export_schema
+from litehedge.cli.train import label, train
 from litehedge.errors import LitehedgeError
 
 app = typer.Typer(
@@ -20,7 +25,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.command()(demo)
 app.add_typer(data.app, name="data")
+app.command()(label)
+app.command()(train)
+app.command()(backtest)
+app.command()(replay)
+app.command()(export_schema)
 
 
 def _version(wanted: bool) -> None:

@@ -286,7 +286,9 @@ def lone_distance(equity_usdt: float, qty: float, mark: float, tiers: NDArray[np
         i = tier_index(size * price, tiers)
         root = (equity_usdt + tiers[i, 2] - side * size * mark) / (size * (tiers[i, 1] - side))
         if side > 0.0 and root <= 0.0:
-            return 1.0
+            if price == 0.0:
+                return 1.0
+            root = 0.0  # the tangent overshot: in a lower tier there may still be a price
         if abs(root - price) <= 1e-13 * root:
             break
         price = root
@@ -404,8 +406,9 @@ def _charge_clearance(books: Books, scope: int, notional: float, rate: float) ->
 
 @kernel
 def _liquidate_scope(
-    books: Books, scope: int, price: float, tiers: NDArray[np.float64], clearance: float
-) -> None:
+    books: Books, scope: int, price: float, tiers: NDArray[np.float64], clearance: float,
+    slack: float,
+) -> None:  # fmt: skip
     account = books[0]
     # Hedge mode: what the two legs have in common is closed against each other, free of charge.
     if (
@@ -417,30 +420,31 @@ def _liquidate_scope(
         _close_forced(books, scope, 0, common, price)
         _close_forced(books, scope, 1, common, price)
     for leg in range(2):
-        # From the top tier down, until the rest is compliant again.
+        # From the top tier down, until the rest is compliant again. No tier twice: a rest that was
+        # cut to a floor may lie above it by a rounding error.
+        i = tier_index(abs(account.qty[leg]) * price, tiers)
         while (
             in_scope(books, scope, leg)
             and account.qty[leg] != 0.0
-            and gap(books, scope, price, tiers) <= 0.0
+            and gap(books, scope, price, tiers) <= slack
         ):
             size = abs(account.qty[leg])
-            i = tier_index(size * price, tiers)
-            closing = size - tiers[i, 0] / price if i > 0 else size
+            closing = max(0.0, size - tiers[i, 0] / price) if i > 0 else size
+            i -= 1
             _close_forced(books, scope, leg, closing, price)
             _charge_clearance(books, scope, closing * price, clearance)
-    if account.qty[0] == 0.0 or account.qty[1] == 0.0 or scope >= 2:
-        base = scope_base(books, scope)
-        flat = not (
-            (in_scope(books, scope, 0) and account.qty[0] != 0.0)
-            or (in_scope(books, scope, 1) and account.qty[1] != 0.0)
-        )
-        if flat and base < 0.0:
-            _add_to_base(books, scope, -base)
-            account.insurance += -base
-        if flat and scope >= 2:
-            rest = scope_base(books, scope)
-            account.isolated[scope - 2] = 0.0
-            account.wallet[account.wallet_of[scope - 2]] += rest
+    flat = not (
+        (in_scope(books, scope, 0) and account.qty[0] != 0.0)
+        or (in_scope(books, scope, 1) and account.qty[1] != 0.0)
+    )
+    base = scope_base(books, scope)
+    if flat and base < 0.0:
+        _add_to_base(books, scope, -base)
+        account.insurance += -base
+    if flat and scope >= 2:
+        rest = scope_base(books, scope)
+        account.isolated[scope - 2] = 0.0
+        account.wallet[account.wallet_of[scope - 2]] += rest
 
 
 @kernel
@@ -464,8 +468,9 @@ def liquidate(books: Books, price: float, tiers: NDArray[np.float64], clearance:
             if in_scope(books, scope, leg):
                 notional += abs(account.qty[leg]) * price
         # At the liquidation price itself the gap is zero up to rounding.
-        if notional > 0.0 and gap(books, scope, price, tiers) <= 1e-9 * notional:
-            _liquidate_scope(books, scope, price, tiers, clearance)
+        slack = 1e-9 * notional
+        if notional > 0.0 and gap(books, scope, price, tiers) <= slack:
+            _liquidate_scope(books, scope, price, tiers, clearance, slack)
             account.liquidations += 1
             any_liquidated = True
     return any_liquidated
@@ -473,15 +478,9 @@ def liquidate(books: Books, price: float, tiers: NDArray[np.float64], clearance:
 
 @kernel
 def liquidate_within(
-    books: Books,
-    low: float,
-    high: float,
-    open_: float,
-    bar_low: float,
-    bar_high: float,
-    tiers: NDArray[np.float64],
-    clearance: float,
-) -> float:
+    books: Books, low: float, high: float, open_: float, bar_low: float, bar_high: float,
+    tiers: NDArray[np.float64], clearance: float,
+) -> float:  # fmt: skip
     """Liquidate if the bar's mark range touches the bounds. Return the price, NaN if alive.
 
     The trigger price is the bound itself, or the open when the bar opens beyond it. When one bar

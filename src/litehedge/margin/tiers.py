@@ -71,7 +71,8 @@ def parse_tiers(text: str, where: str) -> TierTable:
     Raises
     ------
     DataError
-        When a field is missing, the floors or rates do not rise, or a cumulative amount is off.
+        When a field is missing or not finite, the floors or rates do not rise, or a cumulative
+        amount is off.
     """
     try:
         table = tomllib.loads(text)
@@ -93,6 +94,8 @@ def parse_tiers(text: str, where: str) -> TierTable:
         raise DataError(
             f"{where}: tiers must be rows of 4 numbers, the first from 0 USDT with cum 0"
         )
+    if not (np.isfinite(rows).all() and np.isfinite([tiers.clearance_fee, tiers.cap_usdt]).all()):
+        raise DataError(f"{where} holds a number that is not finite")
     if np.any(np.diff(rows[:, FLOOR]) <= 0) or np.any(np.diff(rows[:, RATE]) <= 0):
         raise DataError(f"{where}: floors and maintenance rates must rise from tier to tier")
     expected = np.cumsum(rows[1:, FLOOR] * np.diff(rows[:, RATE]))

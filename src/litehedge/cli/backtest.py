@@ -1,0 +1,402 @@
+"""``litehedge backtest``: one run with every decision, or all policies over many episodes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+import litehedge
+from litehedge import backtest as bt
+from litehedge.cli.common import home, settings_from, stderr, write_json
+from litehedge.cli.models import Chosen, choose_model, saw
+from litehedge.cli.show import print_comparisons, print_decisions, print_run
+from litehedge.config import Settings
+from litehedge.errors import UsageError
+from litehedge.hedge.policies import ORACLE, Policy, policies, policy_named, static
+from litehedge.margin.tiers import TierTable
+from litehedge.report.metrics import (
+    Comparison,
+    ComparisonInterval,
+    ComparisonRow,
+    comparison_interval,
+    comparison_row,
+    run_summary,
+)
+from litehedge.report.tearsheet import TearSheet, render
+from litehedge.store.bundled import tier_table
+from litehedge.store.journal import Header, Journal
+from litehedge.store.lake import Dataset, Lake
+from litehedge.tape import WARM_UP_NS, Tape, build_tape, check_range, event_chunks, per_frame_of
+from litehedge.units import NS_PER_DAY, duration_ns, instant_ns, iso_utc
+
+SIDES = {"long": ("long",), "short": ("short",), "both": ("long", "short")}
+EPISODES_DEFAULT = "7d"
+EVERY_DEFAULT = "6h"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What was asked for, checked."""
+
+    lake: Lake
+    dataset: Dataset
+    start_ns: int
+    end_ns: int
+    settings: Settings
+    tiers: TierTable
+    model: Chosen
+    sides: tuple[str, ...]
+    leverages: list[float]
+    reopens: bool
+
+    @property
+    def in_sample(self) -> bool:
+        """Whether the model was trained on a part of the range."""
+        return saw(self.model.card, self.start_ns, self.end_ns)
+
+    def meta(self, **more: Any) -> dict[str, Any]:
+        """Return what a reader of the JSON needs to know about the numbers."""
+        return {
+            "litehedge": litehedge.__version__,
+            "data": self.dataset.name,
+            "from": iso_utc(self.start_ns),
+            "to": iso_utc(self.end_ns),
+            "bar": self.dataset.interval,
+            "companions": {k: d.name for k, d in self.lake.companions(self.dataset).items()},
+            "model": self.model.forecaster.id,
+            "model_saw_this_span": self.in_sample,
+            "tiers": f"{self.tiers.venue} {self.tiers.symbol} {self.tiers.version}",
+            "settings": self.settings.model_dump(exclude={"store"}),
+            **more,
+        }
+
+
+def backtest(
+    data: Annotated[str, typer.Option(help="Data set with bars; see: litehedge data list.")],
+    from_: Annotated[str | None, typer.Option("--from", help="First day (UTC).")] = None,
+    to: Annotated[str | None, typer.Option(help="Last moment (UTC).")] = None,
+    side: Annotated[str | None, typer.Option(help="long, short or both.")] = None,
+    leverage: Annotated[str | None, typer.Option(help="Leverage, or several: 3,5,10,20.")] = None,
+    policy: Annotated[str | None, typer.Option(help="Policy of the run.")] = None,
+    compare: Annotated[
+        str | None, typer.Option(help="Compare policies over episodes: all, or names: a,b,c.")
+    ] = None,
+    episodes: Annotated[
+        str | None, typer.Option(help="Length of an episode, for example 7d.")
+    ] = None,
+    every: Annotated[
+        str | None, typer.Option(help="A new episode every so often, for example 6h.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model by name or folder; auto fits the bars; none.")
+    ] = None,
+    wallet: Annotated[float | None, typer.Option(help="Margin wallet in USDT.")] = None,
+    location: Annotated[
+        str | None, typer.Option(help="same_account, second_venue or reduce.")
+    ] = None,
+    reopen: Annotated[
+        bool,
+        typer.Option(help="After a liquidation open the same position again at midnight (UTC)."),
+    ] = True,
+    decisions: Annotated[
+        str, typer.Option(help="Decisions to print: changes, all or none.")
+    ] = "changes",
+    settings: Annotated[
+        Path | None, typer.Option(help="Settings file. Default: litehedge.toml if it exists.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a tear-sheet: one HTML file, no network needed.")
+    ] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="Write the run's journal, for: litehedge replay.")
+    ] = None,
+    json: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is the terminal.")
+    ] = None,
+) -> None:
+    """Carry a leveraged position through history: hedged, charged, liquidated if it must be.
+
+    One run, every decision with its reason:
+
+    litehedge backtest --data ltc_spot_1m --from 2021-05-10 --to 2021-05-25 --leverage 5 --report out.html
+
+    All policies over thousands of episodes:
+
+    litehedge backtest --data ltc_spot_5m --leverage 5,10,20 --side both --compare all
+    """  # noqa: E501
+    if decisions not in ("changes", "all", "none"):
+        raise UsageError(f"there is no --decisions {decisions}", "choose changes, all or none")
+    leverages = _numbers(leverage)
+    chosen = settings_from(
+        settings,
+        {
+            "position.leverage": leverages[0] if leverages else None,
+            "position.side": None if side == "both" else side,
+            "position.wallet_usdt": wallet,
+            "hedge.location": location,
+            "hedge.policy": policy,
+            "model.name": model,
+        },
+    )
+    job = _job(data, from_, to, side, leverages, reopen, chosen)
+    if compare is not None or episodes is not None or every is not None:
+        if journal is not None:
+            raise UsageError("episodes have no journal", "leave out --journal, or --episodes")
+        _grid(
+            job,
+            _wanted(compare, job.settings),
+            duration_ns(episodes or EPISODES_DEFAULT),
+            duration_ns(every or EVERY_DEFAULT),
+            report,
+            json,
+        )
+        return
+    if len(job.sides) > 1 or len(job.leverages) > 1:
+        raise UsageError(
+            "one run has one side and one leverage",
+            "give --episodes 7d to compare several, or choose one",
+        )
+    _single(job, report, journal, json, decisions)
+
+
+def _numbers(text: str | None) -> list[float]:
+    if text is None:
+        return []
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"--leverage {text} is not a list of numbers", "write 5 or 3,5,10"
+        ) from None
+
+
+def _job(
+    data: str, from_: str | None, to: str | None, side: str | None, leverages: list[float],
+    reopens: bool, settings: Settings,
+) -> Job:  # fmt: skip
+    lake = Lake(home() / "lake")
+    dataset = lake.dataset(data)
+    if dataset.kind != "bars":
+        raise UsageError(f"{data} holds {dataset.kind}, not bars", "see: litehedge data list")
+    start_ns, end_ns = check_range(
+        dataset, instant_ns(from_) if from_ else None, instant_ns(to) if to else None
+    )
+    tiers = tier_table(settings.venue.name, settings.venue.symbol)
+    levels = leverages or [settings.position.leverage]
+    for level in levels:
+        tiers.check_leverage(level, level * settings.position.wallet_usdt)
+    frame_ns = dataset.interval_ns * per_frame_of(dataset.interval_ns)
+    return Job(
+        lake, dataset, start_ns, end_ns, settings, tiers,
+        choose_model(settings.model.name, frame_ns),
+        SIDES[side or settings.position.side], levels, reopens,
+    )  # fmt: skip
+
+
+def _wanted(compare: str | None, settings: Settings) -> list[Policy]:
+    if compare is None:
+        names = {"unhedged": None, settings.hedge.policy: None}
+        return [policy_named(name, settings) for name in names]
+    if compare == "all":
+        return list(policies(settings).values())
+    return [policy_named(name.strip(), settings) for name in compare.split(",")]
+
+
+@contextmanager
+def _progress(what: str, total: float) -> Iterator[Any]:
+    """Show progress on stderr; yields a function that is told how far it is."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
+               TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=stderr, transient=True) as progress:
+        task = progress.add_task(what, total=total)
+
+        def reach(done: float, label: str = what) -> None:
+            progress.update(task, completed=done, description=label)
+
+        yield reach
+
+
+def _tape(job: Job) -> Tape:
+    with _progress(f"reading {job.dataset.name}", 1.0) as reach:
+        return build_tape(
+            job.lake, job.dataset, job.model.forecaster, job.start_ns, job.end_ns,
+            lambda done, total: reach(done / total),
+        )  # fmt: skip
+
+
+# --- many episodes ----------------------------------------------------------------------------
+
+
+def _grid(
+    job: Job, wanted: list[Policy], length_ns: int, every_ns: int, report: Path | None,
+    json: str | None,
+) -> None:  # fmt: skip
+    tape = _tape(job)
+    where = bt.episodes(tape, length_ns, every_ns)
+    opens_ns = tape.end_ns[where.starts] - tape.bar_ns
+    comparisons: list[Comparison] = []
+    steps = len(job.sides) * len(job.leverages) * (len(wanted) + 1)
+    done = 0
+    with _progress("episodes", steps) as reach:
+        for side in job.sides:
+            for leverage in job.leverages:
+                settings = bt.with_position(job.settings, side, leverage)
+                reach(done, f"{side} {leverage:g}x: static hedges")
+                frontier = bt.static_frontier(tape, where, settings, job.tiers)
+                done += 1
+                rows: list[ComparisonRow] = []
+                intervals: list[ComparisonInterval] = []
+                for policy in wanted:
+                    reach(done, f"{side} {leverage:g}x: {policy.name}")
+                    outcomes = bt.run_grid(tape, where, settings, job.tiers, policy)
+                    rows.append(comparison_row(policy.name, side, leverage, outcomes, frontier))
+                    intervals.append(comparison_interval(outcomes, opens_ns))
+                    done += 1
+                comparisons.append(Comparison(side, leverage, rows, intervals, *frontier))
+    meta = job.meta(
+        episodes=len(where), episode_days=length_ns / NS_PER_DAY,
+        every_hours=every_ns / NS_PER_DAY * 24,
+        intervals_90=[
+            {"policy": row["policy"], "side": c.side, "leverage": c.leverage,
+             "liquidation_rate": list(i.liquidation_rate), "mean_return": list(i.mean_return)}
+            for c in comparisons for row, i in zip(c.rows, c.intervals, strict=True)
+        ],
+    )  # fmt: skip
+    if json is not None:
+        write_json({"rows": [row for c in comparisons for row in c.rows], "meta": meta}, json)
+    if json != "-":
+        print_comparisons(comparisons, meta)
+    if report is not None:
+        _write_report(report, _sheet(job, job.settings, tape, comparisons=comparisons))
+
+
+# --- one run ----------------------------------------------------------------------------------
+
+
+def _single(
+    job: Job, report: Path | None, journal_path: Path | None, json: str | None, shown: str
+) -> None:
+    settings = bt.with_position(job.settings, job.sides[0], job.leverages[0])
+    policy = policy_named(settings.hedge.policy, settings)
+    tape = _tape(job)
+    unhedged = bt.walk(tape, settings, job.tiers, static(0.0), reopens=job.reopens)
+    if policy.kind == ORACLE:
+        if journal_path is not None:
+            raise UsageError("the oracle has no journal", "it knows the future; leave it out")
+        run = bt.walk(tape, settings, job.tiers, policy, reopens=job.reopens)
+    else:
+        run = _play(job, settings, policy, journal_path)
+    runs = {policy.name: run, "unhedged": unhedged}
+    summaries = {name: run_summary(one, tape, settings, unhedged) for name, one in runs.items()}
+    if json is not None:
+        frontier = _life_frontier(job, settings, tape)
+        rows = [
+            comparison_row(name, job.sides[0], job.leverages[0], one.outcomes, frontier)
+            for name, one in runs.items()
+        ]
+        meta = job.meta(
+            policy=policy.name,
+            liquidated={n: [iso_utc(t) for t in one.liquidated_ns] for n, one in runs.items()},
+            summaries=summaries,
+            note="episodes are lives: each ends with a liquidation or with the data",
+        )
+        write_json({"rows": rows, "meta": meta, "decisions": _told(run)}, json)
+    if json != "-":
+        print_run(job.dataset.name, settings, summaries, in_sample=job.in_sample)
+        if shown != "none":
+            print_decisions(run.decisions, everything=shown == "all")
+    if report is not None:
+        _write_report(report, _sheet(job, settings, tape, runs=runs))
+
+
+def _told(run: bt.Run) -> list[dict[str, Any]]:
+    """Decisions for the JSON, with readable times and verdicts."""
+    told = []
+    for decision in run.decisions:
+        row = msgspec.to_builtins(decision)
+        row["time"] = iso_utc(decision.time_ns, seconds=True)
+        row["verdicts"] = [str(verdict) for verdict in decision.verdicts]
+        told.append(row)
+    return told
+
+
+def _life_frontier(job: Job, settings: Settings, tape: Tape) -> Any:
+    lives = [
+        bt.walk(tape, settings, job.tiers, static(float(ratio)), reopens=job.reopens).outcomes
+        for ratio in bt.STATIC_GRID
+    ]
+    rates = np.array([(one["liquidated"] == 1).mean() for one in lives])
+    returns = np.array([(one["equity"] / one["wallet"] - 1.0).mean() for one in lives])
+    return rates, returns
+
+
+def _play(job: Job, settings: Settings, policy: Policy, journal_path: Path | None) -> bt.Run:
+    per_frame = per_frame_of(job.dataset.interval_ns)
+    begin = max(job.dataset.start_ns, job.start_ns - WARM_UP_NS)
+    feed = (
+        event
+        for chunk, _ in event_chunks(job.lake, job.dataset, begin, job.end_ns)
+        for event in chunk.events()
+    )
+    session = f"bt{job.start_ns // NS_PER_DAY}"
+    held_every_ns = 3600 * 10**9
+    journal = Journal(journal_path) if journal_path is not None else None
+    if journal is not None:
+        journal.begin(
+            Header(
+                litehedge=litehedge.__version__,
+                created=datetime.now(tz=UTC).isoformat(timespec="seconds"),
+                mode="backtest",
+                settings=settings.model_dump(),
+                policy=policy.name,
+                free_ratio=policy.free_ratio,
+                model_id=job.model.forecaster.id,
+                model_folder=job.model.folder,
+                session=session,
+                atom_ns=job.dataset.interval_ns,
+                per_frame=per_frame,
+                held_every_ns=held_every_ns,
+                trading_state=0,
+                data=job.dataset.name,
+            )
+        )
+    with _progress(f"{policy.name} on {job.dataset.name}", job.end_ns - begin) as reach:
+        run = bt.play(
+            feed, job.dataset.interval_ns, per_frame, settings, job.tiers, policy,
+            job.model.forecaster, opens_ns=job.start_ns, session=session, reopens=job.reopens,
+            journal=journal, held_every_ns=held_every_ns,
+            progress=lambda now_ns: reach(now_ns - begin),
+        )  # fmt: skip
+    if journal is not None:
+        journal.close()
+        stderr.print(f"journal in {journal_path}; prove it with: litehedge replay {journal_path}",
+                     highlight=False)  # fmt: skip
+    return run
+
+
+# --- report -----------------------------------------------------------------------------------
+
+
+def _sheet(job: Job, settings: Settings, tape: Tape, **parts: Any) -> TearSheet:
+    return TearSheet(
+        policy=settings.hedge.policy, settings=settings, tiers=job.tiers, tape=tape,
+        created_ns=time.time_ns(), card=job.model.card, in_sample=job.in_sample, **parts,
+    )  # fmt: skip
+
+
+def _write_report(path: Path, sheet: TearSheet) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(render(sheet), encoding="utf-8")
+    partial.replace(path)
+    stderr.print(f"report in {path}", highlight=False)

@@ -1,0 +1,235 @@
+"""``litehedge demo``: watch the engine guard a position, without data, keys or network."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from litehedge.backtest import with_position
+from litehedge.cli.common import console, settings_from, stderr, write_json
+from litehedge.cli.models import choose_model
+from litehedge.effects import Decision, Effect
+from litehedge.engine_state import State, start
+from litehedge.hedge import signals as sg
+from litehedge.hedge.band import Action
+from litehedge.hedge.policies import policy_named
+from litehedge.margin.account import distance
+from litehedge.market import events as ev
+from litehedge.report.style import percent, usdt
+from litehedge.runner import run
+from litehedge.sim.random_path import random_path
+from litehedge.sim.venue import Opening, SimVenue
+from litehedge.store.bundled import tier_table
+from litehedge.tape import FRAME_NS
+from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND, instant_ns, iso_utc
+
+ATOM_NS: Final = 5 * NS_PER_SECOND
+PRE_ROLL_NS: Final = NS_PER_DAY + 2 * NS_PER_MINUTE
+STARTS: Final = "2026-01-05"
+CRASH_AFTER_MINUTES: Final = 12
+BLOCKS: Final = "▁▂▃▄▅▆▇█"
+LABEL: Final = "RANDOM PATH, not a market: it shows how litehedge works, not how well"
+
+
+def demo(
+    seed: Annotated[int, typer.Option(help="Another seed, another path.")] = 7,
+    minutes: Annotated[int, typer.Option(min=1, help="Simulated minutes to show.")] = 60,
+    speed: Annotated[float, typer.Option(min=1, help="Simulated seconds per second.")] = 60.0,
+    ui: Annotated[bool, typer.Option(help="Show the live view.")] = True,
+    json: Annotated[bool, typer.Option("--json", help="Print the end result as JSON.")] = False,
+) -> None:
+    """Guard a 20x long through a random path with a crash, in the terminal.
+
+    The path is plainly random; the engine, the forecaster, the guards and the margin account are
+    the real ones.
+    """
+    settings = with_position(settings_from(None), "long", 20.0)
+    tiers = tier_table(settings.venue.name, settings.venue.symbol)
+    opens_ns = instant_ns(STARTS) + PRE_ROLL_NS
+    seconds = PRE_ROLL_NS // NS_PER_SECOND + minutes * 60
+    crash_at = PRE_ROLL_NS // NS_PER_SECOND + CRASH_AFTER_MINUTES * 60
+    state = start(
+        settings, policy_named(settings.hedge.policy, settings), tiers,
+        choose_model(settings.model.name, FRAME_NS).forecaster, session="demo", atom_ns=ATOM_NS,
+        per_frame=FRAME_NS // ATOM_NS, held_every_ns=NS_PER_MINUTE,
+    )  # fmt: skip
+    venue = SimVenue(settings, tiers, Opening(opens_ns, reopens=False), ATOM_NS)
+    naked = SimVenue(settings, tiers, Opening(opens_ns, reopens=False), ATOM_NS)
+    watch = _Watch(state, venue, opens_ns, settings.position.wallet_usdt)
+    feed = random_path(seed, instant_ns(STARTS), seconds, crash_at)
+    live = ui and not json and console.is_terminal
+    try:
+        if live:
+            with Live(watch.view(), console=console, refresh_per_second=12) as screen:
+                paced = _paced(feed, naked, watch, opens_ns, speed, screen)
+                run(state, paced, venue, observe=watch)
+        else:
+            run(state, _paced(feed, naked, watch, opens_ns, float("inf"), None), venue,
+                observe=watch)  # fmt: skip
+    except KeyboardInterrupt:
+        stderr.print("stopped")
+    if json:
+        write_json(watch.result(), "-")
+    else:
+        watch.say_result()
+
+
+def _paced(
+    feed: Iterator[ev.MarketEvent], naked: SimVenue, watch: _Watch, opens_ns: int, speed: float,
+    screen: Live | None,
+) -> Iterator[ev.MarketEvent]:  # fmt: skip
+    """Let time pass as fast as asked; show the unhedged twin the same market."""
+    began = 0.0
+    for event in feed:
+        if event.known_ns >= opens_ns and screen is not None:
+            began = began or time.monotonic()
+            due = began + (event.known_ns - opens_ns) / NS_PER_SECOND / speed
+            time.sleep(max(0.0, due - time.monotonic()))
+        elif screen is not None and event.known_ns % (600 * NS_PER_SECOND) == 0:
+            screen.update(watch.warming(event.known_ns))
+        for happened in naked.on_market(event):
+            if isinstance(happened, ev.Liquidated):
+                watch.naked_died_ns = happened.known_ns
+        watch.naked_equity = naked.equity()
+        yield event
+        if screen is not None and event.known_ns % ATOM_NS == 0 and event.known_ns >= opens_ns:
+            screen.update(watch.view())
+
+
+class _Watch:
+    """Collects what the view shows."""
+
+    def __init__(self, state: State, venue: SimVenue, opens_ns: int, wallet_usdt: float) -> None:
+        self._state = state
+        self._venue = venue
+        self._opens_ns = opens_ns
+        self._wallet_usdt = wallet_usdt
+        self._prices: deque[float] = deque(maxlen=72)
+        self._told: deque[Decision] = deque(maxlen=6)
+        self._now_ns = opens_ns
+        self._price = float("nan")
+        self._died_ns = 0
+        self._trades = 0
+        self.naked_died_ns = 0
+        self.naked_equity = wallet_usdt
+
+    def __call__(self, event: ev.AnyEvent, effects: list[Effect]) -> None:
+        if event.known_ns < self._opens_ns:
+            return
+        if isinstance(event, ev.Trade):
+            self._now_ns = event.known_ns
+            self._price = event.price
+            if event.known_ns % (60 * NS_PER_SECOND) == 0:
+                self._prices.append(event.price)
+        elif isinstance(event, ev.Liquidated):
+            self._died_ns = event.known_ns
+        elif isinstance(event, ev.OrderFilled):
+            self._trades += 1
+        for effect in effects:
+            if isinstance(effect, Decision) and (
+                effect.recommendation.action is not Action.MAINTAIN or effect.verdicts
+            ):
+                self._told.append(effect)
+
+    # --- what is shown ------------------------------------------------------------------------
+
+    def warming(self, now_ns: int) -> Panel:
+        """Show how far the statistics have warmed up."""
+        bar = Progress(TextColumn("one day of history warms up the statistics"), BarColumn())
+        bar.add_task("", total=PRE_ROLL_NS, completed=PRE_ROLL_NS - (self._opens_ns - now_ns))
+        return Panel(bar, title="litehedge demo", subtitle=LABEL)
+
+    def view(self) -> Panel:
+        """Show price, distance, forecast, hedge, last decisions."""
+        signals = self._state.signals
+        position, hedge = self._venue.sizes()
+        away = float(distance(self._venue.books, self._price, self._state.fixed.tiers.rows))
+        facts = Table.grid(padding=(0, 3))
+        facts.add_column(style="dim")
+        facts.add_column(justify="right")
+        facts.add_column(style="dim")
+        facts.add_column(justify="right")
+        colour = "red" if away < 0.02 else "yellow" if away < 0.04 else "green"
+        alive = self._venue.is_open
+        how_far = percent(away) if alive else "liquidated"
+        facts.add_row(
+            "to liquidation", Text(how_far, style=f"bold {colour}"),
+            "price", f"{self._price:.2f} USDT",
+        )  # fmt: skip
+        soon = f"{_p(signals[sg.ONSET])} / {_p(signals[sg.ONSET + 1])}"
+        facts.add_row(
+            "squeeze of longs in 15 / 60 min", soon,
+            "hedged", f"{percent(hedge / position, 0) if position else '-'}",
+        )  # fmt: skip
+        facts.add_row(
+            "equity with litehedge", usdt(self._venue.equity()),
+            "without", usdt(self.naked_equity)
+            + (f"  liquidated {iso_utc(self.naked_died_ns)[11:]}" if self.naked_died_ns else ""),
+        )  # fmt: skip
+        decisions = Table.grid(padding=(0, 2))
+        for d in self._told:
+            r = d.recommendation
+            what = "refused" if d.verdicts and not d.order_id else r.action.value
+            decisions.add_row(
+                iso_utc(d.time_ns, seconds=True)[11:], what,
+                f"{percent(r.ratio, 0)} → {percent(r.target, 0)}", Text(r.reason, style="dim"),
+            )  # fmt: skip
+        return Panel(
+            Group(Text(self._spark(), style="blue"), Text(), facts, Text(), decisions),
+            title=f"litehedge demo · 20x long · {iso_utc(self._now_ns, seconds=True)} UTC · PAPER",
+            subtitle=LABEL,
+        )
+
+    def _spark(self) -> str:
+        if len(self._prices) < 2:
+            return ""
+        low, high = min(self._prices), max(self._prices)
+        span = max(high - low, 1e-9)
+        return "".join(BLOCKS[int((p - low) / span * 7.999)] for p in self._prices)
+
+    def result(self) -> dict[str, Any]:
+        """Return how it ended."""
+        return {
+            "label": LABEL,
+            "wallet_usdt": self._wallet_usdt,
+            "equity_usdt": self._venue.equity(),
+            "liquidated": bool(self._died_ns),
+            "trades": self._trades,
+            "unhedged_equity_usdt": self.naked_equity,
+            "unhedged_liquidated": bool(self.naked_died_ns),
+        }
+
+    def say_result(self) -> None:
+        """Say in three sentences how it ended."""
+        died = f"was liquidated at {iso_utc(self._died_ns)[11:]}" if self._died_ns else "survived"
+        naked = (
+            f"was liquidated at {iso_utc(self.naked_died_ns)[11:]}"
+            if self.naked_died_ns
+            else "survived"
+        )
+        console.print(
+            f"With litehedge the position {died} and holds {usdt(self._venue.equity())} of "
+            f"{usdt(self._wallet_usdt)} after {self._trades} trades. Without it, it {naked} and "
+            f"holds {usdt(self.naked_equity)}.",
+            highlight=False,
+        )
+        console.print(LABEL + ".", style="yellow", highlight=False)
+        console.print(
+            "Real history: litehedge data import FILE..., then litehedge backtest --help",
+            style="dim",
+            highlight=False,
+        )
+
+
+def _p(value: float) -> str:
+    return "-" if value != value else percent(float(value))

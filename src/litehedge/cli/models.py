@@ -1,0 +1,99 @@
+"""Which model a command uses: by name, by folder, or the one that fits the bars."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from litehedge.cli.common import home, stderr
+from litehedge.errors import ArtefactError, UsageError
+from litehedge.model import artefact
+from litehedge.model.artefact import Card
+from litehedge.model.baselines.blind import BlindForecaster
+from litehedge.squeeze.forecast import Forecaster
+from litehedge.store.bundled import pretrained_folder
+from litehedge.units import NS_PER_SECOND, instant_ns
+
+
+class Chosen(NamedTuple):
+    """A forecaster, its card (None without a model) and where it lies."""
+
+    forecaster: Forecaster
+    card: Card | None
+    folder: str
+
+
+def model_folders() -> dict[str, Path]:
+    """Return the models by name; your own come before those that ship with the package."""
+    found: dict[str, Path] = {}
+    for root in (home() / "models", pretrained_folder()):
+        if root.is_dir():
+            for folder in sorted(root.iterdir()):
+                if (folder / artefact.CARD).is_file():
+                    found.setdefault(folder.name, folder)
+    return found
+
+
+def choose_model(name: str, frame_ns: int) -> Chosen:
+    """Return the model called `name`: a name, a folder, ``auto`` or ``none``.
+
+    ``auto`` takes a model for frames of `frame_ns`, and goes on without one where there is none.
+
+    Raises
+    ------
+    ArtefactError
+        When the model does not fit the data or this version.
+    UsageError
+        When there is no model of that name.
+    """
+    if name == "none":
+        return Chosen(BlindForecaster(), None, "")
+    folders = model_folders()
+    if name == "auto":
+        for folder in folders.values():
+            if artefact.load_card(folder).frame_s * NS_PER_SECOND == frame_ns:
+                return _load(folder, frame_ns)
+        stderr.print(
+            f"[yellow]note:[/] there is no model for frames of {frame_ns // NS_PER_SECOND} s: "
+            "the policies fall back on their rules",
+            highlight=False,
+        )
+        return Chosen(BlindForecaster(), None, "")
+    if name in folders:
+        return _load(folders[name], frame_ns)
+    if Path(name).is_dir():
+        return _load(Path(name), frame_ns)
+    raise UsageError(
+        f"there is no model {name!r}",
+        f"choose one of {', '.join([*folders, 'auto', 'none'])}, or give a folder",
+    )
+
+
+def _load(folder: Path, frame_ns: int) -> Chosen:
+    loaded = artefact.load(folder, frame_ns)
+    return Chosen(loaded.forecaster, loaded.card, str(folder))
+
+
+def require(forecaster: Forecaster, wanted_id: str) -> None:
+    """Refuse another model than the one a journal was written with.
+
+    Raises
+    ------
+    ArtefactError
+        When the ids differ.
+    """
+    if forecaster.id != wanted_id:
+        raise ArtefactError(
+            f"the journal was written with model {wanted_id}, found {forecaster.id}",
+            "give the folder of that model with --model",
+        )
+
+
+def saw(card: Card | None, start_ns: int, end_ns: int) -> bool:
+    """Tell whether a model was trained on data within a span: its results there are in-sample."""
+    if card is None:
+        return False
+    return any(
+        instant_ns(span.start) < end_ns and instant_ns(span.end) > start_ns
+        for span in card.trained_on
+    )

@@ -1,0 +1,116 @@
+"""``litehedge replay``: re-run a journal and prove that it decides the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import litehedge
+from litehedge.cli.common import console, write_json
+from litehedge.cli.models import choose_model, require
+from litehedge.config import Settings
+from litehedge.effects import Decision
+from litehedge.engine import step
+from litehedge.engine_state import start
+from litehedge.errors import JournalError, UsageError
+from litehedge.hedge.policies import policy_named, static
+from litehedge.risk.state import TradingState
+from litehedge.store.bundled import tier_table
+from litehedge.store.journal import Header, Journal, encode_effect
+from litehedge.units import iso_utc
+
+
+def replay(
+    journal: Annotated[str, typer.Argument(help="Path or SQLAlchemy URL of a journal.")],
+    run: Annotated[int | None, typer.Option(help="Number of one run. Default: all.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Folder of the model, if it moved since.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Feed the recorded events to a fresh engine and compare every effect, byte for byte.
+
+    Exits 0 when all are identical, 1 when any differs.
+    """
+    if "://" not in journal and not Path(journal).is_file():
+        raise UsageError(f"there is no journal {journal}", "give the path of a journal file")
+    book = Journal(journal)
+    runs = [(n, h) for n, h in book.runs() if run in (None, n)]
+    if not runs:
+        raise UsageError(f"{journal} holds no run {run if run is not None else ''}".rstrip())
+    results = [_replay(book, number, header, model) for number, header in runs]
+    if json:
+        write_json({"runs": results}, "-")
+    for result in results:
+        if not json:
+            _say(result)
+    if any(result["difference"] is not None for result in results):
+        raise typer.Exit(1)
+
+
+def _replay(book: Journal, number: int, header: Header, model: str | None) -> dict[str, Any]:
+    settings = Settings.model_validate(header.settings)
+    frame_ns = header.atom_ns * header.per_frame
+    chosen = choose_model(model or header.model_folder or "none", frame_ns)
+    require(chosen.forecaster, header.model_id)
+    policy = static(0.0) if header.free_ratio else policy_named(header.policy, settings)
+    state = start(
+        settings, policy, tier_table(settings.venue.name, settings.venue.symbol),
+        chosen.forecaster, session=header.session, atom_ns=header.atom_ns,
+        per_frame=header.per_frame, held_every_ns=header.held_every_ns,
+        trading=TradingState(header.trading_state),
+    )  # fmt: skip
+    recorded = book.effects(number)
+    events = decisions = effects_seen = 0
+    difference: str | None = None
+    for event in book.events(number):
+        state, effects = step(state, event)
+        for effect in effects:
+            theirs = next(recorded, None)
+            mine = (events, encode_effect(effect))
+            if theirs != mine and difference is None:
+                difference = (
+                    f"event {events} ({iso_utc(event.known_ns)}): the replay gives "
+                    f"{type(effect).__name__}, the journal "
+                    + ("ends" if theirs is None else f"something else (event {theirs[0]})")
+                )
+            decisions += isinstance(effect, Decision)
+            effects_seen += 1
+        events += 1
+    left = sum(1 for _ in recorded)
+    if left and difference is None:
+        difference = f"the journal holds {left} effects more than the replay"
+    if events == 0:
+        raise JournalError(f"run {number} holds no events", "there is nothing to replay")
+    return {
+        "run": number,
+        "policy": header.policy,
+        "data": header.data,
+        "model": header.model_id,
+        "written_by": header.litehedge,
+        "replayed_by": litehedge.__version__,
+        "events": events,
+        "effects": effects_seen,
+        "decisions": decisions,
+        "difference": difference,
+    }
+
+
+def _say(result: dict[str, Any]) -> None:
+    what = f"run {result['run']} ({result['policy']} on {result['data']})"
+    if result["difference"] is None:
+        console.print(
+            f"[green]identical[/]: {what}, {result['events']:,} events, "
+            f"{result['effects']:,} effects, {result['decisions']:,} of them decisions",
+            highlight=False,
+        )
+    else:
+        console.print(f"[red]different[/]: {what}: {result['difference']}", highlight=False)
+        if result["written_by"] != result["replayed_by"]:
+            console.print(
+                f"  it was written by litehedge {result['written_by']}, "
+                f"this is {result['replayed_by']}",
+                highlight=False,
+            )
