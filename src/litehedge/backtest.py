@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.config import Settings
-from litehedge.decision import setup_array
 from litehedge.effects import Decision, Effect
 from litehedge.engine_state import start as start_engine
 from litehedge.errors import UsageError
-from litehedge.hedge.costs import costs_array
 from litehedge.hedge.policies import Policy, static
+from litehedge.hedge.terms import terms_of
 from litehedge.margin.account import ACCOUNT, distance, equity, new_account
 from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
@@ -108,9 +107,9 @@ def run_grid(
     """
     n = len(where)
     books = np.zeros(n, dtype=ACCOUNT)
-    setups = np.zeros(n, dtype=setup_array(settings, 1.0).dtype)
+    acting = static(0.0) if policy.free_ratio else policy
+    terms = np.repeat(terms_of(settings, acting, tiers, 0.0), n)
     budgets = np.zeros(n, dtype=BUDGET)
-    template = setup_array(settings, 1.0)[0]
     for e, at in enumerate(where.starts.tolist()):
         plan = open_account(settings, float(tape.bars[at, 0]), policy.free_ratio)
         one = new_account(
@@ -118,19 +117,14 @@ def run_grid(
             isolated=plan.isolated, second_wallet_usdt=plan.second_wallet_usdt,
         )  # fmt: skip
         books[e] = one[0]
-        setups[e] = template
-        setups[e]["size"] = abs(plan.qty_ltc)
+        terms[e]["size"] = abs(plan.qty_ltc)
         budgets[e] = new_budget(equity(one, plan.entry_usdt))[0]
     outcomes = np.zeros(n, dtype=OUTCOME)
-    acting = static(0.0) if policy.free_ratio else policy
-    venue = settings.venue
     run_episodes(
-        tape.end_ns, tape.bars, tape.funding, tape.signals, where.starts, where.stops,
-        tape.bar_minutes, delay_bars(settings, tape.bar_ns),
+        tape.end_ns, tape.bars, tape.funding_at, tape.funding, tape.signals, where.starts,
+        where.stops, tape.bar_minutes, delay_bars(settings, tape.bar_ns),
         *liquidity_decays(tape.bar_minutes), int(LIQUIDITY_WARM_MINUTES / tape.bar_minutes),
-        acting.kind, acting.parameters, setups, books, budgets,
-        limits_array(settings.limits, venue.min_notional_usdt, venue.lot_ltc),
-        costs_array(settings.costs), tiers.rows, tiers.clearance_fee, venue.lot_ltc, outcomes,
+        terms, books, budgets, limits_array(settings.limits), outcomes,
     )  # fmt: skip
     outcomes["ratio_sum"] += policy.free_ratio * outcomes["bars"]
     return outcomes
@@ -192,8 +186,7 @@ def walk(
     lives: list[NDArray[np.void]] = []
     liquidity = tape.liquidity.copy()
     acting = static(0.0) if policy.free_ratio else policy
-    venue = settings.venue
-    limits = limits_array(settings.limits, venue.min_notional_usdt, venue.lot_ltc)
+    limits = limits_array(settings.limits)
     at = 0
     while at < n:
         plan = open_account(settings, float(tape.bars[at, 0]), policy.free_ratio)
@@ -203,11 +196,11 @@ def walk(
         )  # fmt: skip
         outcome = np.zeros(1, dtype=OUTCOME)
         run_episode(
-            tape.end_ns, tape.bars, tape.funding, tape.signals, at, n, tape.bar_minutes,
-            delay_bars(settings, tape.bar_ns), *liquidity_decays(tape.bar_minutes), liquidity,
-            acting.kind, acting.parameters, setup_array(settings, abs(plan.qty_ltc)), books,
-            new_budget(equity(books, plan.entry_usdt)), limits, costs_array(settings.costs),
-            tiers.rows, tiers.clearance_fee, venue.lot_ltc, outcome, path[at:],
+            tape.end_ns, tape.bars, tape.funding_at, tape.funding, tape.signals, at, n,
+            tape.bar_minutes, delay_bars(settings, tape.bar_ns),
+            *liquidity_decays(tape.bar_minutes), liquidity,
+            terms_of(settings, acting, tiers, abs(plan.qty_ltc)), books,
+            new_budget(equity(books, plan.entry_usdt)), limits, outcome, path[at:],
         )  # fmt: skip
         outcome["ratio_sum"] += policy.free_ratio * outcome["bars"]
         stop = int(outcome["stop"][0])

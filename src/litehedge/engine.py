@@ -17,12 +17,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from litehedge.decision import collar_price, decision, order_quantity, sizes
+from litehedge.decision import collar_price, cost_of_hedge, decision, order_quantity, sizes
 from litehedge.effects import Decision, Effect, Submit
 from litehedge.engine_state import State
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Situation, recommend
-from litehedge.hedge.costs import trade_cost
 from litehedge.margin.account import POSITION, distance, equity
 from litehedge.margin.tiers import maintenance
 from litehedge.market import events as ev
@@ -66,7 +65,7 @@ def _on_frame(state: State, end_ns: int, frame: Floats) -> list[Effect]:
         return _NOTHING
     phase = (end_ns // fixed.atom_ns) % fixed.per_frame
     row = fixed.forecaster.step(state.model, phase, end_ns, features)
-    sg.write_signals(row, features, state.cif, state.signals)
+    sg.write_signals(row, features, state.cif, state.signals, 0)
     if not state.is_open or state.order is not None:
         return _NOTHING
     return _decide(state, end_ns, price, _depth(frame))
@@ -78,9 +77,8 @@ def _decide(state: State, now_ns: int, price: float, depth_usdt: float) -> list[
     state.budgets["state"][0] = state.trading
     age_s = (now_ns - state.price_ns) / 1e9
     lo, hi, wanted, change = decision(
-        fixed.policy.kind, fixed.policy.parameters, state.memory, state.signals, now_ns, price,
-        depth_usdt, age_s, override, state.setup, state.books, state.budgets, state.limits,
-        state.costs, fixed.tiers.rows, state.allowed,
+        state.terms, state.memory, state.signals, 0, now_ns, price, depth_usdt, age_s, override,
+        state.books, state.budgets, state.limits, state.allowed,
     )  # fmt: skip
     effects: list[Effect] = []
     if state.budgets["state"][0] > state.trading:
@@ -109,8 +107,8 @@ def _decide(state: State, now_ns: int, price: float, depth_usdt: float) -> list[
             order_id=order_id,
             equity_usdt=situation.equity_usdt,
             distance=situation.distance,
-            onset=[float(p) for p in state.signals[sg.ONSET : sg.SEVERITY]],
-            forecast_state=int(state.signals[sg.STATE]),
+            onset=[float(p) for p in state.signals[sg.ONSET : sg.SEVERITY, 0]],
+            forecast_state=int(state.signals[sg.STATE, 0]),
         )
     )
     return effects
@@ -118,13 +116,13 @@ def _decide(state: State, now_ns: int, price: float, depth_usdt: float) -> list[
 
 def _order(state: State, change: float, price: float, now_ns: int) -> Order:
     fixed = state.fixed
-    leg, qty = order_quantity(state.setup, change)
+    leg, qty = order_quantity(state.terms, change)
     return new_order(
         fixed.session,
         state.orders_made,
         int(leg),
         float(qty),
-        collar_price(state.setup, price, qty),
+        collar_price(state.terms, price, qty),
         lot=Decimal(repr(fixed.settings.venue.lot_ltc)),
         tick=Decimal(repr(fixed.settings.venue.tick_usdt)),
         reduce_only=bool(change < 0.0) != bool(leg == POSITION),
@@ -133,10 +131,9 @@ def _order(state: State, change: float, price: float, now_ns: int) -> Order:
 
 
 def _situation(state: State, price: float) -> Situation:
-    position, hedge = sizes(state.setup, state.books)
+    position, hedge = sizes(state.terms, state.books)
     worth = equity(state.books, price)
-    side = float(state.setup["side"][0])
-    vol = float(state.signals[sg.VOL_RULE]) / np.sqrt(5.0)
+    side = float(state.terms["side"][0])
     notional = position * price
     return Situation(
         side=side,
@@ -147,11 +144,8 @@ def _situation(state: State, price: float) -> Situation:
         equity_share=worth / notional,
         maintenance_rate=maintenance(notional, state.fixed.tiers.rows) / notional,
         distance=distance(state.books, price, state.fixed.tiers.rows),
-        cost=trade_cost(
-            state.costs, vol, float(state.signals[sg.VOLUME]), position, side,
-            float(state.signals[sg.FUNDING]),
-        ),
-        location=int(state.setup["location"][0]),
+        cost=cost_of_hedge(state.terms, state.signals, 0, position),
+        location=int(state.terms["location"][0]),
     )  # fmt: skip
 
 
@@ -165,7 +159,7 @@ def _override(state: State, now_ns: int) -> float:
         return float("nan")
     if isinstance(held, ev.SetHedge):
         return held.ratio
-    position, hedge = sizes(state.setup, state.books)
+    position, hedge = sizes(state.terms, state.books)
     return float(hedge / position)
 
 

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.config import Settings
-from litehedge.decision import setup_array
 from litehedge.features.vector import FeatureStream
 from litehedge.hedge import signals as sg
-from litehedge.hedge.costs import costs_array
-from litehedge.hedge.policies import N_MEMORY, Policy
+from litehedge.hedge.policies import Policy
+from litehedge.hedge.terms import Terms, terms_of
 from litehedge.margin.account import new_account
 from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
@@ -52,8 +51,7 @@ class State:
     books: NDArray[np.void]
     budgets: NDArray[np.void]
     limits: NDArray[np.void]
-    costs: NDArray[np.void]
-    setup: NDArray[np.void]
+    terms: Terms
     memory: Floats
     trading: TradingState = TradingState.ACTIVE
     is_open: bool = False  # whether there is a position to guard
@@ -63,7 +61,7 @@ class State:
     price_ns: int = -1
     held_ns: int = -1
     signals: NDArray[np.float32] = field(
-        default_factory=lambda: np.full(sg.N_SIGNALS, np.nan, dtype=np.float32)
+        default_factory=lambda: np.full((sg.N_SIGNALS, 1), np.nan, dtype=np.float32)
     )
     cif: Floats = field(default_factory=lambda: np.empty((2, N_ONSET)))
     allowed: Floats = field(default_factory=lambda: np.empty(N_GUARDS))
@@ -85,7 +83,6 @@ def start(
     fixed = Fixed(
         settings, policy, tiers, forecaster, session, atom_ns, per_frame, held_every_ns
     )  # fmt: skip
-    venue = settings.venue
     return State(
         fixed=fixed,
         fold=FrameFold(atom_ns, per_frame),
@@ -93,9 +90,8 @@ def start(
         model=forecaster.start(per_frame),
         books=new_account(0.0, 0.0, 0.0, 1.0),
         budgets=new_budget(0.0),
-        limits=limits_array(settings.limits, venue.min_notional_usdt, venue.lot_ltc),
-        costs=costs_array(settings.costs),
-        setup=setup_array(settings, 0.0),
-        memory=np.zeros(N_MEMORY),
+        limits=limits_array(settings.limits),
+        terms=terms_of(settings, policy, tiers, 0.0),
+        memory=np.zeros(1),
         trading=trading,
     )

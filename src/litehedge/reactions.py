@@ -7,11 +7,9 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from litehedge.decision import setup_array
 from litehedge.effects import Alert, CancelAll, Effect, Query, StateChange
 from litehedge.engine_state import State
 from litehedge.errors import OrderProtocolError
-from litehedge.hedge.policies import N_MEMORY
 from litehedge.margin.account import apply_fill, apply_funding, equity, liquidate, new_account
 from litehedge.market import events as ev
 from litehedge.orders.manager import OrderEvent, advance
@@ -27,9 +25,9 @@ def _on_opened(state: State, event: ev.Opened) -> list[Effect]:
         event.wallet_usdt, event.qty_ltc, event.entry_usdt, event.leverage,
         isolated=event.isolated, second_wallet_usdt=event.second_wallet_usdt,
     )  # fmt: skip
-    state.setup = setup_array(state.fixed.settings, abs(event.qty_ltc))
+    state.terms["size"] = abs(event.qty_ltc)
     state.budgets = new_budget(equity(state.books, event.entry_usdt))
-    state.memory = np.zeros(N_MEMORY)
+    state.memory = np.zeros(1)
     state.order = None
     state.is_open = True
     return _NOTHING

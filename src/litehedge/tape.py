@@ -59,16 +59,17 @@ def per_frame_of(bar_ns: int) -> int:
 class Tape:
     """Bars and signals.
 
-    Shapes: `end_ns` and `funding` ``(bar,)``; `bars` ``(bar, 5)`` open, high, low, close, volume;
-    `signals` ``(bar, N_SIGNALS)`` float32. `funding` is the sum of the rates settled from a bar's
-    close until the next one's, NaN for none. `liquidity` is what a venue knew of its market
-    before the first bar, ``(2, 3)``.
+    Shapes: `end_ns` ``(bar,)``; `bars` ``(bar, 5)`` open, high, low, close, volume; `funding_at`
+    and `funding` ``(settlement,)``: number of the bar at whose close (or before the next one's)
+    it was settled, and the rate; `signals` ``(N_SIGNALS, bar)`` float32; `liquidity` ``(4,)``:
+    what a venue knew of its market before the first bar.
     """
 
     name: str
     bar_ns: int
     end_ns: Ints
     bars: Floats
+    funding_at: Ints
     funding: Floats
     signals: NDArray[np.float32]
     liquidity: Floats
@@ -167,25 +168,28 @@ def build_tape(
     room = int(min(dataset.rows, (end_ns - start_ns) // dataset.interval_ns + 1))
     all_ends = np.empty(room, dtype=np.int64)
     all_bars = np.empty((room, 5))
-    all_funding = np.empty(room)
-    all_signals = np.empty((room, sg.N_SIGNALS), dtype=np.float32)
+    all_signals = np.empty((sg.N_SIGNALS, room), dtype=np.float32)
+    funding_at: list[Ints] = []
+    funding: list[Floats] = []
     pipeline = _Pipeline(dataset.interval_ns, per_frame, forecaster)
     liquidity = new_liquidity()
     decays = liquidity_decays(dataset.interval_ns / NS_PER_MINUTE)
     filled = 0
     for events, bars in event_chunks(lake, dataset, begin, end_ns):
         ends = bars["event_ns"].to_numpy()
-        signals = pipeline.signals(events, ends)
         kept = ends > start_ns
         n = int(kept.sum())
+        pipeline.write_signals(events, ends, all_signals, filled - (ends.size - n))
         at = slice(filled, filled + n)
         all_ends[at] = ends[kept]
         rows = bars.select("open", "high", "low", "close", "volume").to_numpy()
         all_bars[at] = rows[kept]
         if filled == 0:
             observe_bars(liquidity, np.ascontiguousarray(rows[~kept]), *decays)
-        all_funding[at] = _settled(events, ends)[kept]
-        all_signals[at] = signals[kept]
+        places, rates = _settled(events, ends)
+        counted = places >= ends.size - n
+        funding_at.append(places[counted] + filled - (ends.size - n))
+        funding.append(rates[counted])
         filled += n
         progress(int(ends[-1]) - begin, end_ns - begin)
     if filled == 0:
@@ -200,8 +204,9 @@ def build_tape(
         bar_ns=dataset.interval_ns,
         end_ns=all_ends[:filled],
         bars=all_bars[:filled],
-        funding=all_funding[:filled],
-        signals=all_signals[:filled],
+        funding_at=np.concatenate(funding_at),
+        funding=np.concatenate(funding),
+        signals=all_signals[:, :filled],
         liquidity=liquidity,
         squeezes=[q for q in squeezes if q.end_ns > start_ns],
     )
@@ -219,29 +224,33 @@ class _Pipeline:
         self._per_frame = per_frame
         self._first_phase: list[Frames] = []
 
-    def signals(self, events: EventArrays, bar_ends: Ints) -> NDArray[np.float32]:
-        """Return the signals of each bar of the chunk, ``(bar, N_SIGNALS)``."""
+    def write_signals(
+        self, events: EventArrays, bar_ends: Ints, out: NDArray[np.float32], first: int
+    ) -> None:
+        """Write the signals of each bar of the chunk; bar number i goes to column ``first + i``.
+
+        Bars whose column would be negative are left out.
+        """
+        skipped = max(0, -first)
+        columns = out[:, first + skipped : first + bar_ends.size]
+        columns[:] = np.nan
+        columns[sg.STATE] = ForecastState.COLD
+        columns[sg.CONFIDENCE] = 0.0
+        columns[sg.ORACLE :] = 0.0
         frames = self._fold.push_arrays(events.kinds, events.known_ns, events.values)
-        out = np.full((bar_ends.size, sg.N_SIGNALS), np.nan, dtype=np.float32)
-        out[:, sg.STATE] = ForecastState.COLD
-        out[:, sg.CONFIDENCE] = 0.0
-        out[:, sg.ORACLE :] = 0.0
         if len(frames) == 0:
-            return out
+            return
         features = self._features.batch(frames)
         forecasts = self._forecaster.batch(frames.end_ns, features)
-        signals = np.empty((len(frames), sg.N_SIGNALS), dtype=np.float32)
-        sg.write_all_signals(forecasts, features, signals)
         places = np.searchsorted(bar_ends, frames.end_ns)
-        found = (places < bar_ends.size) & (
-            bar_ends[np.minimum(places, bar_ends.size - 1)] == frames.end_ns
+        found = bar_ends[np.minimum(places, bar_ends.size - 1)] == frames.end_ns
+        sg.write_all_signals(
+            forecasts, features, np.where(found, np.maximum(places + first, -1), -1), out
         )
-        out[places[found]] = signals[found]
         one = frames.phases == 0
         self._first_phase.append(
             Frames(frames.end_ns[one], frames.values[one], frames.atom_ns, self._per_frame)
         )
-        return out
 
     def squeezes(self) -> list[Squeeze]:
         """Return the catalogue of everything seen so far, on frames of one phase."""
@@ -253,16 +262,12 @@ class _Pipeline:
         return catalogue(Frames(ends, values, frame_ns, 1))
 
 
-def _settled(events: EventArrays, bar_ends: Ints) -> Floats:
-    """Sum the funding rates known from each bar's close until the next one's."""
-    out = np.full(bar_ends.size, np.nan)
+def _settled(events: EventArrays, bar_ends: Ints) -> tuple[Ints, Floats]:
+    """Return, per settlement, the last bar that had closed by then, and the rate."""
     is_funding = events.kinds == KIND_FUNDING
     places = np.searchsorted(bar_ends, events.known_ns[is_funding], side="right") - 1
-    rates = events.values[is_funding, 0]
-    for place, rate in zip(places.tolist(), rates.tolist(), strict=True):
-        if place >= 0:
-            out[place] = rate if np.isnan(out[place]) else out[place] + rate
-    return out
+    known = places >= 0
+    return places[known], events.values[is_funding, 0][known]
 
 
 def mark_oracle(tape: Tape) -> None:
@@ -273,4 +278,4 @@ def mark_oracle(tape: Tape) -> None:
     for q in tape.squeezes:
         i = int(np.searchsorted(tape.end_ns, q.onset_ns, side="left"))
         j = int(np.searchsorted(tape.end_ns, q.peak_ns, side="left"))
-        tape.signals[i:j, sg.ORACLE + SIDES.index(q.side)] = 1.0
+        tape.signals[sg.ORACLE + SIDES.index(q.side), i:j] = 1.0

@@ -166,7 +166,7 @@ class _Watch:
             "to liquidation", Text(how_far, style=f"bold {colour}"),
             "price", f"{self._price:.2f} USDT",
         )  # fmt: skip
-        soon = f"{_p(signals[sg.ONSET])} / {_p(signals[sg.ONSET + 1])}"
+        soon = f"{_p(signals[sg.ONSET, 0])} / {_p(signals[sg.ONSET + 1, 0])}"
         facts.add_row(
             "squeeze of longs in 15 / 60 min", soon,
             "hedged", f"{percent(hedge / position, 0) if position else '-'}",

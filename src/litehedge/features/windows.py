@@ -87,13 +87,13 @@ def extreme_push(
     mask = values.shape[1] - 1
     head = ends[i, 0]
     tail = ends[i, 1]
+    while tail > head and numbers[i, head & mask] <= count - window:
+        head += 1
     while tail > head and sign * values[i, (tail - 1) & mask] <= sign * x:
         tail -= 1
     values[i, tail & mask] = x
     numbers[i, tail & mask] = count
     tail += 1
-    while numbers[i, head & mask] <= count - window:
-        head += 1
     ends[i, 0] = head
     ends[i, 1] = tail
     if count + 1 < window:

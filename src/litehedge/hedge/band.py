@@ -28,6 +28,7 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
 TOLERANCE: Final = 1e-9
+SHOWN_HORIZON_MIN: Final = 60.0
 
 
 class Action(enum.StrEnum):
@@ -107,7 +108,7 @@ def recommend(
         lo=lo,
         hi=hi,
         size_ltc=change * situation.position_ltc,
-        confidence=float(np.nan_to_num(signals[sg.CONFIDENCE])),
+        confidence=float(np.nan_to_num(signals[sg.CONFIDENCE, 0])),
         benefit_bps=avoided if action is not Action.MAINTAIN else 0.0,
         cost_bps=abs(change) * situation.cost / BPS * (2.0 if change > 0 else 1.0),
         reason=_reason(policy, action, signals, situation, p_now, lo, hi),
@@ -116,20 +117,17 @@ def recommend(
 
 def situation_is_forecast(signals: Singles) -> bool:
     """Tell whether the model speaks in this frame (it is neither cold nor expired)."""
-    return bool(signals[sg.STATE] < ForecastState.COLD and np.isfinite(signals[sg.VOL_30]))
+    return bool(signals[sg.STATE, 0] < ForecastState.COLD and np.isfinite(signals[sg.VOL_30, 0]))
 
 
 def _probability(policy: Policy, signals: Singles, s: Situation, ratio: float) -> float:
     """P(liquidation within the plug-in's horizon), also shown beside other policies."""
-    parameters = policy.parameters if policy.kind == PLUGIN else _DEFAULT_HORIZON
+    horizon = policy.parameters[plugin.HORIZON_MIN] if policy.kind == PLUGIN else SHOWN_HORIZON_MIN
     return float(
         plugin.liquidation_probability(
-            parameters, signals, s.side, ratio, s.equity_share, s.maintenance_rate, s.location
+            signals, 0, horizon, s.side, ratio, s.equity_share, s.maintenance_rate, s.location
         )
     )
-
-
-_DEFAULT_HORIZON: Final = np.array([60.0, 0.0, 0.0, 1.0])
 
 
 def _percent(x: float) -> str:
@@ -151,9 +149,11 @@ def _reason(
     away = f"liquidation {_percent(naked)} away without hedge"
     match policy.kind:
         case k if k == PLUGIN and np.isfinite(p_now):
-            trust = max(0.05, float(signals[sg.CONFIDENCE]))
+            trust = max(0.05, float(signals[sg.CONFIDENCE, 0]))
             enter = policy.parameters[plugin.ENTER] * trust
-            release = plugin.release_probability(policy.parameters, s.cost) * trust
+            release = trust * plugin.release_probability(
+                policy.parameters[plugin.ENTER], policy.parameters[plugin.RELEASE], s.cost
+            )
             horizon = f"{policy.parameters[plugin.HORIZON_MIN]:.0f} min"
             risk = f"P(liquidation in {horizon}) is {_percent(p_now)}"
             if action is Action.INCREASE:
@@ -164,7 +164,7 @@ def _reason(
         case k if k == PLUGIN:
             return f"no forecast yet: the volatility rule stands in; {away}"
         case k if k == MARGIN_VOLATILITY:
-            vol = float(signals[sg.VOL_RULE])
+            vol = float(signals[sg.VOL_RULE, 0])
             on, off, near = policy.parameters[:3]
             if action is Action.INCREASE:
                 return f"volatility {vol:.4f} above {on:g} and {away}"
@@ -172,12 +172,12 @@ def _reason(
                 return f"volatility {vol:.4f} below {off:g}"
             return f"volatility {vol:.4f}; {away}, rule looks at {_percent(near)}"
         case k if k == VOLATILITY_TARGET:
-            return f"volatility of 5-minute returns is {float(signals[sg.VOL_RULE]):.4f}"
+            return f"volatility of 5-minute returns is {float(signals[sg.VOL_RULE, 0]):.4f}"
         case k if k == LARGE_MOVE:
-            return f"price moved {_percent(abs(float(signals[sg.MOVE_15M])))} in 15 min"
+            return f"price moved {_percent(abs(float(signals[sg.MOVE_15M, 0])))} in 15 min"
         case k if k == HAZARD:
             risky = 0 if s.side > 0 else 1
-            onset = float(signals[sg.ONSET + 3 * risky + 1])
+            onset = float(signals[sg.ONSET + 3 * risky + 1, 0])
             return f"P(squeeze within 60 min) is {_percent(onset)}"
         case k if k == ORACLE:
             return "the oracle knows when the squeeze starts and peaks"

@@ -48,7 +48,9 @@ def student4_tail(x: float) -> float:
 
 
 @kernel
-def adverse_probability(signals: Singles, side: float, move: float, minutes: float) -> float:
+def adverse_probability(
+    signals: Singles, frame: int, side: float, move: float, minutes: float
+) -> float:
     """Return P(price moves against the position by `move` within `minutes`).
 
     Diffusion with fat tails (first passage by reflection, Student t4) and, independently, the
@@ -56,8 +58,8 @@ def adverse_probability(signals: Singles, side: float, move: float, minutes: flo
 
     Parameters
     ----------
-    signals
-        One row of `signals`.
+    signals, frame
+        ``(N_SIGNALS, frame)`` and the frame's number.
     side
         +1 for a long position, -1 for a short one.
     move
@@ -69,18 +71,22 @@ def adverse_probability(signals: Singles, side: float, move: float, minutes: flo
         return 1.0
     # Between the two forecast horizons volatility is interpolated in log time.
     weight = min(1.0, max(0.0, np.log(minutes / 30.0) / np.log(4.0)))
-    vol = signals[sg.VOL_30] * (1.0 - weight) + signals[sg.VOL_120] * weight
+    vol = signals[sg.VOL_30, frame] * (1.0 - weight) + signals[sg.VOL_120, frame] * weight
     diffuse = min(1.0, 2.0 * student4_tail(move / (vol * np.sqrt(minutes))))
     risky = 0 if side > 0.0 else 1
     base = sg.ONSET + risky * 3
     if minutes <= 15.0:
-        onset = signals[base] * minutes / 15.0
+        onset = signals[base, frame] * minutes / 15.0
     elif minutes <= 60.0:
-        onset = signals[base] + (signals[base + 1] - signals[base]) * (minutes - 15.0) / 45.0
+        onset = (
+            signals[base, frame]
+            + (signals[base + 1, frame] - signals[base, frame]) * (minutes - 15.0) / 45.0
+        )
     else:
         onset = (
-            signals[base + 1] + (signals[base + 2] - signals[base + 1]) * (minutes - 60.0) / 180.0
+            signals[base + 1, frame]
+            + (signals[base + 2, frame] - signals[base + 1, frame]) * (minutes - 60.0) / 180.0
         )
     first = sg.SEVERITY + risky * N_SEVERITY
-    squeezed = onset * tail_probability(signals, first, SEVERITY_LEVELS, move)
+    squeezed = onset * tail_probability(signals, first, frame, SEVERITY_LEVELS, move)
     return 1.0 - (1.0 - diffuse) * (1.0 - squeezed)

@@ -43,13 +43,13 @@ class LeverageAdvice(msgspec.Struct, frozen=True):
 def excursion_deviation(signals: Singles, horizon_days: float) -> float:
     """Return the standard deviation of the log price over the horizon; NaN while cold."""
     minutes = horizon_days * MINUTES_PER_DAY
-    slow = float(signals[sg.SIGMA])
-    now = float(signals[sg.VOL_120])
+    slow = float(signals[sg.SIGMA, 0])
+    now = float(signals[sg.VOL_120, 0])
     if not np.isfinite(now):
-        now = float(signals[sg.VOL_RULE]) / np.sqrt(5.0)
+        now = float(signals[sg.VOL_RULE, 0]) / np.sqrt(5.0)
     decayed = DECAY_MINUTES * (1.0 - np.exp(-minutes / DECAY_MINUTES))
     variance = slow**2 * minutes + (now**2 - slow**2) * decayed
-    doubt = 2.0 - float(np.nan_to_num(signals[sg.CONFIDENCE], nan=0.5))
+    doubt = 2.0 - float(np.nan_to_num(signals[sg.CONFIDENCE, 0], nan=0.5))
     return float(np.sqrt(max(variance, 0.0)) * doubt)
 
 

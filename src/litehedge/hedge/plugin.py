@@ -16,17 +16,18 @@ longer; a cold forecast leaves the margin-aware volatility rule, never nothing.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.hedge import signals as sg
 from litehedge.hedge.baselines import margin_aware_volatility
+from litehedge.hedge.costs import trade_cost
 from litehedge.hedge.exposure import adverse_probability, hedged_distance
 from litehedge.jit import kernel
+from litehedge.margin.tiers import maintenance
 
-Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
 # Layout of the parameters
@@ -41,86 +42,81 @@ BLIND_DISTANCE: Final = 0.05  # without any volatility, hedge when this near to 
 
 
 @kernel
-def safe_band(signals: Singles, naked_distance: float) -> tuple[float, float]:
+def safe_band(
+    terms: Any, signals: Singles, frame: int, equity: float, notional: float
+) -> tuple[float, float]:
     """Return the rule-based band that needs no forecast: the floor under a failing model."""
-    if np.isnan(signals[sg.VOL_RULE]):
-        if naked_distance < BLIND_DISTANCE:
-            return 1.0, 1.0
-        return 0.0, 1.0
+    if np.isnan(signals[sg.VOL_RULE, frame]):
+        share = equity / notional
+        rate = maintenance(notional, terms.tiers) / notional
+        naked = hedged_distance(terms.side, 0.0, share, rate, terms.location)
+        return (1.0, 1.0) if naked < BLIND_DISTANCE else (0.0, 1.0)
     return margin_aware_volatility(
-        SAFE_VOL_ON, SAFE_VOL_OFF, SAFE_DISTANCE, signals, naked_distance
+        SAFE_VOL_ON, SAFE_VOL_OFF, SAFE_DISTANCE, terms, signals, frame, equity, notional
     )
 
 
 @kernel
-def release_probability(parameters: Floats, cost: float) -> float:
+def release_probability(enter: float, release: float, cost: float) -> float:
     """Return the probability below which the hedge is lifted, given the cost of trading."""
-    enter = parameters[ENTER]
-    ratio = parameters[RELEASE] / enter
-    return enter * ratio ** np.cbrt(max(cost, 0.0) / REFERENCE_COST)
+    return enter * (release / enter) ** np.cbrt(max(cost, 0.0) / REFERENCE_COST)
 
 
 @kernel
 def liquidation_probability(
-    parameters: Floats, signals: Singles, side: float, ratio: float, equity_share: float,
-    maintenance_rate: float, location: int,
+    signals: Singles, frame: int, horizon_min: float, side: float, ratio: float,
+    equity_share: float, maintenance_rate: float, location: int,
 ) -> float:  # fmt: skip
     """Return p(h), the probability of liquidation within the horizon at hedge ratio `ratio`."""
     move = hedged_distance(side, ratio, equity_share, maintenance_rate, location)
     if move >= 1.0:
         return 0.0
-    return adverse_probability(signals, side, move, parameters[HORIZON_MIN])
+    return adverse_probability(signals, frame, side, move, horizon_min)
 
 
 @kernel
 def _lowest_rung(
-    wanted: float, first: float, parameters: Floats, signals: Singles, side: float,
-    equity_share: float, maintenance_rate: float, location: int,
+    wanted: float, first: float, terms: Any, signals: Singles, frame: int,
+    equity_share: float, maintenance_rate: float,
 ) -> float:  # fmt: skip
     """Return the first rung of the ladder, from `first` up, whose probability is low enough."""
-    step = parameters[STEP]
     ratio = first
     while ratio < 1.0:
         p = liquidation_probability(
-            parameters, signals, side, ratio, equity_share, maintenance_rate, location
-        )
+            signals, frame, terms.parameters[HORIZON_MIN], terms.side, ratio, equity_share,
+            maintenance_rate, terms.location,
+        )  # fmt: skip
         if p <= wanted:
             return ratio
-        ratio += step
+        ratio += terms.parameters[STEP]
     return 1.0
 
 
 @kernel
 def band(
-    parameters: Floats, signals: Singles, side: float, equity_share: float,
-    maintenance_rate: float, cost: float, location: int,
+    terms: Any, signals: Singles, frame: int, size: float, equity: float,
+    notional: float,
 ) -> tuple[float, float]:  # fmt: skip
     """Return the plug-in's (lo, hi) for the hedge ratio.
 
     Parameters
     ----------
-    parameters
-        Horizon in minutes, enter and release probability, ladder step.
-    side
-        +1 for a long position, -1 for a short one.
-    equity_share, maintenance_rate
-        Equity and maintenance margin as shares of the position's notional.
-    cost
-        Cost of one trade as a fraction, funding included.
-    location
-        Where the hedge lives.
+    terms
+        Its parameters: horizon in minutes, enter and release probability, ladder step.
+    size
+        Of the position, unsigned, in LTC.
+    equity, notional
+        Of the account and of the position, in USDT.
     """
-    if signals[sg.STATE] >= 2.0 or np.isnan(signals[sg.VOL_30]):
-        return safe_band(
-            signals, hedged_distance(side, 0.0, equity_share, maintenance_rate, location)
-        )
-    trust = max(0.05, signals[sg.CONFIDENCE])
+    if signals[sg.STATE, frame] >= 2.0 or np.isnan(signals[sg.VOL_30, frame]):
+        return safe_band(terms, signals, frame, equity, notional)
+    parameters = terms.parameters
+    cost = trade_cost(terms, signals, frame, size)
+    trust = max(0.05, signals[sg.CONFIDENCE, frame])
     enter = parameters[ENTER] * trust
-    release = release_probability(parameters, cost) * trust
-    lo = _lowest_rung(
-        enter, 0.0, parameters, signals, side, equity_share, maintenance_rate, location
-    )
-    hi = _lowest_rung(
-        release, lo, parameters, signals, side, equity_share, maintenance_rate, location
-    )
+    release = release_probability(parameters[ENTER], parameters[RELEASE], cost) * trust
+    share = equity / notional
+    rate = maintenance(notional, terms.tiers) / notional
+    lo = _lowest_rung(enter, 0.0, terms, signals, frame, share, rate)
+    hi = _lowest_rung(release, lo, terms, signals, frame, share, rate)
     return lo, hi

@@ -7,7 +7,7 @@ people; `decide` is what kernels call.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from litehedge.hedge.baselines import (
     timing_oracle,
     volatility_target,
 )
-from litehedge.hedge.exposure import hedged_distance
 from litehedge.hedge.plugin import band as plugin_band
 from litehedge.jit import kernel
 
@@ -29,7 +28,6 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
 N_PARAMETERS: Final = 4
-N_MEMORY: Final = 1
 
 (
     UNHEDGED,
@@ -121,36 +119,44 @@ def policy_named(name: str, settings: Settings) -> Policy:
 
 @kernel
 def decide(
-    kind: int, parameters: Floats, memory: Floats, signals: Singles, now_ns: int, side: float,
-    equity_share: float, maintenance_rate: float, cost: float, location: int, max_ratio: float,
-) -> tuple[float, float]:  # fmt: skip
-    """Return the band (lo, hi), within [0, max_ratio], of one policy in one frame.
+    terms: Any, memory: float, signals: Singles, frame: int, now_ns: int, size: float,
+    price: float, equity: float,
+) -> tuple[float, float, float]:  # fmt: skip
+    """Return the band (lo, hi), within [0, max_ratio], of one policy in one frame, and its memory.
 
-    Shapes: `parameters` ``(4,)``; `memory` ``(1,)``, changed in place by policies that remember;
-    `signals` ``(N_SIGNALS,)``.
+    Parameters
+    ----------
+    terms
+        A record of `terms.TERMS`: which policy, its parameters, and what stays fixed.
+    memory
+        What the policy returned as its memory last time, 0 at the beginning.
+    signals, frame
+        ``(N_SIGNALS, frame)`` and the frame's number.
+    size
+        Of the position, unsigned, in LTC.
+    equity
+        In USDT.
     """
+    kind = terms.kind
+    p = terms.parameters
+    notional = size * price
     lo = 0.0
     hi = 0.0
     if kind == STATIC:
-        lo = parameters[0]
-        hi = parameters[0]
+        lo = p[0]
+        hi = p[0]
     elif kind == VOLATILITY_TARGET:
-        lo, hi = volatility_target(parameters[0], parameters[1], signals, equity_share)
+        lo, hi = volatility_target(p[0], p[1], signals, frame, equity / notional)
     elif kind == LARGE_MOVE:
-        lo, hi = large_move(parameters[0], parameters[1], memory, signals, side, now_ns)
+        lo, hi, memory = large_move(p[0], p[1], memory, signals, frame, terms.side, now_ns)
     elif kind == HAZARD:
-        lo, hi = proportional_hazard(parameters[0], parameters[1], signals, side)
+        lo, hi = proportional_hazard(p[0], p[1], signals, frame, terms.side)
     elif kind == MARGIN_VOLATILITY:
-        naked = hedged_distance(side, 0.0, equity_share, maintenance_rate, location)
-        lo, hi = margin_aware_volatility(
-            parameters[0], parameters[1], parameters[2], signals, naked
-        )
+        lo, hi = margin_aware_volatility(p[0], p[1], p[2], terms, signals, frame, equity, notional)
     elif kind == PLUGIN:
-        lo, hi = plugin_band(
-            parameters, signals, side, equity_share, maintenance_rate, cost, location
-        )
+        lo, hi = plugin_band(terms, signals, frame, size, equity, notional)
     elif kind == ORACLE:
-        lo, hi = timing_oracle(signals, side)
-    lo = min(max(lo, 0.0), max_ratio)
-    hi = min(max(hi, lo), max_ratio)
-    return lo, hi
+        lo, hi = timing_oracle(signals, frame, terms.side)
+    lo = min(max(lo, 0.0), terms.max_ratio)
+    hi = min(max(hi, lo), terms.max_ratio)
+    return lo, hi, memory

@@ -1,7 +1,8 @@
 """What policies may look at in one frame: the forecast boiled down, plus what simple rules use.
 
-One float32 row per frame, so that years of 5-second frames fit in memory; engine and backtest
-read the same rounded numbers.
+Signals are float32, ``(signal, frame)``: years of 5-second frames fit in memory, and a loop over
+frames touches only the signals that its policy reads. Engine and backtest read the same rounded
+numbers. Kernels take the whole array and a frame's number.
 """
 
 from __future__ import annotations
@@ -45,38 +46,46 @@ N_SIGNALS: Final = ORACLE + 2
 
 
 @kernel
-def write_signals(forecast: Floats, features: Floats, cif: Floats, out: Singles) -> None:
+def write_signals(
+    forecast: Floats, features: Floats, cif: Floats, out: Singles, frame: int
+) -> None:
     """Boil one forecast row and feature row down to signals; the oracle's entries become 0.
 
     Shapes: `forecast` ``(N_FORECAST,)``; `features` ``(feature,)``; `cif` is scratch space
-    ``(2, 13)``; `out` ``(N_SIGNALS,)``.
+    ``(2, 13)``; `out` ``(N_SIGNALS, frame)``, of which column `frame` is written.
     """
-    out[STATE] = forecast[fc.STATE_AT]
-    out[CONFIDENCE] = forecast[fc.CONFIDENCE_AT]
+    out[STATE, frame] = forecast[fc.STATE_AT]
+    out[CONFIDENCE, frame] = forecast[fc.CONFIDENCE_AT]
     onset = forecast[fc.ONSET_AT : fc.PEAK_AT].reshape(2, N_ONSET)
     incidence(onset, cif)
     for side in range(2):
         for h in range(len(HORIZONS_MIN)):
-            out[ONSET + side * len(HORIZONS_MIN) + h] = incidence_at(
+            out[ONSET + side * len(HORIZONS_MIN) + h, frame] = incidence_at(
                 cif[side], ONSET_EDGES, HORIZONS_MIN[h]
             )
         for level in range(fc.N_SEVERITY):
             i = side * fc.N_SEVERITY + level
-            out[SEVERITY + i] = forecast[fc.SEVERITY_AT + i] * 1e-4
-    out[VOL_30] = forecast[fc.VOL_AT + 1]
-    out[VOL_120] = forecast[fc.VOL_AT + 2]
-    out[SIGMA] = np.exp(features[fv.LOG_SIGMA])
-    out[VOL_RULE] = features[fv.VOL_RULE]
-    out[MOVE_15M] = features[fv.MOVE_15M]
-    out[VOLUME] = features[fv.VOLUME_PER_MIN]
-    out[FUNDING] = features[fv.FUNDING_BPS] * 1e-4
-    out[ORACLE] = 0.0
-    out[ORACLE + 1] = 0.0
+            out[SEVERITY + i, frame] = forecast[fc.SEVERITY_AT + i] * 1e-4
+    out[VOL_30, frame] = forecast[fc.VOL_AT + 1]
+    out[VOL_120, frame] = forecast[fc.VOL_AT + 2]
+    out[SIGMA, frame] = np.exp(features[fv.LOG_SIGMA])
+    out[VOL_RULE, frame] = features[fv.VOL_RULE]
+    out[MOVE_15M, frame] = features[fv.MOVE_15M]
+    out[VOLUME, frame] = features[fv.VOLUME_PER_MIN]
+    out[FUNDING, frame] = features[fv.FUNDING_BPS] * 1e-4
+    out[ORACLE, frame] = 0.0
+    out[ORACLE + 1, frame] = 0.0
 
 
 @kernel
-def write_all_signals(forecasts: Floats, features: Floats, out: Singles) -> None:
-    """Do `write_signals` for many frames, ``(frame, ...)``."""
+def write_all_signals(
+    forecasts: Floats, features: Floats, places: NDArray[np.int64], out: Singles
+) -> None:
+    """Do `write_signals` for many frames; frame number i goes to column ``places[i]``.
+
+    Shapes: `forecasts` and `features` ``(frame, ...)``; a negative place skips its frame.
+    """
     cif = np.empty((2, N_ONSET))
-    for i in range(out.shape[0]):
-        write_signals(forecasts[i], features[i], cif, out[i])
+    for i in range(places.size):
+        if places[i] >= 0:
+            write_signals(forecasts[i], features[i], cif, out, places[i])

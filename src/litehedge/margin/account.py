@@ -216,11 +216,19 @@ def unrealised(books: Books, mark: float) -> float:
 
 
 @kernel
-def equity(books: Books, mark: float) -> float:
-    """Return everything the user owns at `mark`: wallets, set-aside margin, unrealised profit."""
+def equity_line(books: Books) -> tuple[float, float]:
+    """Return (constant, slope) of equity as a function of the mark: it is a straight line."""
     account = books[0]
     cash = account.wallet[0] + account.wallet[1] + account.isolated[0] + account.isolated[1]
-    return cash + unrealised(books, mark)
+    cost = account.qty[0] * account.entry[0] + account.qty[1] * account.entry[1]
+    return cash - cost, account.qty[0] + account.qty[1]
+
+
+@kernel
+def equity(books: Books, mark: float) -> float:
+    """Return everything the user owns at `mark`: wallets, set-aside margin, unrealised profit."""
+    constant, slope = equity_line(books)
+    return constant + slope * mark
 
 
 @kernel

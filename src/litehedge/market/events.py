@@ -195,6 +195,7 @@ AnyEvent = MarketEvent | AccountEvent | Command
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(AnyEvent)
 _BATCH_DECODER = msgspec.msgpack.Decoder(list[AnyEvent])
+_NOT_OURS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def encode(event: AnyEvent) -> bytes:
@@ -217,7 +218,7 @@ def decode(payload: bytes) -> AnyEvent:
     """
     try:
         return _DECODER.decode(payload)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except _NOT_OURS as error:
         raise BadMessage(f"not an event ({error})", "it is skipped") from None
 
 
@@ -231,5 +232,5 @@ def decode_batch(payload: bytes) -> list[AnyEvent]:
     """
     try:
         return _BATCH_DECODER.decode(payload)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except _NOT_OURS as error:
         raise BadMessage(f"not a batch of events ({error})", "it is skipped") from None

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.report.style import BLUE, CARD, DIM, FONT, INK, LINE, OLIVE, ROSE, TEAL, VIOLET
+from litehedge.report.thin import kept_bars, outages
 from litehedge.units import NS_PER_MS
 
 Floats = NDArray[np.float64]
@@ -35,6 +36,8 @@ _MINUTE = (
 )
 
 
+_NARROW_PX: Final = 520
+_PHONE_PX: Final = 330.0
 _TIME_LABELS: Final = {
     "year": "{yyyy}",
     "month": "{MMM} {yyyy}",
@@ -55,14 +58,24 @@ def clean(value: float, digits: int) -> float | None:
     return round(value, digits) if math.isfinite(value) else None
 
 
-def table(end_ns: Ints, columns: Sequence[Floats], digits: int) -> list[list[float | None]]:
-    """Return rows of (milliseconds, values ...) for a dataset.
+def dataset(
+    end_ns: Ints, columns: Sequence[Floats], digits: int, derived: Sequence[Floats] = ()
+) -> Option:
+    """Return a dataset with rows of (milliseconds, columns, derived columns), thinned.
 
-    Shapes: `end_ns` and each column ``(point,)``.
+    The extremes of `columns` stay; `derived` are shown at the same bars. Lines break where data
+    are missing for long. Shapes: all ``(bar,)``.
     """
-    times = (end_ns // NS_PER_MS).tolist()
-    values = [[clean(v, digits) for v in column.tolist()] for column in columns]
-    return [list(row) for row in zip(times, *values, strict=True)]
+    breaks = outages(end_ns)
+    kept = kept_bars(np.stack(list(columns)), breaks)
+    times = (end_ns[kept] // NS_PER_MS).tolist()
+    shown = [[clean(v, digits) for v in column[kept].tolist()] for column in (*columns, *derived)]
+    rows: list[list[float | None]] = []
+    for bar, row in zip(kept.tolist(), zip(times, *shown, strict=True), strict=True):
+        rows.append(list(row))
+        if bar in breaks:
+            rows.append([row[0] + 1, *(None for _ in shown)])
+    return {"source": rows}
 
 
 def base() -> Option:
@@ -73,10 +86,9 @@ def base() -> Option:
         "useUTC": True,
         "textStyle": {"color": INK, "fontFamily": FONT},
         "legend": {
-            "type": "scroll", "top": 0, "left": 0, "itemWidth": 16, "itemHeight": 10,
+            "top": 0, "left": 0, "itemWidth": 16, "itemHeight": 10,
             "itemGap": 16, "textStyle": {"color": INK, "fontSize": 12},
-            "inactiveColor": LINE, "pageTextStyle": {"color": DIM},
-            "pageIconColor": INK, "pageIconInactiveColor": LINE,
+            "inactiveColor": LINE,
         },
         "tooltip": {
             "trigger": "item", "confine": True, "backgroundColor": CARD, "borderColor": LINE,
@@ -143,15 +155,36 @@ def line(name: str, column: int, colour: str, formatter: str, **more: Any) -> Op
 
 
 def with_legend(option: Option, series: list[Option]) -> Option:
-    """Return the option with its series, and a legend that shows each as it is drawn."""
-    entries: list[Option] = []
+    """Return the option with its series, and a legend that shows each as it is drawn.
+
+    On a narrow screen the legend breaks into lines, and the chart below makes room for them.
+    """
+    entries: dict[str, Option] = {}
     for one in series:
         icon: Option = {}
         if one["type"] == "line":
             is_dashed = "type" in one["lineStyle"]
             icon = {"icon": _AREA if "areaStyle" in one else _DASHES if is_dashed else _STROKE}
-        entries.append({"name": one["name"]} | icon)
-    return option | {"series": series, "legend": option["legend"] | {"data": entries}}
+        entries.setdefault(one["name"], {"name": one["name"]} | icon)
+    rows = _legend_rows(list(entries))
+    narrow = {"grid": {"top": 16 + 20 * rows}}
+    wide = {"grid": {"top": option["grid"]["top"]}}
+    return option | {
+        "series": series,
+        "legend": option["legend"] | {"data": list(entries.values())},
+        "media": [{"query": {"maxWidth": _NARROW_PX}, "option": narrow}, {"option": wide}],
+    }
+
+
+def _legend_rows(names: Sequence[str]) -> int:
+    """Count the lines of a legend on the narrowest phone, from the usual width of a letter."""
+    rows, used = 1, 0.0
+    for name in names:
+        width = 38.0 + 6.8 * len(name)
+        if used > 0.0 and used + width > _PHONE_PX:
+            rows, used = rows + 1, 0.0
+        used += width
+    return rows
 
 
 def run_line(name: str, column: int, formatter: str, **more: Any) -> Option:

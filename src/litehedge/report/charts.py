@@ -21,17 +21,17 @@ from litehedge.report.axes import (
     IN_USDT,
     UP,
     Option,
+    dataset,
     line,
     marks,
     milliseconds,
     run_line,
-    table,
     time_chart,
     value_axis,
     with_legend,
 )
 from litehedge.report.style import AMBER, BLUE, CARD, GREEN, INK, RED
-from litehedge.report.thin import kept_bars, kept_moments
+from litehedge.report.thin import kept_moments
 from litehedge.squeeze.labels import SIDES, Squeeze
 
 Floats = NDArray[np.float64]
@@ -66,12 +66,15 @@ def price_chart(
 
     Shapes: `end_ns` and `close` ``(bar,)``.
     """
-    kept = kept_bars(close[None, :])
     option = time_chart(value_axis(scale=True))
-    option["dataset"] = {"source": table(end_ns[kept], [close[kept]], 4)}
-    size = 9 if len(squeezes) <= MANY_MARKS else 5
+    option["dataset"] = dataset(end_ns, [close], 4)
+    are_many = len(squeezes) > MANY_MARKS
+    size = 5 if are_many else 9
     price = line("Price", 1, BLUE, IN_USDT)
-    price["markArea"] = {"silent": True, "data": [_area(squeeze) for squeeze in squeezes]}
+    price["markArea"] = {
+        "silent": True,
+        "data": [_area(q, 0.4 if are_many else 1.0) for q in squeezes],
+    }
     series = [price]
     for side, name, symbol in zip(
         SIDES, ("Long squeeze", "Short squeeze"), (DOWN, UP), strict=True
@@ -92,8 +95,8 @@ def price_chart(
     return with_legend(option, series)
 
 
-def _area(squeeze: Squeeze) -> list[Option]:
-    opacity = 0.35 if squeeze.side == "long" else 0.15
+def _area(squeeze: Squeeze, strength: float) -> list[Option]:
+    opacity = strength * (0.35 if squeeze.side == "long" else 0.15)
     look = {"color": AMBER, "opacity": opacity, "borderColor": AMBER, "borderWidth": 0.5}
     return [
         {"xAxis": milliseconds(squeeze.onset_ns), "itemStyle": look},
@@ -155,12 +158,11 @@ def hedge_chart(
 
     Shapes: `ratio`, `lo` and `hi` ``(bar,)``, fractions, NaN where unknown.
     """
-    kept = kept_bars(np.stack([ratio, lo, hi]))
-    columns = [100.0 * part[kept] for part in (ratio, lo, hi, hi - lo)]
     axis = value_axis(min=0, max=100, axisLabel={"formatter": "{value}%"})
     axis["axisLabel"] |= value_axis()["axisLabel"]
     option = time_chart(axis)
-    option["dataset"] = {"source": table(end_ns[kept], columns, 2)}
+    lines = [100.0 * ratio, 100.0 * lo, 100.0 * hi]
+    option["dataset"] = dataset(end_ns, lines, 2, derived=[lines[2] - lines[1]])
     edge: Option = {"stack": "band", "step": "end", "lineStyle": {"color": BLUE, "width": 0.8}}
     edge["lineStyle"]["opacity"] = 0.5
     shade = {"color": BLUE, "opacity": 0.2}
@@ -198,9 +200,8 @@ def moves_of(decisions: Sequence[Decision]) -> list[Move]:
 def _lines(
     end_ns: Ints, lines: Mapping[str, Floats], y_axis: Option, formatter: str
 ) -> dict[str, Any]:
-    kept = kept_bars(np.stack(list(lines.values())))
     option = time_chart(y_axis)
-    option["dataset"] = {"source": table(end_ns[kept], [v[kept] for v in lines.values()], 2)}
+    option["dataset"] = dataset(end_ns, list(lines.values()), 2)
     series = [run_line(name, i + 1, formatter) for i, name in enumerate(lines)]
     series[0]["z"] = 4
     return with_legend(option, series)

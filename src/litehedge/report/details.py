@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import numpy as np
+
 from litehedge.effects import Decision
 from litehedge.hedge.band import Action
 from litehedge.market import events as ev
 from litehedge.model.artefact import Card, Score, Span
 from litehedge.report.calls import Call, SqueezeCall
 from litehedge.report.markup import (
-    PROSE,
-    WORD,
     Column,
     Row,
     Safe,
@@ -38,12 +38,12 @@ MOST_SQUEEZES: Final = 1000
 
 # --- comparison -------------------------------------------------------------------------------
 
-_COMPARED: Final = (Column("Policy", WORD),) + tuple(
-    Column(head)
-    for head in (
-        "Liquidated", "Static, same hedge", "Mean return", "Static, same hedge",
-        "Worst 5%", "Worst", "Average hedge", "Trades", "Turnover", "Fees", "Slippage", "Funding",
-    )
+_COMPARED: Final = (
+    Column("Policy", is_number=False, is_prose=True),
+    *map(Column, (
+        "Liquidated", "Static, same hedge", "Mean return", "Static, same hedge", "Worst 5%",
+        "Worst", "Average hedge", "Trades", "Turnover", "Fees", "Slippage", "Funding",
+    )),
 )  # fmt: skip
 
 
@@ -110,8 +110,8 @@ _CALL_SIGNS: Final = {
 }
 _HARMLESS: Final = (Call.IN_FAVOUR, Call.NO_POSITION)
 _SQUEEZES: Final = (
-    Column("Squeeze", WORD),
-    Column("Onset (UTC)", WORD),
+    Column("Squeeze", is_number=False),
+    Column("Onset (UTC)", is_number=False),
     Column("Peak after"),
     Column("Move"),
     Column("Move, sigmas"),
@@ -119,7 +119,7 @@ _SQUEEZES: Final = (
     Column("Hedge at peak"),
     Column("Move hedged"),
     Column("Nearest to liquidation"),
-    Column("Verdict", WORD),
+    Column("Verdict", is_number=False),
 )
 
 
@@ -171,14 +171,13 @@ def _squeeze(call: SqueezeCall) -> Row:
 # --- decisions --------------------------------------------------------------------------------
 
 _DECISIONS: Final = (
-    Column("Time (UTC)", WORD),
-    Column("Action", WORD),
+    Column("Time (UTC)", is_number=False),
+    Column("Action", is_number=False),
     Column("From → to"),
     Column("Size"),
-    Column("Why", PROSE),
+    Column("Why", is_number=False, is_prose=True),
     Column("Benefit"),
     Column("Cost"),
-    Column("Limits", PROSE),
 )
 
 
@@ -193,7 +192,7 @@ def decisions_card(view: RunsView) -> Safe:
         f"{counted(len(moves), 'decision')} to change the hedge, and "
         f"{len(run.decisions) - len(moves):,} times it was held and written down. Benefit is the "
         "liquidation loss avoided in expectation, cost what the change costs to put on and take "
-        "off; both in bps of the position."
+        "off; both in bps of the position. Codes name the limits that cut or refused."
     )
     if len(shown) < len(run.decisions):
         lead += f" {len(shown):,} of {len(run.decisions):,} are shown, changes first."
@@ -242,10 +241,9 @@ def _decision(decision: Decision, filled: float) -> Row:
             if is_held
             else f"{percent(advice.ratio)} → {percent(advice.target)}",
             _size(decision, filled),
-            advice.reason,
+            two_lines(advice.reason, codes) if codes else advice.reason,
             "" if is_held else f"{number(advice.benefit_bps)} bps",
             "" if is_held else f"{number(advice.cost_bps)} bps",
-            codes,
         ],
         css="hg-folded" if is_held else "",
     )
@@ -277,11 +275,12 @@ def assumptions_card(sheet: TearSheet) -> Safe:
     """Return what was assumed, and what is not modelled."""
     s, tape, tiers = sheet.settings, sheet.tape, sheet.tiers
     span = f"{iso_utc(sheet.start_ns)} .. {iso_utc(sheet.end_ns)} UTC"
-    position = f"{s.position.leverage:g}x {s.position.side}, {s.position.margin_mode} margin"
+    wallet = f"{s.position.margin_mode} margin, wallet {usdt(s.position.wallet_usdt)}"
+    held = f"{s.position.leverage:g}x {s.position.side}" if sheet.runs else "as in each table"
     table_name = f"{tiers.venue} {tiers.symbol}, tiers of {tiers.version}"
     facts = {
         "Data": f"{tape.name}, {len(tape):,} bars of {describe_ns(tape.bar_ns)}, {span}",
-        "Position": f"{position}, wallet {usdt(s.position.wallet_usdt)}",
+        "Position": f"{held}, {wallet}",
         "Hedge": f"{s.hedge.location.replace('_', ' ')}, at most {percent(s.hedge.max_ratio)}",
         "Fee": f"{s.costs.taker_fee_bps:g} bps, taker",
         "Half spread": f"{s.costs.half_spread_bps:g} bps when calm, wider with volatility",
@@ -302,7 +301,7 @@ def assumptions_card(sheet: TearSheet) -> Safe:
 
 
 def _has_funding(sheet: TearSheet) -> bool:
-    return bool((sheet.tape.funding == sheet.tape.funding).any())
+    return bool(np.isfinite(sheet.tape.funding).any())
 
 
 def _afterwards(sheet: TearSheet) -> str:
@@ -342,7 +341,11 @@ def model_card(model: Card) -> Safe:
         "Note": model.validation_note,
         "Identity": f"weights {model.weights_sha256[:16]}, {hashes}",
     }
-    heads = [Column("Score", WORD), Column("Value"), Column("90% interval")]
+    heads = [
+        Column("Score", is_number=False, is_prose=True),
+        Column("Value"),
+        Column("90% interval"),
+    ]
     rows = [_score(name, score, "") for name, score in model.scores.items()]
     rows += [_score(name, score, "hg-quiet") for name, score in model.baseline_scores.items()]
     return card("Model card", _facts(facts), table("hg-scores", heads, rows, cards=False))

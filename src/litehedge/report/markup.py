@@ -16,10 +16,6 @@ class Safe(str):
 
 Text = str | Safe
 
-NUMBER: Final = "hg-num"
-WORD: Final = "hg-word"
-PROSE: Final = ""
-
 TALL_ROWS: Final = 25
 """A longer table scrolls inside its box."""
 
@@ -46,10 +42,11 @@ def two_lines(first: Text, second: Text) -> Safe:
 
 
 class Column(NamedTuple):
-    """A column of a table: numbers are set flush right, prose may break into lines."""
+    """A column of a table: numbers are set flush right, and prose may break into lines."""
 
     head: str
-    css: str = NUMBER
+    is_number: bool = True
+    is_prose: bool = False
 
 
 class Row(NamedTuple):
@@ -65,31 +62,34 @@ def table(name: str, columns: Sequence[Column], rows: Iterable[Row], *, cards: b
     On a phone each row becomes a card with `cards`; else the table scrolls sideways in its box
     while its first column stays.
     """
-    heads = join(element("th", column.head, css=column.css) for column in columns)
-    kinds = [f' class="{column.css}"' if column.css else "" for column in columns]
+    heads = join(element("th", column.head) for column in columns)
     body = []
     for row in rows:
         css = f' class="{row.css}"' if row.css else ""
-        cells = "".join(
-            f"<td{kind}>{safe(cell)}</td>" for kind, cell in zip(kinds, row.cells, strict=True)
-        )
+        cells = "".join(f"<td>{safe(cell)}</td>" for cell in row.cells)
         body.append(f"<tr{css}>{cells}</tr>")
     layout = "hg-cards" if cards else "hg-scroll"
-    labels = _card_labels(name, columns) if cards else ""
     box = "hg-box hg-tall" if len(body) > TALL_ROWS else "hg-box"
     return Safe(
-        f'{labels}<div class="{box}" tabindex="0"><table id="{name}" class="{layout}">'
-        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+        f'{_columns_style(name, columns, cards)}<div class="{box}" tabindex="0">'
+        f'<table id="{name}" class="{layout}"><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
     )
 
 
-def _card_labels(name: str, columns: Sequence[Column]) -> str:
-    """Name the cells of a card: the heads, once for the whole table."""
-    rules = "".join(
-        f"#{name} td:nth-child({i}):before{{content:{json.dumps(column.head)}}}"
-        for i, column in enumerate(columns, 1)
-    )
-    return f"<style>@media(max-width:640px){{{rules}}}</style>"
+def _columns_style(name: str, columns: Sequence[Column], cards: bool) -> str:
+    """Say once for the whole table how its columns look, and what they are called on a card."""
+    wide, narrow = "", ""
+    for i, column in enumerate(columns, 1):
+        if column.is_number:
+            wide += f"#{name} :is(th,td):nth-child({i}){{text-align:right}}"
+        if not column.is_prose:
+            wide += f"#{name} td:nth-child({i}){{white-space:nowrap}}"
+        head = json.dumps(column.head, ensure_ascii=False)
+        narrow += f"#{name} td:nth-child({i}):before{{content:{head}}}"
+    if not cards:
+        return f"<style>{wide}</style>"
+    return f"<style>@media(min-width:641px){{{wide}}}@media(max-width:640px){{{narrow}}}</style>"
 
 
 _IN_SCRIPT: Final = str.maketrans(

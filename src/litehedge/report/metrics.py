@@ -112,6 +112,12 @@ def episode_returns(outcomes: NDArray[np.void]) -> Floats:
     return returns
 
 
+def _ratio_sums(outcomes: NDArray[np.void]) -> Floats:
+    """Where a free hedge left nothing of the position there is no ratio: it is all hedged."""
+    sums: Floats = outcomes["ratio_sum"]
+    return np.where(np.isnan(sums), outcomes["bars"], sums)
+
+
 def comparison_row(
     policy: str,
     side: str,
@@ -138,7 +144,7 @@ def comparison_row(
         raise UsageError(f"{policy} has no episodes", "choose a longer range or shorter episodes")
     wallet = outcomes["wallet"]
     returns = episode_returns(outcomes)
-    avg_hedge = float((outcomes["ratio_sum"] / np.maximum(outcomes["bars"], 1)).mean())
+    avg_hedge = float((_ratio_sums(outcomes) / np.maximum(outcomes["bars"], 1)).mean())
     return ComparisonRow(
         policy=policy,
         side=side,
@@ -295,7 +301,7 @@ def run_summary(
         worst_days=tail_count(daily.size),
         effectiveness=_effectiveness(run, days.pnl_usdt, unhedged, tape),
         leg_correlation=_leg_correlation(run, tape, settings),
-        avg_hedge=float(lives["ratio_sum"].sum() / max(1, int(lives["bars"].sum()))),
+        avg_hedge=float(_ratio_sums(lives).sum() / max(1, int(lives["bars"].sum()))),
         turnover=float(lives["turnover"].sum()),
         trades=int(lives["trades"].sum()),
         refusals=int(lives["refusals"].sum()),

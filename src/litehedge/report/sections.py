@@ -11,8 +11,19 @@ from litehedge.backtest import Run
 from litehedge.report import charts
 from litehedge.report.axes import UNHEDGED
 from litehedge.report.calls import Call
-from litehedge.report.markup import WORD, Column, Row, Safe, Text, card, chart, element, join, table
-from litehedge.report.metrics import Comparison, Interval, RunSummary
+from litehedge.report.markup import (
+    Column,
+    Row,
+    Safe,
+    Text,
+    card,
+    chart,
+    element,
+    join,
+    table,
+    two_lines,
+)
+from litehedge.report.metrics import Comparison, Interval, Period, RunSummary
 from litehedge.report.series import band, drawdown
 from litehedge.report.sheet import RunsView, TearSheet, row_of
 from litehedge.report.style import UNKNOWN, amount, counted, day, number, percent, usdt
@@ -163,7 +174,7 @@ def run_heroes(sheet: TearSheet, view: RunsView) -> list[Hero]:
             ),
         ),
         Hero(
-            "Squeezes caught", f"{caught} of {len(against)}",
+            "Squeezes caught", f"{caught}/{len(against)}",
             "half of the move or more was hedged",
         ),
         Hero(
@@ -284,7 +295,7 @@ def _distance_card(tape: Tape, view: RunsView) -> Safe:
         chart("distance", charts.distance_chart(tape.end_ns, lines, deaths),
               "Distance to liquidation over time", height=CHART_PX),
         lead="How far the price would have to move against the account. A fully hedged account "
-        "is far away: its line leaves the chart at the top.",
+        "is far away: its line is at the top of the chart or above it.",
     )  # fmt: skip
 
 
@@ -307,7 +318,7 @@ def figures_card(view: RunsView) -> Safe:
     """Return all figures of all runs, one column per run."""
     runs = list(view.summaries.values())
     rows = [Row([label, *(figure(s) for s in runs)]) for label, figure in _FIGURES]
-    heads = [Column("", WORD), *(Column(s.policy) for s in runs)]
+    heads = [Column("", is_number=False, is_prose=True), *(Column(s.policy) for s in runs)]
     return card(
         "Figures",
         table("hg-figures", heads, rows, cards=False),
@@ -326,17 +337,19 @@ def _died(s: RunSummary) -> Text:
     return join([str(len(s.liquidated_ns)), remark, more])
 
 
+def _worst(period: Period, letters: int) -> Text:
+    return two_lines(percent(period.share, signed=True), day(period.start_ns)[:letters])
+
+
 _FIGURES: Final = (
     ("Liquidations (UTC)", _died),
     ("Profit and loss", lambda s: usdt(s.pnl_usdt, signed=True)),
-    ("Money put in", lambda s: f"{usdt(s.invested_usdt)} in {counted(s.lives, 'wallet')}"),
+    ("Money put in", lambda s: two_lines(usdt(s.invested_usdt), counted(s.lives, "wallet"))),
     ("Profit and loss, share of it", lambda s: percent(s.pnl_share, signed=True)),
     ("Largest drawdown of a wallet", lambda s: percent(s.life_drawdown)),
     ("Largest drawdown of profit", lambda s: usdt(s.drawdown_usdt)),
-    ("Worst month", lambda s: f"{percent(s.worst_month.share, signed=True)} "
-                              f"({day(s.worst_month.start_ns)[:7]})"),
-    ("Worst day", lambda s: f"{percent(s.worst_day.share, signed=True)} "
-                            f"({day(s.worst_day.start_ns)})"),
+    ("Worst month", lambda s: _worst(s.worst_month, 7)),
+    ("Worst day", lambda s: _worst(s.worst_day, 10)),
     ("Mean of the worst 5% of days", lambda s: percent(s.daily_cvar5, signed=True)),
     ("Volatility per year (365 days)", lambda s: percent(s.volatility_annual)),
     ("Loss avoided in the worst 5% of days", lambda s: percent(s.effectiveness)),

@@ -5,16 +5,21 @@ from __future__ import annotations
 import calendar
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from litehedge.backtest import STATIC_GRID
-from litehedge.report.axes import IN_USDT, Option, base, marks, value_axis, with_legend
-from litehedge.report.metrics import Comparison, Period, RunSummary
-from litehedge.report.style import AMBER, BLUE, CARD, DIM, INK, LINE, RED, TEAL
+from litehedge.report.axes import IN_USDT, Option, base, clean, marks, value_axis, with_legend
+from litehedge.report.metrics import Comparison, ComparisonRow, Period, RunSummary
+from litehedge.report.placing import placed_labels, round_ends
+from litehedge.report.style import AMBER, BLUE, CARD, DIM, INK, LINE, RED, TEAL, percent
 from litehedge.units import NS_PER_SECOND
 
 MONTHS: Final = tuple(calendar.month_abbr[1:])
 ORACLE: Final = "oracle"
+STATIC: Final = "Static hedge (free)"
+PLOT_PX: Final = (250.0, 230.0)
+"""Size of a frontier's plot on the narrowest phone."""
+
 _SIGNED = "p => (p.value[2] > 0 ? '+' : '') + p.value[2].toFixed(1) + '%'"
 _AT_HEDGE = "v => v[1].toFixed(1) + '% at ' + v[0].toFixed(1) + '% average hedge'"
 
@@ -41,7 +46,7 @@ def cost_chart(summaries: Sequence[RunSummary]) -> Option:
         ("Funding", DIM, [s.funding_usdt for s in summaries]),
         ("Liquidation clearance", RED, [s.clearance_usdt for s in summaries]),
     )
-    option["series"] = [
+    series: list[Option] = [
         {
             "type": "bar", "name": name, "stack": "cost", "barMaxWidth": 22,
             "itemStyle": {"color": colour, "borderColor": CARD, "borderWidth": 1},
@@ -50,7 +55,7 @@ def cost_chart(summaries: Sequence[RunSummary]) -> Option:
         }
         for name, colour, amounts in parts
     ]  # fmt: skip
-    return option
+    return with_legend(option, series)
 
 
 def monthly_chart(months: Sequence[Period]) -> Option:
@@ -92,82 +97,126 @@ def _heat_axis(data: list[str], **more: Any) -> Option:
 def frontier_chart(comparison: Comparison, chosen: str, measure: Measure) -> Option:
     """Draw every policy over its average hedge, beside the static hedges that cost nothing.
 
-    `measure` is the height: the liquidation rate or the mean return per episode, in percent.
+    `measure` is the height: the liquidation rate or the mean return per episode, in percent. The
+    axis fits the policies; an oracle beyond it stands at its edge with its figure.
     """
     statics = (
         comparison.static_liquidation_rates
         if measure == "liquidation_rate"
         else comparison.static_mean_returns
     )
+    curve = [
+        [round(100.0 * h, 1), clean(100.0 * v, 3)]
+        for h, v in zip(STATIC_GRID.tolist(), statics.tolist(), strict=True)
+    ]
+    whiskers = _whiskers(comparison, measure)
+    heights = [y for _, y in curve + whiskers if y is not None]
+    heights += [100.0 * r[measure] for r in comparison.rows if r["policy"] != ORACLE]
+    if measure == "liquidation_rate":
+        heights.append(0.0)
+    low, high = round_ends(*_ends(heights))
     option = base()
-    option["grid"] = {"left": 56, "right": 20, "top": 36, "bottom": 52}
+    option["grid"] = {"left": 52, "right": 20, "top": 56, "bottom": 52}
     percent_labels = {"color": DIM, "fontSize": 11, "formatter": "{value}%"}
     option["xAxis"] = value_axis(
         name="average hedge", nameLocation="middle", nameGap=30, min=0, max=100,
         axisLabel=percent_labels,
     )  # fmt: skip
-    option["yAxis"] = value_axis(axisLabel=percent_labels, name=MEASURES[measure])
-    curve = [
-        [round(100.0 * h, 1), round(100.0 * v, 3)]
-        for h, v in zip(STATIC_GRID.tolist(), statics.tolist(), strict=True)
-    ]
+    option["yAxis"] = value_axis(axisLabel=percent_labels, min=low, max=high)
     series = [
-        {
-            "type": "line", "name": "Less leverage (static hedge)", "data": curve,
-            "showSymbol": False, "lineStyle": {"color": DIM, "width": 1.5, "type": [5, 4]},
-            "itemStyle": {"color": DIM}, "tooltip": {":valueFormatter": _AT_HEDGE},
-            "emphasis": {"disabled": True},
-        },
-        _whiskers(comparison, measure),
-        *_policy_points(comparison, chosen, measure),
-    ]  # fmt: skip
+        _plain_line(STATIC, curve, DIM, {"type": [5, 4], "width": 1.5}),
+        _plain_line("90% interval", whiskers, INK, {"width": 1, "opacity": 0.6}),
+        *_policy_points(comparison, chosen, measure, low, high),
+    ]
     return with_legend(option, series)
 
 
-def _whiskers(comparison: Comparison, measure: Measure) -> Option:
-    """Draw the intervals as upright lines; they break between policies."""
-    data: list[list[float | None]] = []
-    for row, interval in zip(comparison.rows, comparison.intervals, strict=True):
-        low, high = getattr(interval, measure)
-        if low == low and not _is_static(row["policy"]):
-            x = round(100.0 * row["avg_hedge"], 2)
-            data += [[x, round(100.0 * low, 3)], [x, round(100.0 * high, 3)], [x, None]]
+def _ends(heights: Sequence[float]) -> tuple[float, float]:
+    known = [y for y in heights if y == y]
+    return (min(known), max(known)) if known else (0.0, 0.0)
+
+
+def _plain_line(name: str, data: list[list[float | None]], colour: str, look: Option) -> Option:
     return {
-        "type": "line", "name": "90% interval", "data": data, "showSymbol": False,
-        "lineStyle": {"color": INK, "width": 1, "opacity": 0.7}, "itemStyle": {"color": INK},
-        "silent": True, "tooltip": {"show": False}, "emphasis": {"disabled": True}, "z": 3,
+        "type": "line", "name": name, "data": data, "symbol": "none", "silent": True,
+        "lineStyle": {"color": colour} | look, "itemStyle": {"color": colour},
+        "tooltip": {"show": False}, "emphasis": {"disabled": True},
     }  # fmt: skip
 
 
-def _policy_points(comparison: Comparison, chosen: str, measure: Measure) -> list[Option]:
-    groups: dict[str, list[Option]] = {"chosen": [], "others": [], "oracle": [], "statics": []}
-    for row in comparison.rows:
-        policy = row["policy"]
-        x, y = round(100.0 * row["avg_hedge"], 2), round(100.0 * row[measure], 3)
-        label = {"position": "left" if x > 70.0 else "right"}
-        point = {"name": policy, "value": [x, y], "label": label}
-        if policy == chosen:
-            groups["chosen"].append(point)
-        elif policy == ORACLE:
-            groups["oracle"].append(point | {"name": "oracle (ceiling)"})
-        else:
-            groups["statics" if _is_static(policy) else "others"].append(point)
-    looks = (
-        ("statics", "Static policies", "rect", DIM, 5),
-        ("others", "Policies", "circle", TEAL, 9),
-        ("oracle", "Oracle: the ceiling", "diamond", AMBER, 12),
-        ("chosen", chosen, "circle", BLUE, 13),
-    )
+def _whiskers(comparison: Comparison, measure: Measure) -> list[list[float | None]]:
+    """Return the intervals as upright lines that break between policies."""
+    data: list[list[float | None]] = []
+    for row, interval in zip(comparison.rows, comparison.intervals, strict=True):
+        low, high = getattr(interval, measure)
+        if row["policy"] != ORACLE and not _is_static(row["policy"]):
+            x = clean(100.0 * row["avg_hedge"], 2)
+            data += [[x, clean(100.0 * low, 3)], [x, clean(100.0 * high, 3)], [x, None]]
+    return data
+
+
+class _Group(NamedTuple):
+    """How one kind of policy is drawn."""
+
+    name: str
+    symbol: str
+    colour: str
+    size: int
+
+
+def _policy_points(
+    comparison: Comparison, chosen: str, measure: Measure, low: float, high: float
+) -> list[Option]:
+    groups = {
+        "chosen": _Group(chosen, "circle", BLUE, 13),
+        "oracle": _Group("Oracle: the ceiling", "diamond", AMBER, 12),
+        "others": _Group("Policies", "circle", TEAL, 9),
+        "statics": _Group(STATIC, "rect", DIM, 6),
+    }
+    names = list(groups)
+    rows = [
+        (_kind(row["policy"], chosen), row)
+        for row in comparison.rows
+        if row["avg_hedge"] == row["avg_hedge"] and row[measure] == row[measure]
+    ]
+    rows.sort(key=lambda pair: names.index(pair[0]))
+    texts = [_point_text(row, measure, high) for _, row in rows]
+    spots = [
+        (row["avg_hedge"], (high - min(100.0 * row[measure], high)) / (high - low))
+        for _, row in rows
+    ]
+    places = placed_labels(spots, texts, PLOT_PX[0], PLOT_PX[1])
+    data: dict[str, list[Option]] = {name: [] for name in names}
+    for (kind, row), text, place in zip(rows, texts, places, strict=True):
+        y = min(100.0 * row[measure], high)
+        label = {"position": place.position, "offset": [0, place.down_px], "formatter": text}
+        value = [round(100.0 * row["avg_hedge"], 2), round(y, 3), round(100.0 * row[measure], 3)]
+        data[kind].append({"name": row["policy"], "value": value, "label": label})
     return [
         marks(
-            name, symbol, colour, groups[key], _AT_HEDGE, symbolSize=size,
-            label={"show": True, "formatter": "{b}", "color": DIM if key == "statics" else INK,
-                   "fontSize": 11, "distance": 6},
-            labelLayout={"moveOverlap": "shiftY"},
+            group.name, group.symbol, group.colour, data[kind], _AT_HEDGE,
+            symbolSize=group.size, encode={"x": 0, "y": 1, "tooltip": [0, 2]},
+            label={"show": kind != "statics", "color": INK, "fontSize": 11, "distance": 4},
         )
-        for key, name, symbol, colour, size in looks
-        if groups[key]
+        for kind, group in groups.items()
+        if data[kind]
     ]  # fmt: skip
+
+
+def _kind(policy: str, chosen: str) -> str:
+    if policy == chosen:
+        return "chosen"
+    if policy == ORACLE:
+        return "oracle"
+    return "statics" if _is_static(policy) else "others"
+
+
+def _point_text(row: ComparisonRow, measure: Measure, high: float) -> str:
+    policy = row["policy"]
+    if policy != ORACLE:
+        return "" if _is_static(policy) else policy
+    beyond = 100.0 * row[measure] > high
+    return f"oracle {percent(row[measure], signed=True)}, off the chart" if beyond else "oracle"
 
 
 def _is_static(policy: str) -> bool:

@@ -13,12 +13,21 @@ Ints = NDArray[np.int64]
 MOST_POINTS: Final = 2500
 
 
-def kept_bars(series: Floats, most: int = MOST_POINTS) -> Ints:
+def outages(end_ns: Ints) -> Ints:
+    """Return the bars after which data are missing for a hundredth of the span or longer."""
+    if end_ns.size < 2:
+        return np.empty(0, dtype=np.int64)
+    steps = np.diff(end_ns)
+    long = (steps > steps.min()) & (steps >= (end_ns[-1] - end_ns[0]) // 100)
+    return np.flatnonzero(long)
+
+
+def kept_bars(series: Floats, outages: Ints, most: int = MOST_POINTS) -> Ints:
     """Choose the bars to draw when several lines share one time axis.
 
     The bars are cut into equal buckets; of each bucket stay the lowest and the highest value of
-    every line and the first missing one, so that no spike and no gap is lost, and the first and
-    the last bar.
+    every line and the first missing one, so that no spike and no gap is lost. The first and the
+    last bar stay, and the bars around outages.
 
     Shapes: `series` ``(line, bar)``, NaN where a line is missing; returns rising bar numbers, at
     most `most` of them (all of them when that is enough).
@@ -28,9 +37,9 @@ def kept_bars(series: Floats, most: int = MOST_POINTS) -> Ints:
         return np.arange(bars)
     has_gaps = [bool(np.isnan(values).any()) for values in series]
     per_bucket = 2 * lines + sum(has_gaps)
-    buckets = max(1, (most - 2) // per_bucket)
+    buckets = max(1, (most - 2 - 2 * outages.size) // per_bucket)
     starts = (np.arange(buckets + 1) * bars) // buckets
-    kept = [0, bars - 1]
+    kept = [0, bars - 1, *outages.tolist(), *(outages + 1).tolist()]
     for line in range(lines):
         values = series[line]
         gaps = np.isnan(values)

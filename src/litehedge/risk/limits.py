@@ -70,8 +70,6 @@ LIMITS: Final = np.dtype(
         ("min_margin_buffer", np.float64),
         ("equity_stop_share", np.float64),
         ("max_price_age_s", np.float64),
-        ("min_notional", np.float64),  # USDT
-        ("lot", np.float64),  # LTC
     ]
 )
 
@@ -101,7 +99,7 @@ class Verdict(msgspec.Struct, frozen=True):
         return f"{self.code} wanted_ltc={self.wanted_ltc:.3f} allowed_ltc={self.allowed_ltc:.3f}"
 
 
-def limits_array(limits: Limits, min_notional_usdt: float, lot_ltc: float) -> NDArray[np.void]:
+def limits_array(limits: Limits) -> NDArray[np.void]:
     """Return the limits as a ``(1,)`` array of `LIMITS`."""
     row = np.zeros(1, dtype=LIMITS)
     row["max_hedge_notional"] = limits.max_hedge_notional_usdt
@@ -114,8 +112,6 @@ def limits_array(limits: Limits, min_notional_usdt: float, lot_ltc: float) -> ND
     row["min_margin_buffer"] = limits.min_margin_buffer
     row["equity_stop_share"] = limits.equity_stop_share
     row["max_price_age_s"] = limits.max_price_age_s
-    row["min_notional"] = min_notional_usdt
-    row["lot"] = lot_ltc
     return row
 
 
@@ -287,7 +283,7 @@ def allow_minimum(wanted: float, price: float, min_notional: float, is_reduce_on
 def allowances(
     delta: float, position: float, hedge: float, price: float, equity: float, depth_usdt: float,
     age_s: float, shares_margin: bool, is_reduce_only: bool, budgets: NDArray[np.void],
-    limits: NDArray[np.void], tiers: Floats, out: Floats,
+    limits: NDArray[np.void], tiers: Floats, lot: float, min_notional: float, out: Floats,
 ) -> float:  # fmt: skip
     """Run every guard on a wanted change of the hedge. Return the size to trade, in LTC.
 
@@ -301,6 +297,8 @@ def allowances(
         Whether both legs draw on one wallet.
     is_reduce_only
         Whether the order shrinks a leg at the venue.
+    lot, min_notional
+        The contract's smallest step in LTC and smallest order in USDT.
     out
         ``(N_GUARDS,)``: what each guard allows, in the order of `Code`.
 
@@ -328,8 +326,8 @@ def allowances(
     size = wanted
     for i in range(N_GUARDS - 1):
         size = min(size, out[i])
-    size = whole_lots(size, limit.lot)
-    out[11] = allow_minimum(size, price, limit.min_notional, is_reduce_only)
+    size = whole_lots(size, lot)
+    out[11] = allow_minimum(size, price, min_notional, is_reduce_only)
     return min(size, out[11])
 
 

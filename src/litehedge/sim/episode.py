@@ -1,6 +1,6 @@
 """One guarded position through a stretch of bars, compiled: the fast path of the backtest.
 
-Every step calls the kernels that engine and simulated venue use: `decision`, `execute`, the
+Every step calls the kernels that engine and simulated venue use: policies, guards, fills, the
 margin account. A test holds this loop equal to the faithful path through the runner.
 
 Order of things within a bar: the order decided at the last close executes at the open; the mark
@@ -15,8 +15,15 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from litehedge.decision import collar_price, decision, order_quantity, sizes
-from litehedge.hedge.policies import N_MEMORY
+from litehedge.decision import (
+    collar_price,
+    guarded_change,
+    is_outside,
+    order_quantity,
+    sizes,
+)
+from litehedge.hedge.policies import decide
+from litehedge.hedge.terms import Terms
 from litehedge.jit import kernel, parallel_kernel
 from litehedge.margin.account import (
     POSITION,
@@ -25,10 +32,11 @@ from litehedge.margin.account import (
     apply_funding,
     bounds,
     equity,
+    equity_line,
     liquidate_within,
 )
 from litehedge.risk.limits import N_GUARDS, spend_cost, spend_order
-from litehedge.sim.execution import execute, observe_bar, observe_bars
+from litehedge.sim.execution import execute, observe_bars
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -65,106 +73,159 @@ N_PATH: Final = 5
 
 @kernel
 def run_episode(
-    end_ns: Ints, bars: Floats, funding: Floats, signals: Singles, start: int, stop: int,
-    bar_minutes: float, delay: int, decay_sq: float, decay_vol: float, liquidity: Floats,
-    kind: int, parameters: Floats, setup: NDArray[np.void], books: Books,
-    budgets: NDArray[np.void], limits: NDArray[np.void], costs: NDArray[np.void], tiers: Floats,
-    clearance: float, lot: float, outcome: NDArray[np.void], path: Floats,
+    end_ns: Ints, bars: Floats, funding_at: Ints, funding: Floats, signals: Singles, start: int,
+    stop: int, bar_minutes: float, delay: int, decay_sq: float, decay_vol: float,
+    liquidity: Floats, terms: Terms, books: Books, budgets: NDArray[np.void],
+    limits: NDArray[np.void], outcome: NDArray[np.void], path: Floats,
 ) -> None:  # fmt: skip
     """Carry the position in `books` through bars ``start .. stop - 1`` or until it is gone.
 
-    Shapes: `end_ns`, `funding` ``(bar,)``; `bars` ``(bar, 5)`` open, high, low, close, volume;
-    `signals` ``(bar, N_SIGNALS)``; `path` ``(stop - start, N_PATH)``, or with no rows to record
-    nothing; `outcome` ``(1,)``.
+    What does not change while nothing is traded (bounds, equity as a line in price, hedge ratio)
+    is kept between bars; so are the venue's statistics, which `liquidity` takes back at the end.
+
+    Shapes: `end_ns` ``(bar,)``; `bars` ``(bar, 5)`` open, high, low, close, volume; `funding_at`
+    and `funding` ``(settlement,)``: the bar at whose close, and the rate; `signals`
+    ``(N_SIGNALS, bar)``; `liquidity` ``(4,)``; `path` ``(stop - start, N_PATH)``, or with no rows
+    to record nothing; `outcome` ``(1,)``.
 
     Parameters
     ----------
     delay
         Whole bars by which latency exceeds the next open.
-    funding
-        Sum of the rates settled from this bar's close until the next, NaN for none.
     """
     account = books[0]
-    result = outcome[0]
-    memory = np.zeros(N_MEMORY)
+    tiers = terms[0].tiers
+    clearance = terms[0].clearance
+    memory = 0.0
     allowed = np.empty(N_GUARDS)
     record = path.shape[0] > 0
+    squared, squared_weight, traded, traded_weight = liquidity
+    settlement = np.searchsorted(funding_at, start)
+    funded_bar = funding_at[settlement] if settlement < funding_at.size else -1
     pending_qty = 0.0
     pending_leg = 0
     pending_limit = 0.0
-    pending_due = 0
+    pending_due = -1
     # Marked at the open of the first bar, where the position was entered.
     low, high = bounds(books, bars[start, 0], tiers)
-    peak = equity(books, bars[start, 0])
-    result.start = start
-    result.wallet = peak
-    result.entry = account.entry[POSITION]
-    result.lowest_equity = peak
+    constant, slope = equity_line(books)
+    position, hedge = sizes(terms, books)
+    ratio = hedge / position
+    worth = constant + slope * bars[start, 0]
+    wallet = worth
+    entry = account.entry[POSITION]
+    stop_level = limits[0].equity_stop_share * budgets[0].equity_start
+    peak = worth
+    trough = worth
+    lowest = worth
+    drawdown = 0.0
+    ratio_sum = 0.0
+    turnover = 0.0
+    trades = 0
+    refusals = 0
+    dead = False
     i = start
-    while i < stop:
+    while i < stop and not dead:
         open_ = bars[i, 0]
         close = bars[i, 3]
         volume = bars[i, 4]
-        if pending_qty != 0.0 and i >= pending_due:
+        changed = False
+        if pending_due >= 0 and i >= pending_due:
+            liquidity[0] = squared
+            liquidity[1] = squared_weight
+            liquidity[2] = traded
+            liquidity[3] = traded_weight
             qty, price, fee, slippage = execute(
-                pending_qty, pending_limit, open_, volume, bar_minutes, liquidity, costs, lot
+                pending_qty, pending_limit, open_, volume, bar_minutes, liquidity, terms
             )
-            pending_qty = 0.0
+            pending_due = -1
             if qty != 0.0:
-                position, _ = sizes(setup, books)
                 apply_fill(books, pending_leg, qty, price, fee, slippage)
                 spend_cost(budgets, fee + slippage)
-                result.trades += 1
-                result.turnover += abs(qty) / position
+                trades += 1
+                turnover += abs(qty) / position
                 low, high = bounds(books, open_, tiers)
-        died = liquidate_within(books, low, high, open_, bars[i, 2], bars[i, 1], tiers, clearance)
-        if not np.isnan(died):
-            pending_qty = 0.0
+                changed = True
+        if bars[i, 2] <= low or bars[i, 1] >= high:
+            died = liquidate_within(
+                books, low, high, open_, bars[i, 2], bars[i, 1], tiers, clearance
+            )
+            pending_due = -1
             low, high = bounds(books, died, tiers)
-        observe_bar(liquidity, open_, close, volume, decay_sq, decay_vol)
-        position, hedge = sizes(setup, books)
-        worth = equity(books, close)
-        peak = max(peak, worth)
-        result.lowest_equity = min(result.lowest_equity, worth)
-        result.drawdown = max(result.drawdown, 1.0 - worth / peak)
-        result.bars += 1
-        if account.qty[POSITION] == 0.0 and not np.isnan(died):
-            result.liquidated = 1
-            if record:
-                path[i - start, PATH_EQUITY] = worth
-            i += 1
-            break
-        ratio = hedge / position
-        result.ratio_sum += ratio
+            changed = True
+            dead = account.qty[POSITION] == 0.0
+        if changed:
+            constant, slope = equity_line(books)
+            position, hedge = sizes(terms, books)
+            ratio = 0.0 if dead else hedge / position
+        change_in_bar = close - open_
+        squared = decay_sq * squared + change_in_bar * change_in_bar
+        squared_weight = decay_sq * squared_weight + 1.0
+        traded = decay_vol * traded + volume
+        traded_weight = decay_vol * traded_weight + 1.0
+        worth = constant + slope * close
+        if worth > peak:
+            peak = worth
+            trough = worth
+        elif worth < trough:
+            trough = worth
+            drawdown = max(drawdown, 1.0 - worth / peak)
+            lowest = min(lowest, worth)
+        ratio_sum += ratio
         lo = 0.0
         hi = 0.0
-        if pending_qty == 0.0:
-            lo, hi, wanted, change = decision(
-                kind, parameters, memory, signals[i], end_ns[i], close, np.nan, 0.0, np.nan,
-                setup, books, budgets, limits, costs, tiers, allowed,
-            )  # fmt: skip
-            if abs(change) < abs(wanted) - 1e-9:
-                result.refusals += 1
-            if change != 0.0:
-                spend_order(budgets, abs(change) / position)
-                pending_leg, pending_qty = order_quantity(setup, change)
-                pending_limit = collar_price(setup, close, pending_qty)
-                pending_due = i + 1 + delay
+        if not dead and pending_due < 0:
+            if worth <= stop_level:
+                budgets[0].state = 2
+            lo, hi, memory = decide(terms[0], memory, signals, i, end_ns[i], position, close, worth)
+            if is_outside(ratio, lo, hi):
+                wanted, change = guarded_change(
+                    terms[0], ratio, lo, hi, position, hedge, close, worth, np.nan, 0.0, end_ns[i],
+                    budgets, limits, allowed,
+                )  # fmt: skip
+                if abs(change) < abs(wanted) - 1e-9:
+                    refusals += 1
+                if change != 0.0:
+                    spend_order(budgets, abs(change) / position)
+                    pending_leg, pending_qty = order_quantity(terms, change)
+                    pending_limit = collar_price(terms, close, pending_qty)
+                    pending_due = i + 1 + delay
         if record:
             path[i - start, PATH_EQUITY] = worth
-            path[i - start, PATH_RATIO] = ratio
-            path[i - start, PATH_LO] = lo
-            path[i - start, PATH_HI] = hi
-            path[i - start, PATH_DISTANCE] = max(
-                0.0, min(1.0, 1.0 - low / close, high / close - 1.0)
-            )
-        if not np.isnan(funding[i]):
-            apply_funding(books, close, funding[i])
-            low, high = bounds(books, close, tiers)
+            if not dead:
+                path[i - start, PATH_RATIO] = ratio
+                path[i - start, PATH_LO] = lo
+                path[i - start, PATH_HI] = hi
+                path[i - start, PATH_DISTANCE] = max(
+                    0.0, min(1.0, 1.0 - low / close, high / close - 1.0)
+                )
+        if i == funded_bar:
+            if not dead:
+                apply_funding(books, close, funding[settlement])
+                low, high = bounds(books, close, tiers)
+                constant, slope = equity_line(books)
+            settlement += 1
+            funded_bar = funding_at[settlement] if settlement < funding_at.size else -1
         i += 1
+    liquidity[0] = squared
+    liquidity[1] = squared_weight
+    liquidity[2] = traded
+    liquidity[3] = traded_weight
+    result = outcome[0]
+    result.start = start
     result.stop = i
-    result.equity = equity(books, bars[i - 1, 3])
+    result.bars = i - start
+    result.liquidated = 1 if dead else 0
     result.liquidations = account.liquidations
+    result.entry = entry
+    result.wallet = wallet
+    result.equity = equity(books, bars[i - 1, 3])
+    result.lowest_equity = lowest
+    result.drawdown = drawdown
+    result.ratio_sum = ratio_sum
+    result.trades = trades
+    result.refusals = refusals
+    result.turnover = turnover
     result.fees = account.fees
     result.slippage = account.slippage
     result.funding = account.funding
@@ -174,24 +235,23 @@ def run_episode(
 
 @parallel_kernel
 def run_episodes(
-    end_ns: Ints, bars: Floats, funding: Floats, signals: Singles, starts: Ints, stops: Ints,
-    bar_minutes: float, delay: int, decay_sq: float, decay_vol: float, warm_bars: int, kind: int,
-    parameters: Floats, setups: NDArray[np.void], books: Books, budgets: NDArray[np.void],
-    limits: NDArray[np.void], costs: NDArray[np.void], tiers: Floats, clearance: float,
-    lot: float, outcomes: NDArray[np.void],
+    end_ns: Ints, bars: Floats, funding_at: Ints, funding: Floats, signals: Singles,
+    starts: Ints, stops: Ints, bar_minutes: float, delay: int, decay_sq: float, decay_vol: float,
+    warm_bars: int, terms: Terms, books: Books, budgets: NDArray[np.void],
+    limits: NDArray[np.void], outcomes: NDArray[np.void],
 ) -> None:  # fmt: skip
-    """Run many episodes, spread over the cores; each has its own account, setup and budget.
+    """Run many episodes, spread over the cores; each has its own account, terms and budget.
 
     Shapes: everything per episode is ``(episode,)``; `warm_bars` bars before each start teach
     the venue's liquidity.
     """
     nothing = np.empty((0, N_PATH))
     for e in numba.prange(starts.size):
-        liquidity = np.zeros((2, 3))
+        liquidity = np.zeros(4)
         before = bars[max(0, starts[e] - warm_bars) : starts[e]]
         observe_bars(liquidity, before, decay_sq, decay_vol)
         run_episode(
-            end_ns, bars, funding, signals, starts[e], stops[e], bar_minutes, delay, decay_sq,
-            decay_vol, liquidity, kind, parameters, setups[e : e + 1], books[e : e + 1],
-            budgets[e : e + 1], limits, costs, tiers, clearance, lot, outcomes[e : e + 1], nothing,
+            end_ns, bars, funding_at, funding, signals, starts[e], stops[e], bar_minutes, delay,
+            decay_sq, decay_vol, liquidity, terms[e : e + 1], books[e : e + 1],
+            budgets[e : e + 1], limits, outcomes[e : e + 1], nothing,
         )  # fmt: skip

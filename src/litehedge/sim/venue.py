@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.config import Settings
-from litehedge.decision import setup_array, sizes
-from litehedge.hedge.costs import costs_array
+from litehedge.decision import sizes
+from litehedge.hedge.policies import static
+from litehedge.hedge.terms import terms_of
 from litehedge.margin.account import (
     POSITION,
     apply_fill,
@@ -28,7 +29,7 @@ from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
 from litehedge.orders.manager import Order
 from litehedge.risk.limits import whole_lots
-from litehedge.sim.execution import execute, liquidity_decays, new_liquidity, observe_bar
+from litehedge.sim.execution import execute, liquidity_decays, new_liquidity, observe_bars
 from litehedge.units import LONG, NS_PER_DAY, NS_PER_MINUTE, NS_PER_MS, SHORT
 
 
@@ -88,11 +89,10 @@ class SimVenue:
         self._bar_minutes = bar_ns / NS_PER_MINUTE
         self._decays = liquidity_decays(self._bar_minutes)
         self._latency_ns = int(settings.costs.latency_ms * NS_PER_MS)
-        self._costs = costs_array(settings.costs)
-        self._lot = settings.venue.lot_ltc
         self.liquidity = new_liquidity()
+        self._bar = np.empty((1, 5))
         self.books: NDArray[np.void] = new_account(0.0, 0.0, 0.0, 1.0)
-        self._setup = setup_array(settings, 0.0)
+        self._terms = terms_of(settings, static(0.0), tiers, 0.0)  # costs and contract; no policy
         self._bounds = (0.0, float("inf"))
         self._price = float("nan")
         self._has_book = False
@@ -129,7 +129,7 @@ class SimVenue:
 
     def sizes(self) -> tuple[float, float]:
         """Return the unsigned sizes of position and hedge in LTC, as the engine counts them."""
-        position, hedge = sizes(self._setup, self.books)
+        position, hedge = sizes(self._terms, self.books)
         return float(position), float(hedge)
 
     def equity(self) -> float:
@@ -164,14 +164,15 @@ class SimVenue:
             said += self._execute(order, when, bar.open, bar.volume)
         if self.is_open:
             said += self._watch_margin(bar.open, bar.low, bar.high, bar.event_ns)
-        observe_bar(self.liquidity, bar.open, bar.close, bar.volume, *self._decays)
+        self._bar[0] = (bar.open, bar.high, bar.low, bar.close, bar.volume)
+        observe_bars(self.liquidity, self._bar, *self._decays)
         self._price = bar.close
         return said
 
     def _on_trade(self, trade: ev.Trade) -> list[ev.AccountEvent]:
         if self._has_book:  # quotes drive the account
             return []
-        half = trade.price * float(self._costs["half_spread"][0])
+        half = trade.price * float(self._terms["half_spread"][0])
         return self._on_quote(trade.known_ns, trade.price - half, trade.price + half)
 
     def _on_quote(self, now_ns: int, bid: float, ask: float) -> list[ev.AccountEvent]:
@@ -198,7 +199,7 @@ class SimVenue:
             plan.wallet_usdt, plan.qty_ltc, price, plan.leverage,
             isolated=plan.isolated, second_wallet_usdt=plan.second_wallet_usdt,
         )  # fmt: skip
-        self._setup = setup_array(self._settings, abs(plan.qty_ltc))
+        self._terms["size"] = abs(plan.qty_ltc)
         self._set_bounds(price)
         return ev.Opened(
             now_ns, now_ns, plan.wallet_usdt, plan.second_wallet_usdt, plan.qty_ltc, price,
@@ -216,7 +217,7 @@ class SimVenue:
     ) -> list[ev.AccountEvent]:
         qty, price, fee, slippage = execute(
             float(order.qty_ltc), float(order.limit_usdt), open_, volume, self._bar_minutes,
-            self.liquidity, self._costs, self._lot,
+            self.liquidity, self._terms,
         )  # fmt: skip
         return self._book(order, when_ns, qty, price, fee, slippage, open_)
 
@@ -228,7 +229,7 @@ class SimVenue:
         price = ask if qty > 0.0 else bid
         if (price - float(order.limit_usdt)) * qty > 0.0:
             qty = 0.0
-        fee = abs(qty) * price * float(self._costs["taker_fee"][0])
+        fee = abs(qty) * price * float(self._terms["taker_fee"][0])
         slippage = abs(qty) * 0.5 * (ask - bid)
         return self._book(order, now_ns, qty, price, fee, slippage, 0.5 * (bid + ask))
 

@@ -118,31 +118,31 @@ def log_likelihood(hazards: Floats, last_bin: int, cause: int) -> float:
 
 @kernel
 def tail_probability(
-    values: NDArray[np.floating[Any]], first: int, levels: Floats, x: float
+    values: NDArray[np.floating[Any]], first: int, column: int, levels: Floats, x: float
 ) -> float:
     """Return P(severity > x) from quantiles at rising levels: log-linear inside, Pareto above.
 
     Below the first quantile the probability falls linearly from 1 at zero. Above the last one
     the tail keeps the slope, in log-log, of the last two.
 
-    Shapes: the quantiles are ``values[first : first + levels.size]``, positive and rising;
-    `levels` ``(level,)``. Taken by offset, because a view costs more than the arithmetic.
+    Shapes: the quantiles are ``values[first : first + levels.size, column]``, positive and
+    rising; `levels` ``(level,)``. Taken by place, because a view costs more than the arithmetic.
     """
     n = levels.size
     if x <= 0.0:
         return 1.0
-    if x <= values[first]:
-        return 1.0 - levels[0] * x / values[first]
+    if x <= values[first, column]:
+        return 1.0 - levels[0] * x / values[first, column]
     for i in range(1, n):
-        if x <= values[first + i]:
-            below = values[first + i - 1]
-            span = np.log(values[first + i] / below)
+        if x <= values[first + i, column]:
+            below = values[first + i - 1, column]
+            span = np.log(values[first + i, column] / below)
             share = np.log(x / below) / span if span > 0.0 else 1.0
             a = np.log(1.0 - levels[i - 1])
             b = np.log(1.0 - levels[i])
             return np.exp(a + share * (b - a))
     a = np.log(1.0 - levels[n - 2])
     b = np.log(1.0 - levels[n - 1])
-    top = values[first + n - 1]
-    span = max(np.log(top / values[first + n - 2]), 1e-6)
+    top = values[first + n - 1, column]
+    span = max(np.log(top / values[first + n - 2, column]), 1e-6)
     return np.exp(b + (b - a) / span * np.log(x / top))

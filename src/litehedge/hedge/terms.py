@@ -1,0 +1,94 @@
+"""Terms: everything that stays fixed while one position is guarded, as one record.
+
+Policies and fills read it whole: one record instead of a dozen arguments. From Python it enters a
+kernel as an array `Terms` (cheap there); from kernel to kernel it goes as a record (cheap there,
+where handing over arrays costs more than the arithmetic behind them).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from litehedge.config import Settings
+from litehedge.errors import DataError
+from litehedge.hedge.exposure import REDUCE, SAME_ACCOUNT, SECOND_VENUE
+from litehedge.hedge.policies import N_PARAMETERS, Policy
+from litehedge.margin.tiers import CUM, FLOOR, TierTable
+from litehedge.units import BPS, LONG, SHORT
+
+LOCATIONS: Final = {
+    "same_account": SAME_ACCOUNT,
+    "second_venue": SECOND_VENUE,
+    "reduce": REDUCE,
+}
+MAX_TIERS: Final = 24
+
+TERMS: Final = np.dtype(
+    [
+        # the policy
+        ("kind", np.int64),
+        ("parameters", np.float64, (N_PARAMETERS,)),
+        # the position and where its hedge lives
+        ("side", np.float64),  # +1 long, -1 short
+        ("size", np.float64),  # LTC, as it was opened
+        ("location", np.int64),
+        ("max_ratio", np.float64),
+        # what trading costs
+        ("taker_fee", np.float64),  # fraction
+        ("half_spread", np.float64),  # fraction, in a calm market
+        ("impact", np.float64),
+        ("max_bar_share", np.float64),
+        # the contract
+        ("collar", np.float64),  # fraction of the decision price
+        ("tick", np.float64),  # USDT
+        ("lot", np.float64),  # LTC
+        ("min_notional", np.float64),  # USDT
+        ("clearance", np.float64),  # fraction
+        ("tiers", np.float64, (MAX_TIERS, 4)),
+    ]
+)
+
+Terms = NDArray[np.void]
+"""An array of `TERMS`, usually ``(1,)``."""
+
+Record = Any
+"""One record of `TERMS`, inside kernels only."""
+
+
+def terms_of(settings: Settings, policy: Policy, tiers: TierTable, size_ltc: float) -> Terms:
+    """Return the terms of one guarded position of unsigned `size_ltc`, ``(1,)``."""
+    row = np.zeros(1, dtype=TERMS)
+    row["kind"] = policy.kind
+    row["parameters"][0] = policy.parameters
+    row["side"] = LONG if settings.position.side == "long" else SHORT
+    row["size"] = size_ltc
+    row["location"] = LOCATIONS[settings.hedge.location]
+    row["max_ratio"] = settings.hedge.max_ratio
+    row["taker_fee"] = settings.costs.taker_fee_bps * BPS
+    row["half_spread"] = settings.costs.half_spread_bps * BPS
+    row["impact"] = settings.costs.impact
+    row["max_bar_share"] = settings.costs.max_bar_share
+    row["collar"] = settings.limits.collar_bps * BPS
+    row["tick"] = settings.venue.tick_usdt
+    row["lot"] = settings.venue.lot_ltc
+    row["min_notional"] = settings.venue.min_notional_usdt
+    row["clearance"] = tiers.clearance_fee
+    row["tiers"][0] = padded(tiers)
+    return row
+
+
+def padded(tiers: TierTable) -> NDArray[np.float64]:
+    """Return the tiers with rows that no notional reaches, ``(MAX_TIERS, 4)``."""
+    n = tiers.rows.shape[0]
+    if n > MAX_TIERS:
+        raise DataError(
+            f"{tiers.venue} {tiers.symbol} has {n} tiers", f"at most {MAX_TIERS} are supported"
+        )
+    rows = np.zeros((MAX_TIERS, 4))
+    rows[:n] = tiers.rows
+    rows[n:, FLOOR] = np.inf
+    rows[n:, CUM] = 0.0
+    return rows
