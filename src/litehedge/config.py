@@ -128,23 +128,23 @@ class Plugin(_Section):
     """The auditable default policy; the defaults were fitted on data up to 2023-12-31."""
 
     horizon_min: Positive = Field(
-        60.0, le=240, description="how far ahead a liquidation is looked for, in minutes"
+        120.0, le=240, description="how far ahead a liquidation is looked for, in minutes"
     )
     enter_probability: Share = Field(
         0.01, lt=1, description="probability of liquidation above which the hedge grows"
     )
     release_probability: Share = Field(
-        0.0005,
+        0.00003,
         lt=1,
         description="probability of liquidation below which the hedge shrinks, at 7 bps per trade",
     )
-    step: Share = Field(0.5, description="rung of the ladder on which the hedge ratio moves")
+    step: Share = Field(0.25, description="rung of the ladder on which the hedge ratio moves")
 
     @model_validator(mode="after")
     def _band_is_open(self) -> Plugin:
         if self.release_probability >= self.enter_probability:
             raise ValueError(
-                "release_probability must be below enter_probability; for example 0.0005 and 0.01"
+                "release_probability must be below enter_probability; for example 0.00003 and 0.01"
             )
         return self
 

@@ -10,7 +10,14 @@ import numpy as np
 from litehedge.effects import Alert, CancelAll, Effect, Query, StateChange
 from litehedge.engine_state import State
 from litehedge.errors import OrderProtocolError
-from litehedge.margin.account import apply_fill, apply_funding, equity, liquidate, new_account
+from litehedge.margin.account import (
+    POSITION,
+    apply_fill,
+    apply_funding,
+    equity,
+    liquidate,
+    new_account,
+)
 from litehedge.market import events as ev
 from litehedge.orders.manager import OrderEvent, advance
 from litehedge.risk.limits import new_budget, spend_cost
@@ -29,7 +36,7 @@ def _on_opened(state: State, event: ev.Opened) -> list[Effect]:
     state.budgets = new_budget(equity(state.books, event.entry_usdt))
     state.memory = np.zeros(1)
     state.order = None
-    state.is_open = True
+    state.is_open = event.qty_ltc != 0.0
     return _NOTHING
 
 
@@ -60,7 +67,7 @@ def _on_funding_paid(state: State, event: ev.FundingPaid) -> list[Effect]:
 
 def _on_liquidated(state: State, event: ev.Liquidated) -> list[Effect]:
     liquidate(state.books, event.price, state.fixed.tiers.rows, state.fixed.tiers.clearance_fee)
-    state.is_open = event.alive
+    state.is_open = event.alive and bool(state.books["qty"][0, POSITION] != 0.0)
     left = "part of the position is left" if event.alive else "nothing is left"
     return [Alert("act_now", f"liquidated at {event.price:.2f} USDT: {left}")]
 

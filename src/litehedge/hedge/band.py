@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
 TOLERANCE: Final = 1e-9
-SHOWN_HORIZON_MIN: Final = 60.0
+SHOWN_HORIZON_MIN: Final = 120.0
 
 
 class Action(enum.StrEnum):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from decimal import Decimal
+from math import isfinite
 from typing import Final
 
 import msgspec
@@ -115,7 +116,7 @@ def advance(order: Order, event: OrderEvent) -> Order:
     Raises
     ------
     OrderProtocolError
-        When the order's state does not allow the event, or more was filled than ordered.
+        When the order's state does not allow the event, or what was filled was not ordered.
     """
     after = TRANSITIONS.get((order.state, type(event)))
     if after is None:
@@ -124,12 +125,17 @@ def advance(order: Order, event: OrderEvent) -> Order:
             "trading halts; compare orders and positions with the venue",
         )
     if isinstance(event, ev.OrderFilled):
-        filled = order.filled_ltc + Decimal(repr(event.qty_ltc))
-        over = abs(filled) > abs(order.qty_ltc) + Decimal("1e-9")
-        if over or (event.qty_ltc > 0) != (order.qty_ltc > 0):
+        possible = (
+            event.leg == order.leg
+            and isfinite(event.qty_ltc)
+            and isfinite(event.price)
+            and event.qty_ltc * float(order.qty_ltc) > 0.0
+        )
+        filled = order.filled_ltc + Decimal(repr(event.qty_ltc)) if possible else Decimal(0)
+        if not possible or abs(filled) > abs(order.qty_ltc) + Decimal("1e-9"):
             raise OrderProtocolError(
-                f"order {order.client_id} of {order.qty_ltc} LTC was filled by {event.qty_ltc}, "
-                f"{order.filled_ltc} before",
+                f"order {order.client_id} of {order.qty_ltc} LTC on leg {order.leg} was filled by "
+                f"{event.qty_ltc} on leg {event.leg} at {event.price}, {order.filled_ltc} before",
                 "trading halts; compare orders and positions with the venue",
             )
         complete = abs(abs(filled) - abs(order.qty_ltc)) <= Decimal("1e-9")

@@ -69,9 +69,9 @@ def comparison_card(comparison: Comparison, chosen: str, place: int) -> Safe:
         element("div", *frontiers, css="hg-pair"),
         table(f"hg-compared-{place}", _COMPARED, rows, cards=False),
         lead="Means per episode in percent of the wallet; small figures are 90% intervals, with "
-        "whole weeks drawn with replacement. A static hedge is the same as less leverage, and "
-        "free: a policy earns its keep only below the dashed line (liquidated) or above it "
-        "(mean return).",
+        "whole weeks drawn with replacement (0.0 to 0.0%: none was seen, not that none can be). "
+        "A static hedge is the same as less leverage, and free: a policy earns its keep only "
+        "below the dashed line (liquidated) or above it (mean return).",
     )
 
 
@@ -271,7 +271,7 @@ NOT_MODELLED: Final = (
 )
 
 
-def assumptions_card(sheet: TearSheet) -> Safe:
+def assumptions_card(sheet: TearSheet, view: RunsView | None) -> Safe:
     """Return what was assumed, and what is not modelled."""
     s, tape, tiers = sheet.settings, sheet.tape, sheet.tiers
     span = f"{iso_utc(sheet.start_ns)} .. {iso_utc(sheet.end_ns)} UTC"
@@ -289,12 +289,12 @@ def assumptions_card(sheet: TearSheet) -> Safe:
         "Order size": f"at most {percent(s.costs.max_bar_share)} of a bar's volume, no resting",
         "Funding": "as settled" if _has_funding(sheet) else "none in this data set: zero",
         "Maintenance": f"{table_name}; clearance fee {percent(tiers.clearance_fee, 2)}",
-        "After a liquidation": _afterwards(sheet),
+        "After a liquidation": "the episode ends" if view is None else view.after_liquidation,
         "Year": "365 days",
     }
     return card(
         "Assumptions",
-        _facts(facts),
+        _facts({name: text for name, text in facts.items() if text}),
         element("h3", "What is not modelled"),
         element("ul", *(element("li", text) for text in NOT_MODELLED)),
     )
@@ -302,12 +302,6 @@ def assumptions_card(sheet: TearSheet) -> Safe:
 
 def _has_funding(sheet: TearSheet) -> bool:
     return bool(np.isfinite(sheet.tape.funding).any())
-
-
-def _afterwards(sheet: TearSheet) -> str:
-    if not sheet.runs:
-        return "the episode ends"
-    return "the same position with a fresh wallet at the next midnight (UTC)"
 
 
 def _facts(facts: Mapping[str, Text]) -> Safe:

@@ -37,6 +37,8 @@ Floats = NDArray[np.float64]
 FEW_EPISODES: Final = 20
 FEW_SQUEEZES: Final = 10
 CHART_PX: Final = 320
+LONG_FIGURE: Final = 7
+"""Letters that a hero figure may have on a phone at full size."""
 
 
 # --- words at the top -------------------------------------------------------------------------
@@ -119,13 +121,18 @@ def hero_cards(heroes: list[Hero]) -> Safe:
         element(
             "div",
             element("div", hero.label, css="hg-label"),
-            element("div", hero.figure, css=f"hg-figure {hero.css}".strip()),
+            element("div", hero.figure, css=_figure_css(hero)),
             element("div", hero.remark, css="hg-remark"),
             css="hg-hero",
         )
         for hero in heroes
     ]
     return element("div", *cards, css="hg-heroes")
+
+
+def _figure_css(hero: Hero) -> str:
+    long = "hg-long" if len(hero.figure) > LONG_FIGURE else ""
+    return " ".join(filter(None, ("hg-figure", long, hero.css)))
 
 
 def run_heroes(sheet: TearSheet, view: RunsView) -> list[Hero]:
@@ -188,15 +195,18 @@ def comparison_heroes(sheet: TearSheet, comparison: Comparison) -> list[Hero]:
     """Return the figures that sum up the chosen policy over the episodes."""
     at = next((i for i, r in enumerate(comparison.rows) if r["policy"] == sheet.policy), 0)
     row, interval = comparison.rows[at], comparison.intervals[at]
+    naked = row_of(comparison, UNHEDGED)
     cost = row["cost_fees"] + row["cost_slippage"] + row["cost_funding"]
     return [
         Hero(
             "Liquidated", percent(row["liquidation_rate"]),
-            f"static hedge of the same size {percent(row['static_liquidation_rate'])}",
+            f"90% interval {between(interval.liquidation_rate)}; static hedge of the same size "
+            f"{percent(row['static_liquidation_rate'])}",
         ),
         Hero(
             "Mean return", percent(row["mean_return"], signed=True),
-            f"static hedge of the same size {percent(row['static_mean_return'], signed=True)}",
+            f"90% interval {between(interval.mean_return)}; static hedge of the same size "
+            f"{percent(row['static_mean_return'], signed=True)}",
         ),
         Hero("Mean of the worst 5%", percent(row["cvar5"], signed=True), "return per episode"),
         Hero("Worst episode", percent(row["worst"], signed=True), "return"),
@@ -207,8 +217,9 @@ def comparison_heroes(sheet: TearSheet, comparison: Comparison) -> list[Hero]:
         Hero("Cost", percent(cost, 2), "of the wallet per episode"),
         Hero("Episodes", f"{row['episodes']:,}", f"{comparison.leverage:g}x {comparison.side}"),
         Hero(
-            "90% interval of liquidated", between(interval.liquidation_rate),
-            "weeks drawn with replacement",
+            "Liquidated without hedge",
+            percent(float("nan") if naked is None else naked["liquidation_rate"]),
+            "of the same episodes",
         ),
     ]  # fmt: skip
 
@@ -226,14 +237,14 @@ def between(interval: Interval) -> str:
 def run_charts(sheet: TearSheet, view: RunsView) -> Safe:
     """Return equity, drawdown, price, hedge, distance and cost, in this order."""
     end_ns, tape = sheet.tape.end_ns, sheet.tape
+    then = f"After a liquidation: {view.after_liquidation}." if view.after_liquidation else ""
     falls = {name: drawdown(pnl) for name, pnl in view.cumulated_usdt.items()}
     return join([
         card(
             "Profit and loss since the start",
             chart("equity", charts.equity_chart(end_ns, view.cumulated_usdt),
                   "Cumulated profit and loss over time", height=CHART_PX),
-            lead="USDT over all lives of the position. After a liquidation a fresh wallet of "
-            f"{usdt(view.summary.wallet_usdt)} follows at the next midnight (UTC).",
+            lead=f"USDT, from a wallet of {usdt(view.summary.wallet_usdt)}. {then}".strip(),
         ),
         card(
             "Drawdown",

@@ -81,6 +81,14 @@ class RunsView:
         return self.summaries[self.chosen]
 
     @property
+    def after_liquidation(self) -> str:
+        """What followed a liquidation, in words; empty when there was none."""
+        if any(s.lives > 1 for s in self.summaries.values()):
+            return "the same position with a fresh wallet at the next midnight (UTC)"
+        died = any(s.liquidated_ns for s in self.summaries.values())
+        return "nothing: the run ends" if died else ""
+
+    @property
     def naked(self) -> RunSummary | None:
         """Figures of the run without hedge, where the report compares with one."""
         return self.summaries.get(UNHEDGED) if self.chosen != UNHEDGED else None

@@ -98,7 +98,7 @@ def frontier_chart(comparison: Comparison, chosen: str, measure: Measure) -> Opt
     """Draw every policy over its average hedge, beside the static hedges that cost nothing.
 
     `measure` is the height: the liquidation rate or the mean return per episode, in percent. The
-    axis fits the policies; an oracle beyond it stands at its edge with its figure.
+    axes fit the policies; an oracle beyond them stands at their edge with its figure.
     """
     statics = (
         comparison.static_liquidation_rates
@@ -115,20 +115,28 @@ def frontier_chart(comparison: Comparison, chosen: str, measure: Measure) -> Opt
     if measure == "liquidation_rate":
         heights.append(0.0)
     low, high = round_ends(*_ends(heights))
+    reach = _reach(comparison)
     option = base()
     option["grid"] = {"left": 52, "right": 20, "top": 56, "bottom": 52}
     percent_labels = {"color": DIM, "fontSize": 11, "formatter": "{value}%"}
     option["xAxis"] = value_axis(
-        name="average hedge", nameLocation="middle", nameGap=30, min=0, max=100,
+        name="average hedge", nameLocation="middle", nameGap=30, min=0, max=100.0 * reach,
         axisLabel=percent_labels,
     )  # fmt: skip
     option["yAxis"] = value_axis(axisLabel=percent_labels, min=low, max=high)
     series = [
         _plain_line(STATIC, curve, DIM, {"type": [5, 4], "width": 1.5}),
         _plain_line("90% interval", whiskers, INK, {"width": 1, "opacity": 0.6}),
-        *_policy_points(comparison, chosen, measure, low, high),
+        *_policy_points(comparison, chosen, measure, low, high, reach),
     ]
     return with_legend(option, series)
+
+
+def _reach(comparison: Comparison) -> float:
+    """Return the end of the hedge axis: the least of 25, 50, 100 % that holds the policies."""
+    hedges = [r["avg_hedge"] for r in comparison.rows if not _is_static(r["policy"])]
+    most = max((h for h in hedges if h == h), default=1.0)
+    return next(end for end in (0.25, 0.5, 1.0) if 1.1 * most <= end or end == 1.0)
 
 
 def _ends(heights: Sequence[float]) -> tuple[float, float]:
@@ -165,7 +173,7 @@ class _Group(NamedTuple):
 
 
 def _policy_points(
-    comparison: Comparison, chosen: str, measure: Measure, low: float, high: float
+    comparison: Comparison, chosen: str, measure: Measure, low: float, high: float, reach: float
 ) -> list[Option]:
     groups = {
         "chosen": _Group(chosen, "circle", BLUE, 13),
@@ -177,12 +185,12 @@ def _policy_points(
     rows = [
         (_kind(row["policy"], chosen), row)
         for row in comparison.rows
-        if row["avg_hedge"] == row["avg_hedge"] and row[measure] == row[measure]
+        if row["avg_hedge"] <= reach and row[measure] == row[measure]
     ]
     rows.sort(key=lambda pair: names.index(pair[0]))
     texts = [_point_text(row, measure, high) for _, row in rows]
     spots = [
-        (row["avg_hedge"], (high - min(100.0 * row[measure], high)) / (high - low))
+        (row["avg_hedge"] / reach, (high - min(100.0 * row[measure], high)) / (high - low))
         for _, row in rows
     ]
     places = placed_labels(spots, texts, PLOT_PX[0], PLOT_PX[1])

@@ -66,7 +66,7 @@ def render(report: TearSheet) -> str:
         *(_of_runs_above(report, view) if view is not None else ()),
         *(comparison_card(c, report.policy, i) for i, c in enumerate(report.comparisons)),
         *(_of_runs_below(report, view) if view is not None else ()),
-        assumptions_card(report),
+        assumptions_card(report, view),
         *(() if report.card is None else (model_card(report.card),)),
     ]
     return page(title, join(sections))

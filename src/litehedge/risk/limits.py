@@ -175,7 +175,8 @@ def equity_stopped(budgets: NDArray[np.void], limits: NDArray[np.void], equity: 
 @kernel
 def whole_lots(qty: float, lot: float) -> float:
     """Round an unsigned quantity down to whole lots, to the float nearest to that decimal."""
-    return np.round(np.floor(qty / lot + 1e-9) * lot * 1e8) / 1e8
+    lots = np.floor(qty / lot * (1.0 + 1e-15) + 1e-9)  # a whole number may come out a bit below
+    return np.round(lots * lot * 1e8) / 1e8
 
 
 # --- the guards, in the order of `Code` -------------------------------------------------------
