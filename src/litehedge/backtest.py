@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from litehedge.config import Settings
 from litehedge.effects import Decision, Effect
+from litehedge.engine_state import State
 from litehedge.engine_state import start as start_engine
 from litehedge.errors import UsageError
 from litehedge.hedge.policies import Policy, static
@@ -31,6 +32,8 @@ from litehedge.sim.episode import (
     OUTCOME,
     PATH_DISTANCE,
     PATH_EQUITY,
+    PATH_HI,
+    PATH_LO,
     PATH_RATIO,
     run_episode,
     run_episodes,
@@ -204,7 +207,7 @@ def walk(
         )  # fmt: skip
         outcome["ratio_sum"] += policy.free_ratio * outcome["bars"]
         stop = int(outcome["stop"][0])
-        path[at:stop, PATH_RATIO] += policy.free_ratio
+        path[at:stop, [PATH_RATIO, PATH_LO, PATH_HI]] += policy.free_ratio
         lives.append(outcome)
         if not reopens:
             break
@@ -240,7 +243,7 @@ def play(
         per_frame=per_frame, held_every_ns=held_every_ns,
     )  # fmt: skip
     venue = SimVenue(settings, tiers, Opening(opens_ns, reopens, policy.free_ratio), bar_ns)
-    recorder = _Recorder(venue, tiers, opens_ns, policy.free_ratio, progress)
+    recorder = _Recorder(venue, state, opens_ns, policy.free_ratio, progress)
     run(state, feed, venue, journal=journal, observe=recorder)
     return recorder.result(policy.name)
 
@@ -249,11 +252,12 @@ class _Recorder:
     """Watches a run and writes down path, lives and decisions."""
 
     def __init__(
-        self, venue: SimVenue, tiers: TierTable, opens_ns: int, free_ratio: float,
+        self, venue: SimVenue, state: State, opens_ns: int, free_ratio: float,
         progress: Callable[[int], Any],
     ) -> None:  # fmt: skip
         self._venue = venue
-        self._tiers = tiers
+        self._state = state
+        self._refusals_before = 0
         self._opens_ns = opens_ns
         self._free_ratio = free_ratio
         self._progress = progress
@@ -269,8 +273,6 @@ class _Recorder:
         for effect in effects:
             if isinstance(effect, Decision):
                 self._decisions.append(effect)
-                if self._life is not None and effect.verdicts:
-                    self._life["refusals"] += 1
         match event:
             case ev.Bar(asset="LTC"):
                 self._on_bar(event)
@@ -296,6 +298,7 @@ class _Recorder:
         self._life["wallet"] = self._peak
         self._life["lowest_equity"] = self._peak
         self._life["entry"] = event.entry_usdt
+        self._refusals_before = self._state.refusals
 
     def _on_fill(self, fill: ev.OrderFilled) -> None:
         life = self._life
@@ -322,10 +325,10 @@ class _Recorder:
             row[PATH_EQUITY] = worth
             if self._venue.is_open:
                 position, hedge = self._venue.sizes()
-                ratio = hedge / position
+                ratio = hedge / position if position > 0.0 else 0.0
                 life["ratio_sum"] += ratio + self._free_ratio
                 row[PATH_RATIO] = ratio + self._free_ratio
-                row[PATH_DISTANCE] = float(distance(books, bar.close, self._tiers.rows))
+                row[PATH_DISTANCE] = float(distance(books, bar.close, self._state.fixed.tiers.rows))
             else:
                 life["ratio_sum"] += self._free_ratio
                 self._end(worth)
@@ -338,6 +341,7 @@ class _Recorder:
         account = self._venue.books
         life["stop"] = len(self._ends)
         life["equity"] = worth
+        life["refusals"] = self._state.refusals - self._refusals_before
         for name in ("fees", "slippage", "funding", "clearance", "insurance", "liquidations"):
             life[name] = account[name]
         self._lives.append(life)

@@ -94,7 +94,7 @@ class Limits(_Section):
     )  # fmt: skip
     equity_stop_share: float = Field(
         0.05, ge=0, lt=1, allow_inf_nan=False,
-        description="share of the starting equity at which trading halts; 0 switches it off",
+        description="share of the starting equity below which no hedge is lifted; 0 = never",
     )  # fmt: skip
     max_clock_skew_ms: Positive = Field(
         1500.0, description="how far an event may lie in the future before trading halts"

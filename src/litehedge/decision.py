@@ -61,9 +61,16 @@ def guarded_change(
 
 
 @kernel
-def is_outside(ratio: float, lo: float, hi: float) -> bool:
-    """Tell whether a hedge ratio lies outside its band."""
-    return ratio < lo - 1e-9 or ratio > hi + 1e-9
+def is_outside(ratio: float, lo: float, hi: float, position: float, lot: float) -> bool:
+    """Tell whether a hedge ratio lies outside its band by at least one lot."""
+    slack = lot * (1.0 - 1e-6) / position
+    return ratio <= lo - slack or ratio >= hi + slack
+
+
+@kernel
+def is_cut(wanted: float, change: float, lot: float) -> bool:
+    """Tell whether guards cut a change by more than the rounding to lots."""
+    return abs(wanted) - abs(change) >= lot * (1.0 - 1e-6)
 
 
 @kernel
@@ -95,7 +102,7 @@ def decision(
         return 0.0, 0.0, 0.0, 0.0
     worth = equity(books, price)
     if equity_stopped(budgets, limits, worth):
-        budgets[0].state = 2
+        budgets[0].state = max(budgets[0].state, 1)
     ratio = hedge / position
     if np.isnan(override):
         lo, hi, memory[0] = decide(
@@ -106,7 +113,7 @@ def decision(
         hi = lo
     wanted = 0.0
     change = 0.0
-    if is_outside(ratio, lo, hi):
+    if is_outside(ratio, lo, hi, position, terms[0].lot):
         wanted, change = guarded_change(
             terms[0], ratio, lo, hi, position, hedge, price, worth, depth_usdt, age_s, now_ns,
             budgets, limits, allowed,

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from litehedge.decision import collar_price, cost_of_hedge, decision, order_quantity, sizes
+from litehedge.decision import collar_price, cost_of_hedge, decision, is_cut, order_quantity, sizes
 from litehedge.effects import Decision, Effect, Submit
 from litehedge.engine_state import State
 from litehedge.hedge import signals as sg
@@ -30,12 +30,14 @@ from litehedge.orders.manager import Order, new_order
 from litehedge.reactions import REACTIONS, check_age, check_clock, transition
 from litehedge.risk.limits import spend_order, verdicts
 from litehedge.risk.state import Cause
+from litehedge.units import NS_PER_HOUR
 
 Floats = NDArray[np.float64]
 
 _MARKET: Final = frozenset(
     {ev.Bar, ev.Trade, ev.Book, ev.Liquidation, ev.Funding, ev.OpenInterest, ev.Mark, ev.Tick}
 )
+TELL_REFUSAL_NS: Final = NS_PER_HOUR
 _PRICED: Final = (ev.Bar, ev.Trade, ev.Book)
 _NOTHING: Final[list[Effect]] = []
 
@@ -83,12 +85,17 @@ def _decide(state: State, now_ns: int, price: float, depth_usdt: float) -> list[
     effects: list[Effect] = []
     if state.budgets["state"][0] > state.trading:
         effects += transition(state, Cause.EQUITY_STOP, now_ns)
-    due = now_ns - state.held_ns >= fixed.held_every_ns or state.held_ns < 0
-    if wanted == 0.0 and not due:
+    cut = is_cut(wanted, change, fixed.settings.venue.lot_ltc)
+    state.refusals += cut
+    # What changes nothing is told now and then; so is a refusal that goes on.
+    due = state.held_ns < 0 or now_ns - state.held_ns >= fixed.held_every_ns
+    due |= cut and (state.refusal_ns < 0 or now_ns - state.refusal_ns >= TELL_REFUSAL_NS)
+    if change == 0.0 and not due:
         return effects
     state.held_ns = now_ns
+    state.refusal_ns = now_ns if cut else state.refusal_ns
     situation = _situation(state, price)
-    advice = recommend(fixed.policy, lo, hi, state.signals, situation)
+    advice = recommend(fixed.policy, lo, hi, wanted, state.signals, situation)
     order_id = ""
     if change != 0.0:
         order = _order(state, change, price, now_ns)
@@ -103,7 +110,7 @@ def _decide(state: State, now_ns: int, price: float, depth_usdt: float) -> list[
             price=price,
             trading_state=state.trading.name,
             recommendation=advice,
-            verdicts=verdicts(abs(wanted), state.allowed) if wanted != 0.0 else [],
+            verdicts=verdicts(abs(wanted), state.allowed) if cut else [],
             order_id=order_id,
             equity_usdt=situation.equity_usdt,
             distance=situation.distance,

@@ -59,6 +59,9 @@ class State:
     orders_made: int = 0
     override: ev.SetHedge | ev.Freeze | None = None
     price_ns: int = -1
+    is_silent: bool = False  # whether the price feed has been silent for too long
+    refusals: int = 0  # frames in which guards cut or refused what the band wanted
+    refusal_ns: int = -1  # when the last refusal was told
     held_ns: int = -1
     signals: NDArray[np.float32] = field(
         default_factory=lambda: np.full((sg.N_SIGNALS, 1), np.nan, dtype=np.float32)

@@ -22,7 +22,7 @@ from litehedge.market import events as ev
 from litehedge.orders.manager import OrderEvent, advance
 from litehedge.risk.limits import new_budget, spend_cost
 from litehedge.risk.state import RESUME_WORD, Cause, next_state
-from litehedge.units import NS_PER_MS
+from litehedge.units import NS_PER_MS, NS_PER_SECOND
 
 _NOTHING: Final[list[Effect]] = []
 
@@ -37,7 +37,7 @@ def _on_opened(state: State, event: ev.Opened) -> list[Effect]:
     state.memory = np.zeros(1)
     state.order = None
     state.is_open = event.qty_ltc != 0.0
-    return _NOTHING
+    return transition(state, Cause.NEW_POSITION, event.known_ns)
 
 
 def _on_order(state: State, event: OrderEvent) -> list[Effect]:
@@ -106,12 +106,20 @@ def check_clock(state: State, event: ev.AnyEvent) -> list[Effect]:
 
 
 def check_age(state: State, now_ns: int) -> list[Effect]:
-    """Go to REDUCING while the price feed is silent, and back when it speaks."""
+    """Tell people when the price feed falls silent, and when it is back.
+
+    Without prices there are no frames and so no decisions; on an old price no hedge is lifted.
+    """
     if state.price_ns < 0:
         return _NOTHING
-    limit_ns = state.fixed.settings.limits.max_price_age_s * 1e9
-    is_old = now_ns - state.price_ns > limit_ns
-    return transition(state, Cause.PRICE_STALE if is_old else Cause.PRICE_FRESH, now_ns)
+    age_s = (now_ns - state.price_ns) / NS_PER_SECOND
+    is_silent = age_s > state.fixed.settings.limits.max_price_age_s
+    if is_silent == state.is_silent:
+        return _NOTHING
+    state.is_silent = is_silent
+    if is_silent:
+        return [Alert("act_now", f"no price for {age_s:.0f} s: the hedge stays as it is")]
+    return [Alert("done", "the price feed is back")]
 
 
 def transition(state: State, cause: Cause, now_ns: int) -> list[Effect]:

@@ -33,6 +33,7 @@ from litehedge.report.metrics import (
     run_summary,
 )
 from litehedge.report.tearsheet import TearSheet, render
+from litehedge.sim.episode import PATH_HI, PATH_LO
 from litehedge.store.bundled import tier_table
 from litehedge.store.journal import Header, Journal
 from litehedge.store.lake import Dataset, Lake
@@ -296,6 +297,9 @@ def _single(
         run = bt.walk(tape, settings, job.tiers, policy, reopens=job.reopens)
     else:
         run = _play(job, settings, policy, journal_path)
+        # The engine tells the band with its decisions; the fast path, equal to it, at every bar.
+        fast = bt.walk(tape, settings, job.tiers, policy, reopens=job.reopens)
+        run.path[:, [PATH_LO, PATH_HI]] = fast.path[:, [PATH_LO, PATH_HI]]
     runs = {policy.name: run, "unhedged": unhedged}
     summaries = {name: run_summary(one, tape, settings, unhedged) for name, one in runs.items()}
     if json is not None:

@@ -51,7 +51,8 @@ def print_run(
     row("worst day, of the wallet", [percent(s.worst_day.share, signed=True) for s in all_])
     row("saved in the worst days", [percent(s.effectiveness) for s in all_])
     row("average hedge", [percent(s.avg_hedge) for s in all_])
-    row("trades / refused", [f"{s.trades} / {s.refusals}" for s in all_])
+    row("trades", [str(s.trades) for s in all_])
+    row("frames cut by guards", [f"{s.refusals:,}" for s in all_])
     costs = {
         "fees": "fees_usdt",
         "slippage": "slippage_usdt",

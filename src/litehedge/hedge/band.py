@@ -27,7 +27,6 @@ from litehedge.units import BPS
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
-TOLERANCE: Final = 1e-9
 SHOWN_HORIZON_MIN: Final = 120.0
 
 
@@ -80,24 +79,26 @@ class Recommendation(msgspec.Struct, frozen=True):
     reason: str
 
 
-def edge_of(ratio: float, lo: float, hi: float) -> tuple[Action, float]:
-    """Return what the band says about a hedge ratio, and the edge to move to."""
-    if ratio < lo - TOLERANCE:
-        return Action.INCREASE, lo
-    if ratio > hi + TOLERANCE:
-        return Action.DECREASE, hi
-    return Action.MAINTAIN, ratio
-
-
 def recommend(
-    policy: Policy, lo: float, hi: float, signals: Singles, situation: Situation
+    policy: Policy,
+    lo: float,
+    hi: float,
+    wanted_ltc: float,
+    signals: Singles,
+    situation: Situation,
 ) -> Recommendation:
-    """Turn a band into a recommendation that says why."""
-    action, target = edge_of(situation.ratio, lo, hi)
+    """Turn a band, and the change of the hedge that it asks for, into words.
+
+    Shapes: `signals` ``(N_SIGNALS, 1)``.
+    """
+    action, target = Action.MAINTAIN, situation.ratio
+    if wanted_ltc > 0.0:
+        action, target = Action.INCREASE, lo
+    elif wanted_ltc < 0.0:
+        action, target = Action.DECREASE, hi
     change = target - situation.ratio
-    cold = not situation_is_forecast(signals)
     p_now = p_then = float("nan")
-    if not cold:
+    if has_forecast(signals):
         p_now = _probability(policy, signals, situation, situation.ratio)
         p_then = _probability(policy, signals, situation, target)
     avoided = (p_now - p_then) * situation.equity_share / BPS
@@ -107,7 +108,7 @@ def recommend(
         target=target,
         lo=lo,
         hi=hi,
-        size_ltc=change * situation.position_ltc,
+        size_ltc=wanted_ltc,
         confidence=float(np.nan_to_num(signals[sg.CONFIDENCE, 0])),
         benefit_bps=avoided if action is not Action.MAINTAIN else 0.0,
         cost_bps=abs(change) * situation.cost / BPS * (2.0 if change > 0 else 1.0),
@@ -115,7 +116,7 @@ def recommend(
     )
 
 
-def situation_is_forecast(signals: Singles) -> bool:
+def has_forecast(signals: Singles) -> bool:
     """Tell whether the model speaks in this frame (it is neither cold nor expired)."""
     return bool(signals[sg.STATE, 0] < ForecastState.COLD and np.isfinite(signals[sg.VOL_30, 0]))
 

@@ -1,7 +1,8 @@
 """The trading state machine, as a table: what is not in it is not possible.
 
 ACTIVE trades; REDUCING only lowers the user's net exposure; HALTED sends nothing but cancels.
-A halt survives restarts, and only a person's typed word ends it.
+Both survive restarts. A person's typed word ends them; REDUCING, which an equity stop causes,
+ends with that position too.
 """
 
 from __future__ import annotations
@@ -25,28 +26,30 @@ class Cause(enum.StrEnum):
 
     HALT_COMMAND = "halt command"
     RESUME_COMMAND = "resume command"
+    NEW_POSITION = "new position"
     EQUITY_STOP = "equity stop"
     CLOCK_SKEW = "clock skew"
     ORDER_PROTOCOL = "order told something impossible"
-    PRICE_STALE = "price feed stale"
-    PRICE_FRESH = "price feed back"
 
 
 A, R, H = TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED
 
 TRANSITIONS: Final[dict[tuple[TradingState, Cause], TradingState]] = {
-    (A, Cause.PRICE_STALE): R,
-    (R, Cause.PRICE_FRESH): A,
+    # Equity is nearly gone: go on protecting, take no new risk.
+    (A, Cause.EQUITY_STOP): R,
+    (R, Cause.EQUITY_STOP): R,
+    (H, Cause.EQUITY_STOP): H,
     **{
         (state, cause): H
         for state in (A, R, H)
         for cause in (
             Cause.HALT_COMMAND,
-            Cause.EQUITY_STOP,
             Cause.CLOCK_SKEW,
             Cause.ORDER_PROTOCOL,
         )
     },
+    (R, Cause.NEW_POSITION): A,
+    (R, Cause.RESUME_COMMAND): A,
     (H, Cause.RESUME_COMMAND): A,
 }
 

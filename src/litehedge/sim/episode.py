@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from litehedge.decision import (
     collar_price,
     guarded_change,
+    is_cut,
     is_outside,
     order_quantity,
     sizes,
@@ -56,7 +57,7 @@ OUTCOME: Final = np.dtype(
         ("ratio_sum", np.float64),  # of the hedge ratio over bars
         ("bars", np.int64),
         ("trades", np.int64),
-        ("refusals", np.int64),  # frames in which a guard cut or refused what the band wanted
+        ("refusals", np.int64),  # frames in which guards cut or refused what the band wanted
         ("turnover", np.float64),  # sum of |change of the hedge ratio|
         ("fees", np.float64),  # USDT
         ("slippage", np.float64),
@@ -96,6 +97,7 @@ def run_episode(
     account = books[0]
     tiers = terms[0].tiers
     clearance = terms[0].clearance
+    lot = terms[0].lot
     memory = 0.0
     allowed = np.empty(N_GUARDS)
     record = path.shape[0] > 0
@@ -110,7 +112,7 @@ def run_episode(
     low, high = bounds(books, bars[start, 0], tiers)
     constant, slope = equity_line(books)
     position, hedge = sizes(terms, books)
-    ratio = hedge / position
+    ratio = hedge / position if position > 0.0 else 0.0
     worth = constant + slope * bars[start, 0]
     wallet = worth
     entry = account.entry[POSITION]
@@ -172,19 +174,18 @@ def run_episode(
             drawdown = max(drawdown, 1.0 - worth / peak)
             lowest = min(lowest, worth)
         ratio_sum += ratio
-        lo = 0.0
-        hi = 0.0
-        if not dead and pending_due < 0:
+        lo = np.nan
+        hi = np.nan
+        if not dead and pending_due < 0 and position > 0.0:
             if worth <= stop_level:
-                budgets[0].state = 2
+                budgets[0].state = max(budgets[0].state, 1)
             lo, hi, memory = decide(terms[0], memory, signals, i, end_ns[i], position, close, worth)
-            if is_outside(ratio, lo, hi):
+            if is_outside(ratio, lo, hi, position, lot):
                 wanted, change = guarded_change(
                     terms[0], ratio, lo, hi, position, hedge, close, worth, np.nan, 0.0, end_ns[i],
                     budgets, limits, allowed,
                 )  # fmt: skip
-                if abs(change) < abs(wanted) - 1e-9:
-                    refusals += 1
+                refusals += is_cut(wanted, change, lot)
                 if change != 0.0:
                     spend_order(budgets, abs(change) / position)
                     pending_leg, pending_qty = order_quantity(terms, change)

@@ -91,6 +91,7 @@ class SimVenue:
         self._latency_ns = int(settings.costs.latency_ms * NS_PER_MS)
         self.liquidity = new_liquidity()
         self._bar = np.empty((1, 5))
+        self._is_open = False
         self.books: NDArray[np.void] = new_account(0.0, 0.0, 0.0, 1.0)
         self._terms = terms_of(settings, static(0.0), tiers, 0.0)  # costs and contract; no policy
         self._bounds = (0.0, float("inf"))
@@ -125,7 +126,7 @@ class SimVenue:
     @property
     def is_open(self) -> bool:
         """Whether the user holds a position."""
-        return bool(self.books["qty"][0, POSITION] != 0.0)
+        return self._is_open
 
     def sizes(self) -> tuple[float, float]:
         """Return the unsigned sizes of position and hedge in LTC, as the engine counts them."""
@@ -200,6 +201,7 @@ class SimVenue:
             isolated=plan.isolated, second_wallet_usdt=plan.second_wallet_usdt,
         )  # fmt: skip
         self._terms["size"] = abs(plan.qty_ltc)
+        self._is_open = True
         self._set_bounds(price)
         return ev.Opened(
             now_ns, now_ns, plan.wallet_usdt, plan.second_wallet_usdt, plan.qty_ltc, price,
@@ -262,6 +264,7 @@ class SimVenue:
             return []
         said = self.cancel_all(now_ns)  # the venue cancels everything first
         self._set_bounds(price)
+        self._is_open = bool(self.books["qty"][0, POSITION] != 0.0)
         if not self.is_open:
             midnight = (now_ns // NS_PER_DAY + 1) * NS_PER_DAY
             self._opens_ns = midnight if self._opening.reopens else np.iinfo(np.int64).max
