@@ -9,4 +9,41 @@ around it: ``model``, ``ports``, ``sim``, ``feeds``, ``store``, ``runner``, ``ba
 ``report``, ``cli``.
 """
 
+import hashlib
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+from numba import config
+
 __version__ = "0.1.0"
+
+_KEPT: Final = 4
+_WITHOUT_KERNELS: Final = ("cli", "feeds", "report", "store")
+
+
+def _keep_machine_code_apart() -> None:
+    """Give compiled kernels a cache folder that belongs to exactly these sources.
+
+    numba notices a change of the file that a kernel is in, but not of the files whose kernels it
+    calls: after an update it would go on running yesterday's margin account.
+    """
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        if file.relative_to(package).parts[0] not in _WITHOUT_KERNELS:
+            digest.update(file.read_bytes())
+    base = Path(config.CACHE_DIR or platformdirs.user_cache_dir("litehedge")) / "machine-code"
+    mine = base / digest.hexdigest()[:16]
+    with suppress(OSError):
+        mine.mkdir(parents=True, exist_ok=True)
+        config.CACHE_DIR = str(mine)
+        others = [folder for folder in base.iterdir() if folder != mine]
+        others.sort(key=lambda folder: folder.stat().st_mtime)
+        for stale in others[: -_KEPT + 1]:
+            shutil.rmtree(stale, ignore_errors=True)
+
+
+_keep_machine_code_apart()

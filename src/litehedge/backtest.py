@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.config import Settings
+from litehedge.decision import sizes
 from litehedge.effects import Decision, Effect
 from litehedge.engine_state import State
 from litehedge.engine_state import start as start_engine
@@ -38,7 +39,7 @@ from litehedge.sim.episode import (
     run_episode,
     run_episodes,
 )
-from litehedge.sim.execution import liquidity_decays
+from litehedge.sim.execution import liquidity_decays, observe_bars
 from litehedge.sim.venue import Opening, SimVenue, open_account
 from litehedge.squeeze.forecast import Forecaster
 from litehedge.tape import Tape
@@ -125,7 +126,7 @@ def run_grid(
     outcomes = np.zeros(n, dtype=OUTCOME)
     run_episodes(
         tape.end_ns, tape.bars, tape.funding_at, tape.funding, tape.signals, where.starts,
-        where.stops, tape.bar_minutes, delay_bars(settings, tape.bar_ns),
+        where.stops, tape.bar_minutes, latency_ns(settings),
         *liquidity_decays(tape.bar_minutes), int(LIQUIDITY_WARM_MINUTES / tape.bar_minutes),
         terms, books, budgets, limits_array(settings.limits), outcomes,
     )  # fmt: skip
@@ -146,9 +147,9 @@ def static_frontier(
     return rates, returns
 
 
-def delay_bars(settings: Settings, bar_ns: int) -> int:
-    """Return by how many whole bars the latency exceeds the next open."""
-    return int(settings.costs.latency_ms * NS_PER_MS) // bar_ns
+def latency_ns(settings: Settings) -> int:
+    """Return how long an order is on its way, in nanoseconds."""
+    return int(settings.costs.latency_ms * NS_PER_MS)
 
 
 # --- one run ----------------------------------------------------------------------------------
@@ -200,7 +201,7 @@ def walk(
         outcome = np.zeros(1, dtype=OUTCOME)
         run_episode(
             tape.end_ns, tape.bars, tape.funding_at, tape.funding, tape.signals, at, n,
-            tape.bar_minutes, delay_bars(settings, tape.bar_ns),
+            tape.bar_minutes, latency_ns(settings),
             *liquidity_decays(tape.bar_minutes), liquidity,
             terms_of(settings, acting, tiers, abs(plan.qty_ltc)), books,
             new_budget(equity(books, plan.entry_usdt)), limits, outcome, path[at:],
@@ -213,6 +214,7 @@ def walk(
             break
         midnight = (int(tape.end_ns[stop - 1]) // NS_PER_DAY + 1) * NS_PER_DAY
         at = max(stop, tape.index_at(midnight))
+        observe_bars(liquidity, tape.bars[stop:at], *liquidity_decays(tape.bar_minutes))
     return Run(policy.name, tape.end_ns, path, np.concatenate(lives))
 
 
@@ -293,7 +295,8 @@ class _Recorder:
 
     def _begin(self, event: ev.Opened) -> None:
         self._life = np.zeros(1, dtype=OUTCOME)
-        self._peak = float(equity(self._venue.books, event.entry_usdt))
+        # Of the engine's books: the venue has lived through the whole bar already.
+        self._peak = float(equity(self._state.books, event.entry_usdt))
         self._life["start"] = len(self._ends)
         self._life["wallet"] = self._peak
         self._life["lowest_equity"] = self._peak
@@ -305,7 +308,7 @@ class _Recorder:
         if life is None:
             return
         life["trades"] += 1
-        position, _ = self._venue.sizes()
+        position, _ = sizes(self._state.terms, self._state.books)
         life["turnover"] += abs(fill.qty_ltc) / position
 
     def _on_bar(self, bar: ev.Bar) -> None:

@@ -149,6 +149,17 @@ class Plugin(_Section):
         return self
 
 
+class Advice(_Section):
+    """The leverage advice."""
+
+    horizon_days: Positive = Field(
+        7.0, le=60, description="how long the position is meant to live, in days"
+    )
+    tolerance: Share = Field(
+        0.05, lt=1, description="probability of liquidation within that time that is acceptable"
+    )
+
+
 class Model(_Section):
     """The forecaster."""
 
@@ -177,6 +188,7 @@ class Settings(_Section):
     position: Position = Field(default_factory=Position, description="the position to protect")
     hedge: Hedge = Field(default_factory=Hedge, description="how hedges are placed")
     plugin: Plugin = Field(default_factory=Plugin, description="the default policy")
+    advice: Advice = Field(default_factory=Advice, description="the leverage advice")
     costs: Costs = Field(default_factory=Costs, description="what trading costs")
     limits: Limits = Field(default_factory=Limits, description="hard limits")
     venue: VenueRules = Field(default_factory=VenueRules, description="the contract's rules")

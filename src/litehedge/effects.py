@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from litehedge.hedge.band import Recommendation
+from litehedge.hedge.leverage import LeverageAdvice
 from litehedge.orders.manager import Order
 from litehedge.risk.limits import Verdict
 
@@ -51,6 +52,7 @@ class Decision(msgspec.Struct, frozen=True, tag="decision"):
     order_id: str
     equity_usdt: float
     distance: float
+    advice: LeverageAdvice
     onset: list[float]
     forecast_state: int
 

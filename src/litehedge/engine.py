@@ -22,6 +22,7 @@ from litehedge.effects import Decision, Effect, Submit
 from litehedge.engine_state import State
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Situation, recommend
+from litehedge.hedge.leverage import LeverageAdvice, advise
 from litehedge.margin.account import POSITION, distance, equity
 from litehedge.margin.tiers import maintenance
 from litehedge.market import events as ev
@@ -114,6 +115,7 @@ def _decide(state: State, now_ns: int, price: float, depth_usdt: float) -> list[
             order_id=order_id,
             equity_usdt=situation.equity_usdt,
             distance=situation.distance,
+            advice=_advice(state, situation),
             onset=[float(p) for p in state.signals[sg.ONSET : sg.SEVERITY, 0]],
             forecast_state=int(state.signals[sg.STATE, 0]),
         )
@@ -154,6 +156,19 @@ def _situation(state: State, price: float) -> Situation:
         cost=cost_of_hedge(state.terms, state.signals, 0, position),
         location=int(state.terms["location"][0]),
     )  # fmt: skip
+
+
+def _advice(state: State, situation: Situation) -> LeverageAdvice:
+    wanted = state.fixed.settings.advice
+    notional = situation.position_ltc * situation.price
+    return advise(
+        state.signals,
+        state.fixed.tiers,
+        notional,
+        max(notional / max(situation.equity_usdt, 1e-9), 1e-9),
+        horizon_days=wanted.horizon_days,
+        tolerance=wanted.tolerance,
+    )
 
 
 def _override(state: State, now_ns: int) -> float:

@@ -72,7 +72,16 @@ def print_decisions(decisions: Sequence[Decision], *, everything: bool) -> None:
         if everything or d.recommendation.action is not Action.MAINTAIN or d.verdicts
     ]
     table = Table(title=f"{len(shown)} of {len(decisions)} recorded decisions (UTC)", width=None)
-    for heading in ("time", "price", "decision", "hedge", "LTC", "benefit / cost bps", "reason"):
+    for heading in (
+        "time",
+        "price",
+        "decision",
+        "hedge",
+        "LTC",
+        "benefit / cost bps",
+        "bears",
+        "reason",
+    ):
         table.add_column(
             heading, justify="left" if heading in ("time", "decision", "reason") else "right",
             no_wrap=heading != "reason",
@@ -86,9 +95,17 @@ def print_decisions(decisions: Sequence[Decision], *, everything: bool) -> None:
             iso_utc(d.time_ns), f"{d.price:.2f}", f"[{style}]{done}[/]",
             f"{percent(r.ratio, 0)} → {percent(r.target, 0)}", f"{r.size_ltc:+.3f}",
             f"{r.benefit_bps:.1f} / {r.cost_bps:.1f}",
+            f"{d.advice.leverage:.1f}x" if d.advice.leverage == d.advice.leverage else "-",
             r.reason + (f"\n[red]{refused}[/]" if refused else ""),
         )  # fmt: skip
     console.print(table)
+    if shown:
+        advice = shown[0].advice
+        console.print(
+            f"bears: the leverage at which liquidation within {advice.horizon_days:g} days has "
+            f"{percent(advice.tolerance, 0)} probability, without hedge",
+            style="dim", highlight=False,
+        )  # fmt: skip
 
 
 def print_comparisons(comparisons: Sequence[Comparison], meta: Mapping[str, Any]) -> None:

@@ -72,8 +72,8 @@ def advise(
     notional_usdt: float,
     leverage_now: float,
     *,
-    horizon_days: float = 7.0,
-    tolerance: float = 0.05,
+    horizon_days: float,
+    tolerance: float,
 ) -> LeverageAdvice:
     """Return the leverage advice for a position of this size; NaN leverage while cold."""
     rate = float(tiers.rows[tier_index(notional_usdt, tiers.rows), RATE])

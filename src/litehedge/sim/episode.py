@@ -75,7 +75,7 @@ N_PATH: Final = 5
 @kernel
 def run_episode(
     end_ns: Ints, bars: Floats, funding_at: Ints, funding: Floats, signals: Singles, start: int,
-    stop: int, bar_minutes: float, delay: int, decay_sq: float, decay_vol: float,
+    stop: int, bar_minutes: float, latency_ns: int, decay_sq: float, decay_vol: float,
     liquidity: Floats, terms: Terms, books: Books, budgets: NDArray[np.void],
     limits: NDArray[np.void], outcome: NDArray[np.void], path: Floats,
 ) -> None:  # fmt: skip
@@ -91,8 +91,8 @@ def run_episode(
 
     Parameters
     ----------
-    delay
-        Whole bars by which latency exceeds the next open.
+    latency_ns
+        From a decision to its order's arrival; it fills in the first bar that ends after that.
     """
     account = books[0]
     tiers = terms[0].tiers
@@ -107,7 +107,7 @@ def run_episode(
     pending_qty = 0.0
     pending_leg = 0
     pending_limit = 0.0
-    pending_due = -1
+    pending_ns = -1  # when the order in flight arrives
     # Marked at the open of the first bar, where the position was entered.
     low, high = bounds(books, bars[start, 0], tiers)
     constant, slope = equity_line(books)
@@ -132,7 +132,7 @@ def run_episode(
         close = bars[i, 3]
         volume = bars[i, 4]
         changed = False
-        if pending_due >= 0 and i >= pending_due:
+        if pending_ns >= 0 and end_ns[i] > pending_ns:
             liquidity[0] = squared
             liquidity[1] = squared_weight
             liquidity[2] = traded
@@ -140,7 +140,7 @@ def run_episode(
             qty, price, fee, slippage = execute(
                 pending_qty, pending_limit, open_, volume, bar_minutes, liquidity, terms
             )
-            pending_due = -1
+            pending_ns = -1
             if qty != 0.0:
                 apply_fill(books, pending_leg, qty, price, fee, slippage)
                 spend_cost(budgets, fee + slippage)
@@ -148,12 +148,13 @@ def run_episode(
                 turnover += abs(qty) / position
                 low, high = bounds(books, open_, tiers)
                 changed = True
-        if bars[i, 2] <= low or bars[i, 1] >= high:
-            died = liquidate_within(
-                books, low, high, open_, bars[i, 2], bars[i, 1], tiers, clearance
+        reached = open_
+        while bars[i, 2] <= low or bars[i, 1] >= high:  # what is left may die in the same bar
+            reached = liquidate_within(
+                books, low, high, reached, bars[i, 2], bars[i, 1], tiers, clearance
             )
-            pending_due = -1
-            low, high = bounds(books, died, tiers)
+            low, high = bounds(books, reached, tiers)
+            pending_ns = -1
             changed = True
             dead = account.qty[POSITION] == 0.0
         if changed:
@@ -176,7 +177,7 @@ def run_episode(
         ratio_sum += ratio
         lo = np.nan
         hi = np.nan
-        if not dead and pending_due < 0 and position > 0.0:
+        if not dead and pending_ns < 0 and position > 0.0:
             if worth <= stop_level:
                 budgets[0].state = max(budgets[0].state, 1)
             lo, hi, memory = decide(terms[0], memory, signals, i, end_ns[i], position, close, worth)
@@ -190,7 +191,7 @@ def run_episode(
                     spend_order(budgets, abs(change) / position)
                     pending_leg, pending_qty = order_quantity(terms, change)
                     pending_limit = collar_price(terms, close, pending_qty)
-                    pending_due = i + 1 + delay
+                    pending_ns = end_ns[i] + latency_ns
         if record:
             path[i - start, PATH_EQUITY] = worth
             if not dead:
@@ -200,7 +201,7 @@ def run_episode(
                 path[i - start, PATH_DISTANCE] = max(
                     0.0, min(1.0, 1.0 - low / close, high / close - 1.0)
                 )
-        if i == funded_bar:
+        while i == funded_bar:  # a gap may hold several settlements
             if not dead:
                 apply_funding(books, close, funding[settlement])
                 low, high = bounds(books, close, tiers)
@@ -237,8 +238,8 @@ def run_episode(
 @parallel_kernel
 def run_episodes(
     end_ns: Ints, bars: Floats, funding_at: Ints, funding: Floats, signals: Singles,
-    starts: Ints, stops: Ints, bar_minutes: float, delay: int, decay_sq: float, decay_vol: float,
-    warm_bars: int, terms: Terms, books: Books, budgets: NDArray[np.void],
+    starts: Ints, stops: Ints, bar_minutes: float, latency_ns: int, decay_sq: float,
+    decay_vol: float, warm_bars: int, terms: Terms, books: Books, budgets: NDArray[np.void],
     limits: NDArray[np.void], outcomes: NDArray[np.void],
 ) -> None:  # fmt: skip
     """Run many episodes, spread over the cores; each has its own account, terms and budget.
@@ -252,7 +253,7 @@ def run_episodes(
         before = bars[max(0, starts[e] - warm_bars) : starts[e]]
         observe_bars(liquidity, before, decay_sq, decay_vol)
         run_episode(
-            end_ns, bars, funding_at, funding, signals, starts[e], stops[e], bar_minutes, delay,
-            decay_sq, decay_vol, liquidity, terms[e : e + 1], books[e : e + 1],
+            end_ns, bars, funding_at, funding, signals, starts[e], stops[e], bar_minutes,
+            latency_ns, decay_sq, decay_vol, liquidity, terms[e : e + 1], books[e : e + 1],
             budgets[e : e + 1], limits, outcomes[e : e + 1], nothing,
         )  # fmt: skip

@@ -256,19 +256,21 @@ class SimVenue:
     def _watch_margin(
         self, open_: float, low: float, high: float, now_ns: int
     ) -> list[ev.AccountEvent]:
-        price = liquidate_within(
-            self.books, *self._bounds, open_, low, high, self._tiers.rows,
-            self._tiers.clearance_fee,
-        )  # fmt: skip
-        if price != price:
-            return []
-        said = self.cancel_all(now_ns)  # the venue cancels everything first
-        self._set_bounds(price)
-        self._is_open = bool(self.books["qty"][0, POSITION] != 0.0)
+        said: list[ev.AccountEvent] = []
+        while low <= self._bounds[0] or high >= self._bounds[1]:
+            if not said:
+                said = self.cancel_all(now_ns)  # the venue cancels everything first
+            # What is left of the position may die in the same bar.
+            open_ = liquidate_within(
+                self.books, *self._bounds, open_, low, high, self._tiers.rows,
+                self._tiers.clearance_fee,
+            )  # fmt: skip
+            self._set_bounds(open_)
+            self._is_open = bool(self.books["qty"][0, POSITION] != 0.0)
+            said.append(ev.Liquidated(now_ns, now_ns, float(open_), self.is_open))
         if not self.is_open:
             midnight = (now_ns // NS_PER_DAY + 1) * NS_PER_DAY
             self._opens_ns = midnight if self._opening.reopens else np.iinfo(np.int64).max
-        said.append(ev.Liquidated(now_ns, now_ns, float(price), self.is_open))
         return said
 
     def _set_bounds(self, mark: float) -> None:

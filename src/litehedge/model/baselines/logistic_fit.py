@@ -35,6 +35,7 @@ Bools = NDArray[np.bool_]
 
 SEVERITY_LEAD_MIN: Final = 30.0
 MAX_SEVERITY_ROWS: Final = 2_500
+MAX_PHASE_ROWS: Final = 100_000
 SEVERITY_INPUTS: Final = ("log_sigma", "vol_15m", "vol_60m", "vol_240m", "range_vol_15m",
                           "volume_15m", "squeezed_down", "squeezed_up")  # fmt: skip
 FAMILY_PRESENT_SHARE: Final = 0.5
@@ -255,9 +256,10 @@ def _fit_phase(linear_model: Any, design: Floats, phase: Ints) -> Floats:
     weights = np.zeros((len(PHASES), 1 + N_DESIGN))
     weights[:, 0] = -20.0  # a phase that never occurred
     model = linear_model.LogisticRegression(C=0.03, max_iter=100, tol=1e-4)
+    thin = 1 + phase.size // MAX_PHASE_ROWS
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model.fit(design, phase)
+        model.fit(design[::thin], phase[::thin])
     if model.classes_.size == 2:
         weights[model.classes_[0]] = 0.0
         weights[model.classes_[1]] = np.concatenate((model.intercept_, model.coef_[0]))

@@ -1,0 +1,101 @@
+"""Write the reference pages from the code: ``python docs/generate.py``; a test holds them current."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from typer.testing import CliRunner
+
+from litehedge.cli.app import app
+from litehedge.config import Settings
+from litehedge.features.vector import FAMILIES
+from litehedge.hedge.policies import policies
+from litehedge.risk import limits, state
+from litehedge.settings import load_settings
+
+FOLDER = Path(__file__).parent / "reference"
+HEAD = "<!-- Written by docs/generate.py from the code; do not edit. -->\n\n"
+COMMANDS = (
+    (), ("demo",), ("data", "import"), ("data", "list"), ("data", "check"), ("label",), ("train",),
+    ("backtest",), ("replay",), ("export-schema",),
+)  # fmt: skip
+
+
+def pages() -> dict[str, str]:
+    """Return every page by file name."""
+    return {
+        "settings.md": HEAD + "# Settings\n\n" + "\n".join(_settings()),
+        "commands.md": HEAD + "# Commands\n\n" + "\n".join(_commands()),
+        "limits.md": (
+            HEAD + "# Hard limits and trading state\n\nEvery guard answers with the largest change "
+            "of the hedge that it allows; the smallest wins. A guard that cut or refused says so "
+            "with its code.\n\n" + limits.table() + "\n\n## Trading state\n\n" + state.table()
+            + f"\n\nResuming needs the word `{state.RESUME_WORD}`. Causes without a row change "
+            "nothing.\n"
+        ),
+        "policies.md": HEAD + "# Policies\n\n" + "\n".join(_policies()),
+        "features.md": HEAD + "# Features\n\n" + "\n".join(_features()),
+    }  # fmt: skip
+
+
+def _settings() -> Iterator[str]:
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        assert isinstance(section, type) and issubclass(section, BaseModel)
+        yield f"## `[{name}]`\n\n{field.description}\n"
+        yield "| setting | default | range | meaning |\n|---|---|---|---|"
+        schema = section.model_json_schema()["properties"]
+        for key, leaf in section.model_fields.items():
+            shown = f'"{leaf.default}"' if isinstance(leaf.default, str) else f"{leaf.default:g}"
+            yield f"| `{key}` | `{shown}` | {_range(schema[key])} | {leaf.description} |"
+        yield ""
+
+
+def _range(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    words = {
+        "exclusiveMinimum": "above {:g}", "minimum": "{:g} or more",
+        "exclusiveMaximum": "below {:g}", "maximum": "{:g} or less",
+    }  # fmt: skip
+    return ", ".join(text.format(schema[key]) for key, text in words.items() if key in schema)
+
+
+def _commands() -> Iterator[str]:
+    for command in COMMANDS:
+        title = " ".join(("litehedge", *command))
+        result = CliRunner().invoke(app, [*command, "--help"], prog_name="litehedge")
+        lines = "\n".join(line.rstrip() for line in result.output.strip("\n").splitlines())
+        yield f"## `{title}`\n\n```text\n{lines}\n```\n"
+
+
+def _policies() -> Iterator[str]:
+    yield "| name | what it does |\n|---|---|"
+    for policy in policies(load_settings()).values():
+        yield f"| `{policy.name}` | {policy.about} |"
+    yield ""
+
+
+def _features() -> Iterator[str]:
+    yield "| family | features |\n|---|---|"
+    for family, names in FAMILIES.items():
+        yield f"| {family} | {', '.join(f'`{name}`' for name in names)} |"
+    yield ""
+
+
+def main() -> None:
+    """Write the pages."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+    sys.stdout.write(f"wrote {len(pages())} pages to {FOLDER}\n")
+
+
+os.environ.update(COLUMNS="100", TERMINAL_WIDTH="100", NO_COLOR="1", TERM="dumb")
+if __name__ == "__main__":
+    main()
