@@ -35,11 +35,12 @@ def _keep_machine_code_apart() -> None:
     for file in sorted(package.rglob("*.py")):
         if file.relative_to(package).parts[0] not in _WITHOUT_KERNELS:
             digest.update(file.read_bytes())
-    base = Path(config.CACHE_DIR or platformdirs.user_cache_dir("litehedge")) / "machine-code"
+    options = vars(config)
+    base = Path(options["CACHE_DIR"] or platformdirs.user_cache_dir("litehedge")) / "machine-code"
     mine = base / digest.hexdigest()[:16]
     with suppress(OSError):
         mine.mkdir(parents=True, exist_ok=True)
-        config.CACHE_DIR = str(mine)
+        options["CACHE_DIR"] = str(mine)
         others = [folder for folder in base.iterdir() if folder != mine]
         others.sort(key=lambda folder: folder.stat().st_mtime)
         for stale in others[: -_KEPT + 1]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import platformdirs
 from rich.console import Console
 from rich.markup import escape
@@ -52,7 +53,13 @@ def settings_from(file: Path | None, overrides: Mapping[str, Any] | None = None)
 
 def to_json(value: Any) -> bytes:
     """Return indented JSON; NaN and infinity become null."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2)
+    return msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
 
 
 def write_json(value: Any, target: str) -> None:

@@ -52,6 +52,7 @@ ACCOUNT: Final = np.dtype(
     ]
 )
 
+Floats = NDArray[np.float64]
 Books = NDArray[np.void]
 """An array ``(1,)`` of `ACCOUNT`: unlike a single record it enters a kernel cheaply."""
 
@@ -122,7 +123,7 @@ def _add_to_base(books: Books, scope: int, amount: float) -> None:
 
 
 @kernel
-def gap(books: Books, scope: int, mark: float, tiers: NDArray[np.float64]) -> float:
+def gap(books: Books, scope: int, mark: float, tiers: Floats) -> float:
     """Return equity minus maintenance of a scope at `mark`, in USDT."""
     account = books[0]
     total = scope_base(books, scope)
@@ -134,9 +135,7 @@ def gap(books: Books, scope: int, mark: float, tiers: NDArray[np.float64]) -> fl
 
 
 @kernel
-def _tangent(
-    books: Books, scope: int, price: float, tiers: NDArray[np.float64]
-) -> tuple[float, float]:
+def _tangent(books: Books, scope: int, price: float, tiers: Floats) -> tuple[float, float]:
     """Return (constant, slope) of the straight piece of the gap at `price`."""
     account = books[0]
     constant = scope_base(books, scope)
@@ -151,7 +150,7 @@ def _tangent(
 
 
 @kernel
-def _follow_tangents(books: Books, scope: int, start: float, tiers: NDArray[np.float64]) -> float:
+def _follow_tangents(books: Books, scope: int, start: float, tiers: Floats) -> float:
     """Newton's method on a concave piecewise linear gap: exact after finitely many pieces."""
     price = start
     for _ in range(64):
@@ -164,9 +163,7 @@ def _follow_tangents(books: Books, scope: int, start: float, tiers: NDArray[np.f
 
 
 @kernel
-def scope_bounds(
-    books: Books, scope: int, mark: float, tiers: NDArray[np.float64]
-) -> tuple[float, float]:
+def scope_bounds(books: Books, scope: int, mark: float, tiers: Floats) -> tuple[float, float]:
     """Return the mark prices (low, high) at which a scope is liquidated.
 
     ``low`` is 0 and ``high`` is inf where there is no such price. A scope that is under
@@ -194,7 +191,7 @@ def scope_bounds(
 
 
 @kernel
-def bounds(books: Books, mark: float, tiers: NDArray[np.float64]) -> tuple[float, float]:
+def bounds(books: Books, mark: float, tiers: Floats) -> tuple[float, float]:
     """Return the mark prices (low, high) at which any scope is liquidated first."""
     low = 0.0
     high = np.inf
@@ -232,7 +229,7 @@ def equity(books: Books, mark: float) -> float:
 
 
 @kernel
-def margin_ratio(books: Books, mark: float, tiers: NDArray[np.float64]) -> float:
+def margin_ratio(books: Books, mark: float, tiers: Floats) -> float:
     """Return the worst scope's maintenance / equity: 1 or more means liquidation, 0 no position."""
     account = books[0]
     worst = 0.0
@@ -251,7 +248,7 @@ def margin_ratio(books: Books, mark: float, tiers: NDArray[np.float64]) -> float
 
 
 @kernel
-def distance(books: Books, mark: float, tiers: NDArray[np.float64]) -> float:
+def distance(books: Books, mark: float, tiers: Floats) -> float:
     """Return how far the mark must move, as a fraction, until the first liquidation (cap 1).
 
     Looks at both directions: a fully hedged account can only die of maintenance growing with
@@ -262,7 +259,7 @@ def distance(books: Books, mark: float, tiers: NDArray[np.float64]) -> float:
 
 
 @kernel
-def naked_distance(books: Books, mark: float, tiers: NDArray[np.float64]) -> float:
+def naked_distance(books: Books, mark: float, tiers: Floats) -> float:
     """Return the adverse move that would liquidate the position if its hedge were lifted now.
 
     A fraction of `mark`, at most 1; the position's own scope only.
@@ -280,7 +277,7 @@ def naked_distance(books: Books, mark: float, tiers: NDArray[np.float64]) -> flo
 
 
 @kernel
-def lone_distance(equity_usdt: float, qty: float, mark: float, tiers: NDArray[np.float64]) -> float:
+def lone_distance(equity_usdt: float, qty: float, mark: float, tiers: Floats) -> float:
     """Return the adverse move, as a fraction of `mark`, that liquidates a single leg.
 
     The closed formula of the venue, iterated over the tiers.
@@ -414,9 +411,8 @@ def _charge_clearance(books: Books, scope: int, notional: float, rate: float) ->
 
 @kernel
 def _liquidate_scope(
-    books: Books, scope: int, price: float, tiers: NDArray[np.float64], clearance: float,
-    slack: float,
-) -> None:  # fmt: skip
+    books: Books, scope: int, price: float, tiers: Floats, clearance: float, slack: float
+) -> None:
     account = books[0]
     # Hedge mode: what the two legs have in common is closed against each other, free of charge.
     if (
@@ -456,17 +452,12 @@ def _liquidate_scope(
 
 
 @kernel
-def liquidate(books: Books, price: float, tiers: NDArray[np.float64], clearance: float) -> bool:
-    """Liquidate every scope that is under maintenance at the mark `price`.
+def liquidate(books: Books, price: float, tiers: Floats, clearance: float) -> bool:
+    """Liquidate every scope under maintenance at the mark `price`; tell whether there was one.
 
     Opposite legs of one wallet are first closed against each other; then the rest is closed
     tier by tier until it is compliant, paying `clearance` on what is closed. A wallet never ends
     below zero: beyond the bankruptcy price the insurance fund pays.
-
-    Returns
-    -------
-    bool
-        Whether anything was liquidated.
     """
     account = books[0]
     any_liquidated = False
@@ -487,7 +478,7 @@ def liquidate(books: Books, price: float, tiers: NDArray[np.float64], clearance:
 @kernel
 def liquidate_within(
     books: Books, low: float, high: float, open_: float, bar_low: float, bar_high: float,
-    tiers: NDArray[np.float64], clearance: float,
+    tiers: Floats, clearance: float,
 ) -> float:  # fmt: skip
     """Liquidate if the bar's mark range touches the bounds. Return the price, NaN if alive.
 

@@ -132,11 +132,11 @@ class Journal:
 
     def event(self, event: AnyEvent) -> None:
         """Record an event before the engine sees it."""
+        if len(self._events) >= BATCH:
+            self.flush()  # before, not after: an event and its effects go to disk together
         self._events.append(event)
         self._count += 1
         self._place = 0
-        if len(self._events) >= BATCH:
-            self.flush()
 
     def effect(self, effect: Effect) -> None:
         """Record what the engine wanted done because of the last event."""

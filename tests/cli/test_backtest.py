@@ -1,0 +1,147 @@
+"""``litehedge backtest`` and ``replay``: the main job, and what bad input gets."""
+
+import json
+import math
+import sqlite3
+
+import pytest
+from made_lakes import CRASH_AT, store
+
+from litehedge.units import NS_PER_MINUTE, iso_utc
+from synthetic import T0, market
+
+KEYS = {
+    "policy", "side", "leverage", "episodes", "liquidation_rate", "mean_return", "cvar5", "worst",
+    "cost_fees", "cost_slippage", "cost_funding", "avg_hedge", "turnover", "trades",
+    "static_liquidation_rate", "static_mean_return",
+}  # fmt: skip
+DAY_OF_CRASH = iso_utc(T0 + CRASH_AT * NS_PER_MINUTE)[:10]
+RUN = ("backtest", "--data", "crash", "--from", iso_utc(T0 + 2 * 1440 * NS_PER_MINUTE)[:10])
+
+
+def test_run_tells_the_death_without_hedge_and_every_decision_with(litehedge, crashed, tmp_path):
+    report, told = tmp_path / "out.html", tmp_path / "out.json"
+    result = litehedge(*RUN, "--leverage", 5, "--report", report, "--json", told)
+    assert result.code == 0, result.err
+    page = json.loads(told.read_text())
+    rows = {row["policy"]: row for row in page["rows"]}
+    assert all(set(row) == KEYS for row in rows.values())
+    assert [t[:10] for t in page["meta"]["liquidated"]["unhedged"]] == [DAY_OF_CRASH]
+    assert page["meta"]["liquidated"]["plugin"] == []
+    assert rows["plugin"]["mean_return"] > rows["unhedged"]["mean_return"]
+    changes = [d for d in page["decisions"] if d["recommendation"]["action"] != "maintain"]
+    assert changes
+    for decision in changes:
+        assert decision["recommendation"]["reason"]
+        assert decision["order_id"] or decision["verdicts"]
+    assert "<html" in report.read_text()
+    assert "never" in result.out
+
+
+def test_refused_decisions_are_told(litehedge, crashed, tmp_path):
+    settings = tmp_path / "tight.toml"
+    settings.write_text("[limits]\nmax_hedge_notional_usdt = 100\n")
+    result = litehedge(*RUN, "--settings", settings, "--json", "-")
+    verdicts = [v for d in result.json["decisions"] for v in d["verdicts"]]
+    assert any(v.startswith("NOTIONAL_ABOVE_LIMIT wanted_ltc=") for v in verdicts)
+
+
+@pytest.mark.parametrize("location", ["same_account", "second_venue", "reduce"])
+def test_episodes_give_a_row_for_each_policy_side_and_leverage(litehedge, crashed, location):
+    result = litehedge(
+        "backtest", "--data", "crash", "--episodes", "6h", "--every", "1h", "--leverage", "5,20",
+        "--side", "both", "--compare", "unhedged,plugin,oracle", "--location", location,
+        "--json", "-",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    rows = result.json["rows"]
+    assert len(rows) == 3 * 2 * 2
+    for row in rows:
+        assert set(row) == KEYS
+        assert all(math.isfinite(v) for v in row.values() if isinstance(v, float))
+        assert 0.0 <= row["liquidation_rate"] <= 1.0
+        assert row["worst"] <= row["cvar5"] <= row["mean_return"]
+        if row["policy"] == "unhedged":
+            assert row["static_liquidation_rate"] == row["liquidation_rate"]
+
+
+def test_compare_all_runs_every_policy(litehedge, crashed):
+    result = litehedge("backtest", "--data", "crash", "--episodes", "1d", "--compare", "all",
+                       "--json", "-")  # fmt: skip
+    names = [row["policy"] for row in result.json["rows"]]
+    assert {"unhedged", "static-50", "vol-target", "move-3pct", "hazard", "margin-vol", "plugin",
+            "oracle"} <= set(names)  # fmt: skip
+
+
+def test_replay_proves_the_journal_and_sees_a_forged_one(litehedge, crashed, tmp_path):
+    journal = tmp_path / "run.db"
+    assert litehedge(*RUN, "--journal", journal, "--decisions", "none").code == 0
+    proof = litehedge("replay", journal, "--json")
+    assert proof.code == 0
+    assert proof.json["runs"][0]["difference"] is None
+    assert proof.json["runs"][0]["decisions"] > 10
+    with sqlite3.connect(journal) as forged:
+        rowid, payload = forged.execute(
+            "select rowid, payload from effects where kind = 'Decision' limit 1"
+        ).fetchone()
+        forged.execute(
+            "update effects set payload = ? where rowid = ?",
+            (payload.replace(b"ACTIVE", b"HALTED"), rowid),
+        )
+    forged.close()
+    assert litehedge("replay", journal).code == 1
+
+
+BAD = [
+    (("--leverage", 100), "above the maximum", "use at most"),
+    (("--leverage", "x"), "not a list of numbers", "3,5,10"),
+    (("--policy", "magic"), "no policy 'magic'", "plugin"),
+    (("--model", "nope"), "no model 'nope'", "ltc-1m"),
+    (("--model", "ltc-5m"), "frames of 300 s", "60 s"),
+    (("--from", "2023-03-09", "--to", "2023-03-08"), "is empty", "--from < --to"),
+    (("--from", "2030-01-01"), "range", "covers"),
+    (("--from", "yesterday"), "not a date", "2021-05-19"),
+    (("--episodes", "30d"), "no episode of 30 days", "longest stretch"),
+    (("--episodes", "soon"), "not a duration", "7d"),
+    (("--location", "moon"), "hedge.location", "same_account"),
+    (("--wallet", -1), "position.wallet_usdt", "above 0"),
+    (("--side", "both"), "one side", "--episodes"),
+    (("--decisions", "some"), "--decisions some", "changes"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "what", "remedy"), BAD, ids=lambda x: str(x)[:40])
+def test_bad_input_gets_one_clear_message(litehedge, crashed, arguments, what, remedy):
+    result = litehedge("backtest", "--data", "crash", *arguments)
+    assert result.code == 2
+    assert what in result.err
+    assert remedy in result.err
+    assert "Traceback" not in result.err
+
+
+def test_unknown_data_and_data_that_are_no_bars(litehedge, crashed):
+    assert "did you mean crash" in litehedge("backtest", "--data", "crush").err
+    assert "not bars" in litehedge("backtest", "--data", "funding").err
+
+
+def test_data_without_a_model_for_its_frames_says_so_and_goes_on(litehedge, lake):
+    store(lake, "hours", market(800, bar_ns=60 * NS_PER_MINUTE))
+    result = litehedge("backtest", "--data", "hours", "--json", "-")
+    assert result.code == 0
+    assert "no model for frames of 3600 s" in result.err
+    assert result.json["meta"]["model"] == "none"
+
+
+def test_in_sample_is_said(litehedge, lake):
+    from litehedge.units import instant_ns
+
+    store(lake, "may", market(3_000, start_ns=instant_ns("2021-05-01")))
+    assert litehedge("backtest", "--data", "may", "--json", "-").json["meta"]["model_saw_this_span"]
+
+
+def test_replay_of_nothing(litehedge, tmp_path):
+    assert litehedge("replay", "nothing.db").code == 2
+    (tmp_path / "text.db").write_text("not a database, but long enough to look like one" * 50)
+    result = litehedge("replay", "text.db")
+    assert result.code == 1
+    assert "cannot be opened" in result.err

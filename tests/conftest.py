@@ -1,0 +1,23 @@
+"""What every test may ask for, and how the run is set up."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("ci", deadline=None, derandomize=True, max_examples=60, print_blob=True)
+settings.register_profile("dev", deadline=None, max_examples=60)
+settings.register_profile("deep", deadline=None, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="session")
+def history() -> Path:
+    """The folder with the real Litecoin history."""
+    configured = os.environ.get("LITEHEDGE_TEST_DATA", "")
+    if not configured or not Path(configured).is_dir():
+        pytest.skip("LITEHEDGE_TEST_DATA does not point at the real Litecoin history")
+    return Path(configured)
