@@ -51,8 +51,8 @@ class Moody:
         return np.array([self.step(nothing, 0, end, row) for end, row in pairs])
 
 
-def logistic(seed: int = 0, frame_ns: int = NS_PER_MINUTE) -> LogisticForecaster:
-    """A forecaster with small random weights: everything it says depends on the features."""
+def logistic_weights(seed: int = 0) -> LogisticWeights:
+    """Small random weights: everything that is forecast depends on the features."""
     rng = np.random.default_rng(seed)
 
     def head(*shape: int, first: float, spread: float = 0.15) -> Floats:
@@ -62,7 +62,7 @@ def logistic(seed: int = 0, frame_ns: int = NS_PER_MINUTE) -> LogisticForecaster
 
     severity = head(2, fc.N_SEVERITY, first=0.0, spread=0.02)
     severity[..., 0] += np.log([150.0, 300.0, 700.0, 900.0, 1500.0])
-    weights = LogisticWeights(
+    return LogisticWeights(
         mean=np.zeros(N_INPUTS),
         scale=np.ones(N_INPUTS),
         trained_family=np.ones(len(MODEL_FAMILIES)),
@@ -75,4 +75,9 @@ def logistic(seed: int = 0, frame_ns: int = NS_PER_MINUTE) -> LogisticForecaster
         vol=head(3, first=-7.0, spread=0.05),
         usual_rms=np.array([2.0]),
     )
+
+
+def logistic(seed: int = 0, frame_ns: int = NS_PER_MINUTE) -> LogisticForecaster:
+    """A forecaster with random weights."""
+    weights = logistic_weights(seed)
     return LogisticForecaster(weights, f"random-{seed}", FeatureSchema(frame_ns).hash)

@@ -1,0 +1,136 @@
+"""The logistic forecaster: laws of its rows, and a fit that finds what was planted."""
+
+import numpy as np
+import pytest
+from forecasters import logistic
+from hypothesis import given
+from hypothesis import strategies as st
+
+from litehedge.features import vector as fv
+from litehedge.model.baselines.logistic import N_DESIGN, LogisticForecaster
+from litehedge.model.baselines.logistic_fit import MIN_EVENTS, Sample, fit
+from litehedge.model.evaluate import calibration_slope, onset_probabilities
+from litehedge.squeeze import forecast as fc
+from litehedge.squeeze.targets import Targets
+
+
+def features(n, seed=0, missing=0.0):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(n, fv.N_FEATURES))
+    values[rng.random(values.shape) < missing] = np.nan
+    values[:, fv.LOG_SIGMA] = -7.0
+    return values
+
+
+@given(st.integers(0, 1000), st.floats(0.0, 0.9))
+def test_rows_are_forecasts(seed, missing):
+    rows = logistic(seed).batch(np.arange(20), features(20, seed, missing))
+    onset = rows[:, fc.ONSET_AT : fc.SEVERITY_AT]
+    assert ((onset >= 0.0) & (onset <= 1.0)).all()
+    severity = rows[:, fc.SEVERITY_AT : fc.PHASE_AT].reshape(20, 2, fc.N_SEVERITY)
+    assert (np.diff(severity, axis=2) > 0.0).all()
+    np.testing.assert_allclose(rows[:, fc.PHASE_AT : fc.VOL_AT].sum(axis=1), 1.0)
+    assert (rows[:, fc.VOL_AT : fc.CONFIDENCE_AT] > 0.0).all()
+    confidence = rows[:, fc.CONFIDENCE_AT]
+    assert ((confidence > 0.0) & (confidence <= 1.0)).all()
+
+
+def test_batch_equals_steps_bit_for_bit():
+    model = logistic(3)
+    given_features = features(64, 3, 0.2)
+    state = model.start(1)
+    steps = [model.step(state, 0, i, row) for i, row in enumerate(given_features)]
+    np.testing.assert_array_equal(model.batch(np.arange(64), given_features), np.array(steps))
+
+
+def test_cold_features_give_a_cold_row_and_nothing_else():
+    values = features(3)
+    values[1, fv.LOG_SIGMA] = np.nan
+    rows = logistic().batch(np.arange(3), values)
+    assert rows[:, fc.STATE_AT].tolist() == [0.0, fc.ForecastState.COLD, 0.0]
+    assert rows[1, fc.CONFIDENCE_AT] == 0.0
+    assert np.isnan(rows[1, : fc.CONFIDENCE_AT]).all()
+
+
+def test_a_missing_family_degrades_and_lowers_confidence():
+    whole = features(1)
+    blind = whole.copy()
+    for name in fv.FAMILIES["btc"]:
+        blind[:, fv.INDEX[name]] = np.nan
+    both = logistic().batch(np.arange(2), np.concatenate((whole, blind)))
+    assert both[:, fc.STATE_AT].tolist() == [0.0, fc.ForecastState.DEGRADED]
+    assert both[1, fc.CONFIDENCE_AT] < both[0, fc.CONFIDENCE_AT]
+
+
+def test_strange_features_lower_confidence_but_never_silence():
+    usual = features(1, 1)
+    strange = usual * 50.0
+    strange[:, fv.LOG_SIGMA] = -7.0
+    rows = logistic().batch(np.arange(2), np.concatenate((usual, strange)))
+    assert rows[1, fc.CONFIDENCE_AT] < rows[0, fc.CONFIDENCE_AT]
+    assert np.isfinite(rows[1]).all()
+
+
+def planted(n, seed):
+    """Onsets of both sides whose hazard per minute depends on one feature each."""
+    rng = np.random.default_rng(seed)
+    values = features(n, seed)
+    drive = np.stack([values[:, fv.INDEX["vol_60m"]], values[:, fv.INDEX["btc_ret_15m"]]], axis=1)
+    rate = 2e-4 * np.exp(1.2 * drive)
+    to_onset = rng.exponential(1.0 / rate)
+    has = to_onset <= 600.0
+    events = np.where(has, np.arange(2 * n).reshape(n, 2), -1)
+    nothing = np.full((n, 2), np.nan)
+    targets = Targets(
+        to_onset_min=np.minimum(to_onset, 600.0), has_onset=has,
+        at_risk=np.ones((n, 2), dtype=bool), inside=np.zeros((n, 2), dtype=bool),
+        to_peak_min=nothing, to_come_bps=nothing, event=events,
+        phase=rng.integers(0, 4, n), log_vol=np.log(0.001) + 0.1 * rng.normal(size=(n, 3)),
+    )  # fmt: skip
+    return Sample(values, targets, np.exp(rng.normal(6.0, 0.5, 2 * n))), drive, rate
+
+
+def test_fit_finds_what_was_planted_and_is_calibrated():
+    sample, _, _ = planted(20_000, 1)
+    weights, counts = fit([sample], penalty=0.1)
+    assert counts.frames == 20_000
+    model = LogisticForecaster(weights, "m", "")
+    fresh, drive, rate = planted(8_000, 2)
+    p = onset_probabilities(model.batch(np.arange(8_000), fresh.features), 60.0)
+    for side in range(2):
+        assert np.corrcoef(np.log(p[:, side]), drive[:, side])[0, 1] > 0.95
+        total = rate.sum(axis=1)
+        truth = rate[:, side] / total * (1.0 - np.exp(-60.0 * total))
+        assert p[:, side].mean() == pytest.approx(truth.mean(), rel=0.15)
+        first = fresh.targets.to_onset_min
+        happened = (first[:, side] <= 60.0) & (first[:, side] <= first[:, 1 - side])
+        assert 0.8 < calibration_slope(happened, p[:, side]) < 1.25
+    assert np.exp(weights.vol[0, 0]) == pytest.approx(0.001, rel=0.05)
+
+
+def test_shuffled_labels_teach_nothing():
+    sample, _, _ = planted(12_000, 3)
+    order = np.random.default_rng(0).permutation(12_000)
+    values = sample.features[order]
+    weights, _ = fit([Sample(values, sample.targets, sample.severity_bps)], penalty=0.001)
+    fresh, drive, _ = planted(4_000, 4)
+    p = onset_probabilities(
+        LogisticForecaster(weights, "m", "").batch(np.arange(4_000), fresh.features), 60.0
+    )
+    assert abs(np.corrcoef(np.log(p[:, 0]), drive[:, 0])[0, 1]) < 0.3
+
+
+def test_too_few_squeezes_are_refused():
+    sample, _, _ = planted(200, 5)
+    few = np.zeros_like(sample.targets.has_onset)
+    few[: MIN_EVENTS // 2] = True
+    from dataclasses import replace
+
+    from litehedge.errors import UsageError
+
+    with pytest.raises(UsageError, match="squeezes to learn from"):
+        fit([Sample(sample.features, replace(sample.targets, has_onset=few), sample.severity_bps)])
+
+
+def test_the_design_has_a_mask_for_each_family():
+    assert N_DESIGN == sum(len(names) for f, names in fv.FAMILIES.items() if f != "raw") + 9

@@ -1,0 +1,121 @@
+"""A tape does not depend on how it was read, and equals what the engine sees frame by frame."""
+
+import numpy as np
+import pytest
+from forecasters import logistic
+from made_lakes import store, store_companions
+from synthetic import T0, Crash, market
+
+from litehedge import tape as tape_module
+from litehedge.engine_state import start
+from litehedge.errors import UsageError
+from litehedge.hedge import signals as sg
+from litehedge.hedge.policies import static
+from litehedge.runner import run
+from litehedge.settings import load_settings
+from litehedge.sim.venue import Opening, SimVenue
+from litehedge.store.bundled import tier_table
+from litehedge.store.lake import Lake
+from litehedge.tape import build_tape, check_range, event_chunks, per_frame_of
+from litehedge.units import NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
+
+HOUR = NS_PER_HOUR
+
+
+@pytest.fixture
+def lake(tmp_path):
+    lake = Lake(tmp_path / "lake")
+    own = market(2_500, seed=2, crashes=(Crash(at=2_000, bars=20, depth=0.2),))
+    own = own.without(slice(300, 420))
+    store(lake, "ltc", own)
+    store_companions(lake, own)
+    return lake
+
+
+def build(lake, start_ns=None, end_ns=None, model=None):
+    dataset = lake.dataset("ltc")
+    span = check_range(dataset, start_ns, end_ns)
+    return build_tape(lake, dataset, model or logistic(1), *span)
+
+
+def test_chunks_change_nothing(lake, monkeypatch):
+    whole = build(lake)
+    for bars in (97, 500):
+        monkeypatch.setattr(tape_module, "CHUNK_BARS", bars)
+        pieces = build(lake)
+        for part in ("end_ns", "bars", "funding_at", "funding", "signals", "liquidity"):
+            np.testing.assert_array_equal(getattr(pieces, part), getattr(whole, part), part)
+        assert repr(pieces.squeezes) == repr(whole.squeezes)
+
+
+def test_a_later_start_is_the_end_of_a_longer_tape(lake):
+    whole = build(lake)
+    part = build(lake, start_ns=T0 + 1_500 * NS_PER_MINUTE)
+    n = len(part)
+    assert n == len(whole) - np.searchsorted(whole.end_ns, T0 + 1_500 * NS_PER_MINUTE, "right")
+    np.testing.assert_array_equal(part.signals[: sg.ORACLE], whole.signals[: sg.ORACLE, -n:])
+    np.testing.assert_array_equal(part.bars, whole.bars[-n:])
+    settled = whole.funding_at >= len(whole) - n
+    np.testing.assert_array_equal(part.funding_at, whole.funding_at[settled] - (len(whole) - n))
+
+
+def test_signals_are_those_of_the_engine(lake):
+    tape = build(lake)
+    dataset = lake.dataset("ltc")
+    settings, tiers = load_settings(), tier_table("binance", "LTCUSDT")
+    state = start(settings, static(0.0), tiers, logistic(1), session="t", atom_ns=NS_PER_MINUTE)
+    seen = {}
+
+    def observe(event, effects):
+        if getattr(event, "asset", "") == "LTC":
+            seen[event.known_ns] = state.signals[:, 0].copy()
+
+    feed = (
+        e for chunk, _ in event_chunks(lake, dataset, 0, dataset.end_ns) for e in chunk.events()
+    )
+    venue = SimVenue(settings, tiers, Opening(2**62, reopens=False), NS_PER_MINUTE)
+    run(state, feed, venue, observe=observe)
+    for i, end_ns in enumerate(tape.end_ns.tolist()):
+        np.testing.assert_array_equal(tape.signals[: sg.ORACLE, i], seen[end_ns][: sg.ORACLE])
+
+
+def test_oracle_is_on_from_onset_to_peak(lake):
+    tape = build(lake)
+    worst = max(tape.squeezes, key=lambda q: q.severity_bps)
+    on = tape.end_ns[tape.signals[sg.ORACLE] == 1.0]
+    assert worst.side == "long"
+    assert worst.onset_ns in on
+    assert worst.peak_ns not in on
+    assert worst.peak_ns - NS_PER_MINUTE in on
+
+
+def test_funding_lies_at_the_bar_that_closes_with_it(lake):
+    tape = build(lake)
+    assert (tape.end_ns[tape.funding_at] % (8 * HOUR) == 0).all()
+    assert tape.funding_at.size == np.unique(tape.end_ns[tape.end_ns % (8 * HOUR) == 0]).size
+
+
+def test_five_second_bars_roll_into_minutes(tmp_path):
+    lake = Lake(tmp_path / "lake")
+    store(lake, "ltc", market(12 * 1_500, bar_ns=5 * NS_PER_SECOND, seed=4))
+    tape = build(lake)
+    assert per_frame_of(tape.bar_ns) == 12
+    assert len(tape) == 12 * 1_500
+    assert (tape.signals[sg.STATE, :11] == 2.0).all()  # no frame before twelve bars
+    assert (tape.signals[sg.STATE, -12:] < 2.0).all()  # all phases warm after a day
+
+
+def test_bars_that_make_no_minute_are_refused():
+    with pytest.raises(UsageError, match="do not make up a minute"):
+        per_frame_of(7 * NS_PER_SECOND)
+
+
+def test_ranges(lake):
+    dataset = lake.dataset("ltc")
+    assert check_range(dataset, None, None) == (dataset.start_ns, dataset.end_ns)
+    for bad in ((T0 + HOUR, T0), (T0 - 9 * HOUR, T0 - HOUR), (dataset.end_ns, dataset.end_ns + 1)):
+        with pytest.raises(UsageError):
+            check_range(dataset, *bad)
+    hole = T0 + 310 * NS_PER_MINUTE
+    with pytest.raises(UsageError, match="no bars between"):
+        build(lake, hole, hole + HOUR)
