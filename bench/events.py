@@ -31,7 +31,7 @@ START_NS = 1_700_000_000 * NS
 def measure() -> list[Figure]:
     """Time quotes, and bars of one minute (a decision each)."""
     rng = np.random.default_rng(0)
-    swing = 4e-5 * (1.0 + 0.9 * np.sin(np.arange(QUOTES) / 6_000.0))
+    swing = 4e-5 * (1.0 + 0.9 * np.sin(np.arange(QUOTES) / 30_000.0))
     price = 100.0 * np.exp(np.cumsum(rng.standard_normal(QUOTES) * swing))
     quotes = [
         ev.Book(START_NS + i * STEP_NS, START_NS + i * STEP_NS, p - 0.01, p + 0.01, 1e6, 1e6)
@@ -71,7 +71,7 @@ def _run(events: list, atom_ns: int, per_frame: int, observe: object = None) -> 
     settings = settings.model_copy(update={"limits": limits})
     tiers = tier_table("binance", "LTCUSDT")
     parameters = np.zeros(N_PARAMETERS)
-    parameters[:3] = 0.0022, 0.0021, 1.0
+    parameters[:3] = 0.0024, 0.00235, 1.0
     rule = Policy("rule", MARGIN_VOLATILITY, parameters, "trades as often as it can")
     state = start(
         settings, rule, tiers, BlindForecaster(), session="bench", atom_ns=atom_ns,

@@ -85,7 +85,13 @@ def run(folder: Path) -> None:
     settings = with_position(load_settings(), "long", 2.0)
     model = choose_model("ltc-1m", FRAME_NS)
     tape = build_tape(lake, dataset, model.forecaster, dataset.start_ns, dataset.end_ns)
-    walk(tape, settings, tier_table("binance", "LTCUSDT"), policies(settings)["plugin"])
+    walk(
+        tape,
+        settings,
+        tier_table("binance", "LTCUSDT"),
+        policies(settings)["plugin"],
+        records=False,
+    )
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(len(tape), f"{time.perf_counter() - began:.1f}", f"{peak_mb:.0f}")
 

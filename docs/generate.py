@@ -1,4 +1,4 @@
-"""Write the reference pages from the code: ``python docs/generate.py``; a test holds them current."""
+"""Write the reference pages from the code: ``python docs/generate.py``. A test holds them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def pages() -> dict[str, str]:
 def _settings() -> Iterator[str]:
     for name, field in Settings.model_fields.items():
         section = field.annotation
-        assert isinstance(section, type) and issubclass(section, BaseModel)
+        assert isinstance(section, type)
+        assert issubclass(section, BaseModel)
         yield f"## `[{name}]`\n\n{field.description}\n"
         yield "| setting | default | range | meaning |\n|---|---|---|---|"
         schema = section.model_json_schema()["properties"]

@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-from forecasters import logistic
-from made_lakes import store, store_companions
-from synthetic import T0, Crash, market
 
+from forecasters import logistic
 from litehedge import tape as tape_module
 from litehedge.engine_state import start
 from litehedge.errors import UsageError
@@ -18,6 +16,8 @@ from litehedge.store.bundled import tier_table
 from litehedge.store.lake import Lake
 from litehedge.tape import build_tape, check_range, event_chunks, per_frame_of
 from litehedge.units import NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
+from made_lakes import store, store_companions
+from synthetic import T0, Crash, market
 
 HOUR = NS_PER_HOUR
 
@@ -40,7 +40,7 @@ def build(lake, start_ns=None, end_ns=None, model=None):
 
 def test_chunks_change_nothing(lake, monkeypatch):
     whole = build(lake)
-    for bars in (97, 500):
+    for bars in (23, 97, 500):  # with 23, some lie in the gap whole
         monkeypatch.setattr(tape_module, "CHUNK_BARS", bars)
         pieces = build(lake)
         for part in ("end_ns", "bars", "funding_at", "funding", "signals", "liquidity"):
@@ -57,6 +57,13 @@ def test_a_later_start_is_the_end_of_a_longer_tape(lake):
     np.testing.assert_array_equal(part.bars, whole.bars[-n:])
     settled = whole.funding_at >= len(whole) - n
     np.testing.assert_array_equal(part.funding_at, whole.funding_at[settled] - (len(whole) - n))
+
+
+def test_the_bar_at_an_instant(lake):
+    tape = build(lake)
+    assert tape.index_at(T0) == 0
+    assert tape.index_at(T0 + 1) == 1
+    assert tape.index_at(T0 + 350 * NS_PER_MINUTE) == 300  # in the gap: the first bar after it
 
 
 def test_signals_are_those_of_the_engine(lake):

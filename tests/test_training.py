@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from made_lakes import store
-from synthetic import T0, Crash, market
 
 from litehedge.errors import UsageError
 from litehedge.store.lake import Lake
 from litehedge.training import prepare, train_logistic
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE
+from made_lakes import store
+from synthetic import T0, Crash, market
 
 STEP = 5 * NS_PER_MINUTE
 EDGE = T0 + 20 * NS_PER_DAY

@@ -178,15 +178,21 @@ class Run:
 
 
 def walk(
-    tape: Tape, settings: Settings, tiers: TierTable, policy: Policy, *, reopens: bool = True
+    tape: Tape,
+    settings: Settings,
+    tiers: TierTable,
+    policy: Policy,
+    *,
+    reopens: bool = True,
+    records: bool = True,
 ) -> Run:
     """Carry the position through the whole tape on the fast path.
 
     After a liquidation the same position with a fresh wallet follows at the next midnight (UTC),
-    unless `reopens` is False.
+    unless `reopens` is False. Without `records` the run has outcomes but an empty path.
     """
     n = len(tape)
-    path = np.full((n, N_PATH), np.nan)
+    path = np.full((n if records else 0, N_PATH), np.nan)
     lives: list[NDArray[np.void]] = []
     liquidity = tape.liquidity.copy()
     acting = static(0.0) if policy.free_ratio else policy

@@ -61,9 +61,14 @@ def guarded_change(
 
 
 @kernel
-def is_outside(ratio: float, lo: float, hi: float, position: float, lot: float) -> bool:
-    """Tell whether a hedge ratio lies outside its band by at least one lot."""
-    slack = lot * (1.0 - 1e-6) / position
+def slack_of(position: float, lot: float) -> float:
+    """Return the distance from its band, in hedge ratio, that is worth one lot."""
+    return lot * (1.0 - 1e-6) / position
+
+
+@kernel
+def is_outside(ratio: float, lo: float, hi: float, slack: float) -> bool:
+    """Tell whether a hedge ratio lies outside its band by at least the slack."""
     return ratio <= lo - slack or ratio >= hi + slack
 
 
@@ -113,7 +118,7 @@ def decision(
         hi = lo
     wanted = 0.0
     change = 0.0
-    if is_outside(ratio, lo, hi, position, terms[0].lot):
+    if is_outside(ratio, lo, hi, slack_of(position, terms[0].lot)):
         wanted, change = guarded_change(
             terms[0], ratio, lo, hi, position, hedge, price, worth, depth_usdt, age_s, now_ns,
             budgets, limits, allowed,

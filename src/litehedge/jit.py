@@ -19,6 +19,15 @@ def kernel(function: F) -> F:
     return cast(F, numba.njit(cache=True, error_model="numpy")(function))
 
 
+def inlined_kernel(function: F) -> F:
+    """Compile `function` like `kernel`, pasted into the kernels that call it.
+
+    For the one call that a loop over bars makes in every round, where the call itself would cost
+    more than the arithmetic behind it.
+    """
+    return cast(F, numba.njit(cache=True, error_model="numpy", inline="always")(function))
+
+
 def parallel_kernel(function: F) -> F:
     """Compile `function` like `kernel`, with ``numba.prange`` loops spread over the cores."""
     return cast(F, numba.njit(cache=True, error_model="numpy", parallel=True)(function))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from made_lakes import CRASH_AT, store, store_companions
 
 from litehedge.cli.app import main
 from litehedge.store.lake import Lake
+from made_lakes import CRASH_AT, store, store_companions
 from synthetic import Crash, market
 
 

@@ -3,8 +3,8 @@
 import msgspec
 import numpy as np
 import pytest
-from forecasters import logistic_weights
 
+from forecasters import logistic_weights
 from litehedge.errors import ArtefactError
 from litehedge.features.vector import N_FEATURES, FeatureSchema
 from litehedge.model import artefact

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from forecasters import logistic
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forecasters import logistic
 from litehedge.features import vector as fv
 from litehedge.model.baselines.logistic import N_DESIGN, LogisticForecaster
 from litehedge.model.baselines.logistic_fit import MIN_EVENTS, Sample, fit
@@ -133,4 +133,4 @@ def test_too_few_squeezes_are_refused():
 
 
 def test_the_design_has_a_mask_for_each_family():
-    assert N_DESIGN == sum(len(names) for f, names in fv.FAMILIES.items() if f != "raw") + 9
+    assert sum(len(names) for f, names in fv.FAMILIES.items() if f != "raw") + 9 == N_DESIGN

@@ -13,6 +13,7 @@ from litehedge.config import Position, Settings
 from litehedge.effects import Decision
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Action, Recommendation
+from litehedge.hedge.leverage import LeverageAdvice
 from litehedge.margin.tiers import TierTable
 from litehedge.model.artefact import Card, Score, Span
 from litehedge.report.metrics import (
@@ -163,7 +164,9 @@ def decision_at(
     return Decision(
         time_ns=time_ns, price=100.0, trading_state="ACTIVE", recommendation=advice,
         verdicts=refusals, order_id="" if refused or action is Action.MAINTAIN else f"o{time_ns}",
-        equity_usdt=1000.0, distance=0.2, onset=[0.1] * 6, forecast_state=0,
+        equity_usdt=1000.0, distance=0.2,
+        advice=LeverageAdvice(leverage=3.0, tolerance=0.05, horizon_days=7.0, probability_now=0.1),
+        onset=[0.1] * 6, forecast_state=0,
     )  # fmt: skip
 
 

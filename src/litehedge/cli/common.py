@@ -13,6 +13,7 @@ import numpy as np
 import platformdirs
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from litehedge.config import Settings
 from litehedge.errors import ConfigError, LitehedgeError
@@ -23,6 +24,16 @@ console = Console()
 
 stderr = Console(stderr=True)
 """Progress and complaints go here, so that ``--json -`` stays clean."""
+
+
+def print_table(table: Table) -> None:
+    """Print a table at its full width: in a narrow window its lines are longer than the window.
+
+    Cut-off names and times are of no use, least of all in a pipe.
+    """
+    room = Console(width=10_000)
+    width = table.__rich_measure__(room, room.options).maximum
+    Console(width=max(console.width, width)).print(table)
 
 
 def home() -> Path:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from litehedge.cli.common import console, home, stderr, write_json
+from litehedge.cli.common import console, home, print_table, stderr, write_json
 from litehedge.errors import DataError, UsageError
 from litehedge.feeds.archive import Series, read
 from litehedge.feeds.names import check_market, check_symbol
@@ -25,7 +24,6 @@ from litehedge.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, describe_ns,
 app = typer.Typer(help="Import, list and check recorded history.", no_args_is_help=True)
 
 _GAPS_SHOWN = 10
-_TABLE_WIDTH = 200
 _CHECKSUM = ".CHECKSUM"
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -224,8 +222,7 @@ def _print_table(lake: Lake, datasets: Sequence[Dataset]) -> None:
             f"{one.rows:,}",
             "damaged" if gaps is None else f"{gaps:,}" if one.kind == "bars" else "",
         )
-    # Cut-off names are of no use: in a narrow window, lines are longer than the window.
-    Console(width=max(console.width, _TABLE_WIDTH)).print(table)
+    print_table(table)
 
 
 def _gap_count(lake: Lake, dataset: Dataset) -> int | None:

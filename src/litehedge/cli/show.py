@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from litehedge.cli.common import console
+from litehedge.cli.common import console, print_table
 from litehedge.config import Settings
 from litehedge.effects import Decision
 from litehedge.hedge.band import Action
@@ -61,7 +61,7 @@ def print_run(
     }
     for label, field in costs.items():
         row(f"  {label}", [usdt(getattr(s, field)) for s in all_])
-    console.print(table)
+    print_table(table)
 
 
 def print_decisions(decisions: Sequence[Decision], *, everything: bool) -> None:
@@ -98,7 +98,7 @@ def print_decisions(decisions: Sequence[Decision], *, everything: bool) -> None:
             f"{d.advice.leverage:.1f}x" if d.advice.leverage == d.advice.leverage else "-",
             r.reason + (f"\n[red]{refused}[/]" if refused else ""),
         )  # fmt: skip
-    console.print(table)
+    print_table(table)
     if shown:
         advice = shown[0].advice
         console.print(
@@ -135,7 +135,7 @@ def print_comparisons(comparisons: Sequence[Comparison], meta: Mapping[str, Any]
                 percent(row["worst"]), percent(cost, 2), percent(row["avg_hedge"]),
                 f"{row['trades']:.1f}",
             )  # fmt: skip
-        console.print(table)
+        print_table(table)
     console.print(
         "static: the same average hedge held all the time, at no cost; "
         "cost: fees, slippage and funding, of the wallet per episode",

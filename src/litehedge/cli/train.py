@@ -10,7 +10,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from litehedge.cli.common import console, home, stderr, write_json
+from litehedge.cli.common import console, home, print_table, stderr, write_json
 from litehedge.errors import UsageError
 from litehedge.model.artefact import Card, Score
 from litehedge.report.catalogue import catalogue_page
@@ -93,7 +93,7 @@ def _print_card(card: Card, folder: Path) -> None:
         table.add_row(
             label, *(_score(scores.get(f"{key}_30_{side}")) for side in ("long", "short"))
         )
-    console.print(table)
+    print_table(table)
     console.print(f"saved in {folder}", highlight=False)
 
 
@@ -161,7 +161,7 @@ def _print_catalogue(squeezes: list[Squeeze], befores: list[dict[str, float]], n
             "" if np.isnan(before["vol_ratio_60m"]) else f"{before['vol_ratio_60m']:.1f}x",
             ", ".join(notes),
         )  # fmt: skip
-    console.print(table)
+    print_table(table)
 
 
 def _share(x: float) -> str:

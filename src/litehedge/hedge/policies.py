@@ -22,7 +22,7 @@ from litehedge.hedge.baselines import (
     volatility_target,
 )
 from litehedge.hedge.plugin import band as plugin_band
-from litehedge.jit import kernel
+from litehedge.jit import inlined_kernel
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -117,7 +117,7 @@ def policy_named(name: str, settings: Settings) -> Policy:
     return known[name]
 
 
-@kernel
+@inlined_kernel
 def decide(
     terms: Any, memory: float, signals: Singles, frame: int, now_ns: int, size: float,
     price: float, equity: float,

@@ -22,6 +22,7 @@ from litehedge.decision import (
     is_outside,
     order_quantity,
     sizes,
+    slack_of,
 )
 from litehedge.hedge.policies import decide
 from litehedge.hedge.terms import Terms
@@ -113,6 +114,7 @@ def run_episode(
     constant, slope = equity_line(books)
     position, hedge = sizes(terms, books)
     ratio = hedge / position if position > 0.0 else 0.0
+    slack = slack_of(position, lot)
     worth = constant + slope * bars[start, 0]
     wallet = worth
     entry = account.entry[POSITION]
@@ -161,6 +163,7 @@ def run_episode(
             constant, slope = equity_line(books)
             position, hedge = sizes(terms, books)
             ratio = 0.0 if dead else hedge / position
+            slack = slack_of(position, lot)
         change_in_bar = close - open_
         squared = decay_sq * squared + change_in_bar * change_in_bar
         squared_weight = decay_sq * squared_weight + 1.0
@@ -181,7 +184,7 @@ def run_episode(
             if worth <= stop_level:
                 budgets[0].state = max(budgets[0].state, 1)
             lo, hi, memory = decide(terms[0], memory, signals, i, end_ns[i], position, close, worth)
-            if is_outside(ratio, lo, hi, position, lot):
+            if is_outside(ratio, lo, hi, slack):
                 wanted, change = guarded_change(
                     terms[0], ratio, lo, hi, position, hedge, close, worth, np.nan, 0.0, end_ns[i],
                     budgets, limits, allowed,

@@ -1,0 +1,353 @@
+"""The hard limits: tighter never allows more, and no verdict ever raises risk."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from litehedge.config import Limits
+from litehedge.risk import limits as rl
+from litehedge.risk.limits import (
+    LIMITS,
+    MEANING,
+    N_GUARDS,
+    Code,
+    Verdict,
+    allowances,
+    equity_stopped,
+    limits_array,
+    new_budget,
+    refill,
+    spend_cost,
+    spend_order,
+    table,
+    verdicts,
+    whole_lots,
+)
+from litehedge.units import NS_PER_DAY, NS_PER_MINUTE
+from strategies import log_floats
+from synthetic import packaged_tiers
+
+ROWS = packaged_tiers().rows
+
+
+@dataclass(frozen=True)
+class Context:
+    """A wish to change the hedge, and everything that guards look at."""
+
+    position: float
+    ratio: float
+    wish: float  # wanted change as a share of the position, signed
+    price: float
+    leverage: float
+    depth_usdt: float
+    age_s: float
+    shares_margin: bool
+    is_reduce_only: bool
+    state: int
+    spent: tuple[tuple[float, float, float], ...]  # seconds since, ratio, cost as share of equity
+    rest_s: float
+    lot: float
+    min_notional: float
+
+    @property
+    def equity(self) -> float:
+        return self.position * self.price / self.leverage
+
+    @property
+    def delta(self) -> float:
+        return self.wish * self.position
+
+
+contexts = st.builds(
+    Context,
+    position=log_floats(0.05, 2e5),
+    ratio=st.one_of(st.just(0.0), st.floats(0.0, 1.0)),
+    wish=st.one_of(st.just(1.0), st.just(-1.0), st.floats(-1.0, 1.0).filter(lambda x: x != 0.0)),
+    price=log_floats(20.0, 400.0),
+    leverage=st.one_of(log_floats(0.5, 80.0), st.just(1e9)),
+    depth_usdt=st.one_of(st.just(math.nan), st.just(0.0), log_floats(1.0, 1e8)),
+    age_s=log_floats(0.01, 1e5),
+    shares_margin=st.booleans(),
+    is_reduce_only=st.booleans(),
+    state=st.sampled_from([0, 0, 0, 1, 2]),
+    spent=st.lists(
+        st.tuples(st.floats(0.0, 300.0), st.floats(0.0, 1.0), st.floats(0.0, 0.05)), max_size=8
+    ).map(tuple),
+    rest_s=st.floats(0.0, 120.0),
+    lot=st.sampled_from([0.001, 0.01, 0.1]),
+    min_notional=st.sampled_from([0.0, 5.0, 20.0, 500.0]),
+)
+
+settings_limits = st.builds(
+    Limits,
+    max_hedge_notional_usdt=log_floats(10.0, 1e7),
+    max_leverage=log_floats(0.5, 200.0),
+    max_ratio_per_minute=log_floats(0.01, 2.0),
+    max_orders_per_minute=st.integers(1, 6),
+    max_orders_per_day=st.integers(6, 12),
+    daily_cost_share=log_floats(1e-3, 1.0),
+    max_depth_share=log_floats(0.01, 1.0),
+    min_margin_buffer=st.floats(0.0, 0.95),
+    equity_stop_share=st.floats(0.0, 0.95),
+    max_price_age_s=log_floats(0.1, 1e5),
+)
+
+
+def asked(context: Context, limits: Limits) -> tuple[float, list[float]]:
+    """Live through what was spent, then ask: the size that all guards together allow."""
+    kept = limits_array(limits)
+    budgets = new_budget(context.equity)
+    now = 20_000 * NS_PER_DAY
+    for seconds, ratio, cost in context.spent:
+        now += int(seconds * 1e9)
+        refill(budgets, kept, now)
+        spend_order(budgets, ratio)
+        spend_cost(budgets, cost * context.equity)
+    now += int(context.rest_s * 1e9)
+    refill(budgets, kept, now)
+    budgets["state"] = context.state
+    # The account has lost a part of its equity since.
+    if equity_stopped(budgets, kept, 0.4 * context.equity):
+        budgets["state"] = 2
+    out = np.empty(N_GUARDS)
+    size = allowances(
+        context.delta, context.position, context.ratio * context.position, context.price,
+        0.4 * context.equity, context.depth_usdt, context.age_s, context.shares_margin,
+        context.is_reduce_only, budgets, kept, ROWS, context.lot, context.min_notional, out,
+    )  # fmt: skip
+    return float(size), out.tolist()
+
+
+# How each limit is made tighter: a smaller number, or a larger one.
+SMALLER = {
+    "max_hedge_notional_usdt", "max_leverage", "max_ratio_per_minute", "max_orders_per_minute",
+    "max_orders_per_day", "daily_cost_share", "max_depth_share", "max_price_age_s",
+}  # fmt: skip
+LARGER = {"min_margin_buffer", "equity_stop_share"}
+ELSEWHERE = {"collar_bps", "max_clock_skew_ms"}  # in the order's limit, and in the engine
+
+
+def test_every_limit_is_tested() -> None:
+    assert set(Limits.model_fields) == SMALLER | LARGER | ELSEWHERE
+    assert len(LIMITS.names) == len(SMALLER | LARGER)
+
+
+def tightened(limits: Limits, name: str, share: float) -> Limits:
+    before = getattr(limits, name)
+    if name in LARGER:
+        after = before + share * (0.99 - before)
+    elif isinstance(before, int):
+        after = max(1, int(before * (1.0 - share)))
+    else:
+        after = before * (1.0 - share)
+    return limits.model_copy(update={name: after})
+
+
+@pytest.mark.parametrize("name", sorted(SMALLER | LARGER))
+@given(context=contexts, limits=settings_limits, share=st.floats(0.0, 0.99))
+@settings(max_examples=100)
+def test_a_tighter_limit_never_allows_more(
+    name: str, context: Context, limits: Limits, share: float
+) -> None:
+    loose, _ = asked(context, limits)
+    tight, _ = asked(context, tightened(limits, name, share))
+    event("the tighter limit bit" if tight < loose else "no difference")
+    assert tight <= loose
+
+
+@given(context=contexts, limits=settings_limits)
+@settings(max_examples=200)
+def test_no_verdict_ever_raises_risk(context: Context, limits: Limits) -> None:
+    wanted = abs(context.delta)
+    size, allowed = asked(context, limits)
+    assert 0.0 <= size <= wanted * (1 + 1e-12) + 1e-12 * context.lot
+    assert all(a >= 0.0 for a in allowed)
+    assert size <= min(allowed) * (1 + 1e-9) + 1e-9 * context.lot
+    spoke = verdicts(wanted, np.array(allowed))
+    assert {v.code for v in spoke} == {
+        code for code, a in zip(Code, allowed, strict=True) if a < wanted
+    }
+    if not spoke:
+        assert size > wanted - context.lot
+    if size == 0.0:
+        assert spoke or wanted < context.lot
+
+
+@given(context=contexts, limits=settings_limits)
+def test_halted_allows_nothing(context: Context, limits: Limits) -> None:
+    halted = Context(**{**vars(context), "state": 2})
+    size, allowed = asked(halted, limits)
+    assert size == allowed[list(Code).index(Code.TRADING_HALTED)] == 0.0
+
+
+@given(context=contexts, limits=settings_limits)
+def test_reducing_never_lifts_the_hedge_and_does_not_stop_protection(
+    context: Context, limits: Limits
+) -> None:
+    reducing = Context(**{**vars(context), "state": 1})
+    active = Context(**{**vars(context), "state": 0})
+    if context.delta < 0.0:
+        assert asked(reducing, limits)[0] == 0.0
+    else:
+        assert asked(reducing, limits)[0] == asked(active, limits)[0]
+
+
+# --- each guard -------------------------------------------------------------------------------
+
+INF = math.inf
+
+
+@pytest.mark.parametrize(
+    ("guard", "arguments", "allowed"),
+    [
+        ("allow_halted", (1,), INF),
+        ("allow_reducing", (1, -1.0), 0.0),
+        ("allow_reducing", (0, -1.0), INF),
+        ("allow_notional", (1.0, 3.0, 100.0, 500.0), 2.0),
+        ("allow_notional", (1.0, 6.0, 100.0, 500.0), 0.0),
+        ("allow_notional", (-1.0, 6.0, 100.0, 500.0), INF),
+        ("allow_leverage", (-1.0, 10.0, 6.0, 100.0, 100.0, 5.0), 1.0),
+        ("allow_leverage", (-1.0, 10.0, 2.0, 100.0, 100.0, 5.0), 0.0),
+        ("allow_leverage", (-1.0, 10.0, 6.0, 100.0, -5.0, 5.0), 0.0),
+        ("allow_leverage", (1.0, 10.0, 2.0, 100.0, 100.0, 5.0), INF),
+        ("allow_ratio_step", (10.0, 0.25), 2.5),
+        ("allow_ratio_step", (10.0, -0.25), 0.0),
+        ("allow_orders", (1.0,), INF),
+        ("allow_orders", (0.999,), 0.0),
+        ("allow_cost", (-1.0, 3.0, 100.0, 0.03), 0.0),
+        ("allow_cost", (-1.0, 2.9, 100.0, 0.03), INF),
+        ("allow_cost", (1.0, 50.0, 100.0, 0.03), INF),
+        ("allow_cost", (-1.0, 0.0, -1.0, 0.03), 0.0),
+        ("allow_depth", (math.nan, 100.0, 0.2), INF),
+        ("allow_depth", (5_000.0, 100.0, 0.2), 10.0),
+        ("allow_depth", (-1.0, 100.0, 0.2), 0.0),
+        ("allow_age", (-1.0, 901.0, 900.0), 0.0),
+        ("allow_age", (-1.0, 900.0, 900.0), INF),
+        ("allow_age", (1.0, 1e9, 900.0), INF),
+        ("allow_minimum", (0.1, 100.0, 20.0, False), 0.0),
+        ("allow_minimum", (0.2, 100.0, 20.0, False), INF),
+        ("allow_minimum", (0.1, 100.0, 20.0, True), INF),
+    ],
+)  # fmt: skip
+def test_a_guard_by_hand(guard: str, arguments: tuple[float, ...], allowed: float) -> None:
+    assert getattr(rl, guard)(*arguments) == pytest.approx(allowed)
+
+
+def test_the_margin_buffer_is_kept_by_the_second_leg() -> None:
+    """100 LTC at 100 need 50 USDT; of 200 equity 10 % stay free: 130 for the hedge's maintenance.
+
+    In bracket 2 that is worth (130 + 50) / 1 % = 18,000 USDT.
+    """
+    allowed = rl.allow_margin(300.0, 100.0, 0.0, 100.0, 200.0, 0.1, True, ROWS)
+    assert allowed == pytest.approx(180.0)
+    assert rl.allow_margin(179.0, 100.0, 0.0, 100.0, 200.0, 0.1, True, ROWS) == INF
+    assert rl.allow_margin(300.0, 100.0, 0.0, 100.0, 200.0, 0.1, False, ROWS) == INF
+    assert rl.allow_margin(-5.0, 100.0, 90.0, 100.0, 1.0, 0.1, True, ROWS) == INF
+    assert rl.allow_margin(5.0, 100.0, 10.0, 100.0, 50.0, 0.1, True, ROWS) == 0.0
+
+
+# --- budgets ----------------------------------------------------------------------------------
+
+
+def test_tokens_flow_back_within_a_minute_and_never_overflow() -> None:
+    limits = limits_array(Limits(max_orders_per_minute=6, max_ratio_per_minute=0.5))
+    budgets = new_budget(1000.0)
+    now = 20_000 * NS_PER_DAY
+    refill(budgets, limits, now)
+    assert (budgets["order_tokens"][0], budgets["ratio_tokens"][0]) == (6.0, 0.5)
+    for _ in range(6):
+        spend_order(budgets, 0.1)
+    assert budgets["order_tokens"][0] == 0.0
+    assert budgets["ratio_tokens"][0] == pytest.approx(-0.1)
+    refill(budgets, limits, now + NS_PER_MINUTE // 2)
+    assert budgets["order_tokens"][0] == pytest.approx(3.0)
+    assert budgets["ratio_tokens"][0] == pytest.approx(0.15)
+    refill(budgets, limits, now + 100 * NS_PER_MINUTE)
+    assert (budgets["order_tokens"][0], budgets["ratio_tokens"][0]) == (6.0, 0.5)
+
+
+def test_a_clock_that_goes_back_gives_no_tokens() -> None:
+    limits = limits_array(Limits())
+    budgets = new_budget(1000.0)
+    refill(budgets, limits, 20_000 * NS_PER_DAY)
+    spend_order(budgets, 0.5)
+    before = budgets["order_tokens"][0]
+    refill(budgets, limits, 20_000 * NS_PER_DAY - NS_PER_MINUTE)
+    assert budgets["order_tokens"][0] == before
+
+
+def test_counters_begin_anew_at_midnight_utc() -> None:
+    limits = limits_array(Limits())
+    budgets = new_budget(1000.0)
+    refill(budgets, limits, 20_000 * NS_PER_DAY + 5)
+    spend_order(budgets, 0.1)
+    spend_cost(budgets, 3.0)
+    refill(budgets, limits, 20_001 * NS_PER_DAY - 1)
+    assert (budgets["orders_today"][0], budgets["cost_today"][0]) == (1.0, 3.0)
+    refill(budgets, limits, 20_001 * NS_PER_DAY)
+    assert (budgets["orders_today"][0], budgets["cost_today"][0]) == (0.0, 0.0)
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 30.0), st.floats(0.0, 0.3)), max_size=60))
+def test_no_minute_sees_more_than_twice_the_budget(trades: list[tuple[float, float]]) -> None:
+    """A bucket that is full lets a burst of its size through, plus what flows in meanwhile."""
+    limits = limits_array(Limits(max_orders_per_minute=4, max_ratio_per_minute=0.5))
+    budgets = new_budget(1000.0)
+    now = 20_000 * NS_PER_DAY
+    sent: list[tuple[int, float]] = []
+    for seconds, wish in trades:
+        now += int(seconds * 1e9)
+        refill(budgets, limits, now)
+        room = rl.allow_ratio_step(1.0, budgets["ratio_tokens"][0])
+        if rl.allow_orders(budgets["order_tokens"][0]) > 0.0 and min(wish, room) > 0.0:
+            spend_order(budgets, min(wish, room))
+            sent.append((now, min(wish, room)))
+        lately = [ratio for time, ratio in sent if now - time < NS_PER_MINUTE]
+        assert len(lately) <= 8
+        assert sum(lately) <= 1.0 + 1e-9
+
+
+def test_the_equity_stop() -> None:
+    limits = limits_array(Limits(equity_stop_share=0.25))
+    budgets = new_budget(1000.0)
+    assert not equity_stopped(budgets, limits, 250.1)
+    assert equity_stopped(budgets, limits, 250.0)
+
+
+# --- lots -------------------------------------------------------------------------------------
+
+
+@given(log_floats(1e-6, 1e6), st.sampled_from(["0.001", "0.01", "0.1", "1"]))
+def test_whole_lots_round_down_to_the_float_nearest_to_a_multiple(qty: float, lot: str) -> None:
+    got = whole_lots(qty, float(lot))
+    lots = round(Decimal(got) / Decimal(lot))
+    assert got == float(lots * Decimal(lot))
+    assert qty - float(lot) < got <= qty * (1 + 2e-15) + 1e-8 * float(lot)
+
+
+@given(st.integers(0, 10**8))
+def test_a_whole_number_of_lots_stays_as_it_is(lots: int) -> None:
+    qty = float(lots * Decimal("0.001"))
+    assert whole_lots(qty, 0.001) == qty
+
+
+# --- words ------------------------------------------------------------------------------------
+
+
+def test_every_code_is_explained() -> None:
+    assert set(MEANING) == set(Code)
+    text = table()
+    for code in Code:
+        assert f"| `{code}` | {MEANING[code]} |" in text
+
+
+def test_a_verdict_says_its_numbers() -> None:
+    verdict = Verdict(Code.COST_ABOVE_BUDGET, 12.3456, 0.0)
+    assert str(verdict) == "COST_ABOVE_BUDGET wanted_ltc=12.346 allowed_ltc=0.000"

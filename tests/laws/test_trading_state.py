@@ -1,0 +1,45 @@
+"""The trading state's table: what is not in it is not possible."""
+
+from __future__ import annotations
+
+import pytest
+
+from litehedge.risk.state import TRANSITIONS, Cause, TradingState, next_state, table
+
+ACTIVE, REDUCING, HALTED = TradingState
+HALTING = {Cause.HALT_COMMAND, Cause.CLOCK_SKEW, Cause.ORDER_PROTOCOL}
+
+
+@pytest.mark.parametrize("state", list(TradingState))
+@pytest.mark.parametrize("cause", list(Cause))
+def test_every_state_and_cause(state: TradingState, cause: Cause) -> None:
+    after = next_state(state, cause)
+    if cause in HALTING:
+        assert after is HALTED
+    elif state is HALTED:
+        assert after is (ACTIVE if cause is Cause.RESUME_COMMAND else HALTED)
+    elif cause is Cause.EQUITY_STOP:
+        assert after is REDUCING
+    else:  # a person or a new position ends REDUCING
+        assert cause in (Cause.RESUME_COMMAND, Cause.NEW_POSITION)
+        assert after is ACTIVE
+
+
+def test_only_a_person_ends_a_halt() -> None:
+    ways_out = {c for (s, c), after in TRANSITIONS.items() if s is HALTED and after is not HALTED}
+    assert ways_out == {Cause.RESUME_COMMAND}
+
+
+def test_every_cause_does_something() -> None:
+    assert {cause for _, cause in TRANSITIONS} == set(Cause)
+
+
+def test_a_later_state_is_stricter() -> None:
+    assert ACTIVE < REDUCING < HALTED
+
+
+def test_the_manual_shows_every_row_that_changes_something() -> None:
+    text = table()
+    for (state, cause), after in TRANSITIONS.items():
+        row = f"| {state.name} | {cause.value} | {after.name} |"
+        assert (row in text) == (state is not after)
