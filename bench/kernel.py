@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bench.market import tape_of, walk_bars
 from bench.timing import Figure, best_seconds
 from litehedge.backtest import walk, with_position
+from litehedge.config import Settings
 from litehedge.hedge import signals as sg
 from litehedge.hedge.policies import MARGIN_VOLATILITY, N_PARAMETERS, Policy, policies
 from litehedge.jit import kernel
@@ -24,6 +25,9 @@ from litehedge.store.bundled import tier_table
 BARS = 1_000_000
 FAST, SLOW = 20, 100
 THRESHOLD = 5e-4
+SIZE_LTC = 12.0
+WALLET_USDT = 1e6
+ALWAYS = 1e9
 
 
 @kernel
@@ -43,12 +47,12 @@ def write_rule(bars: NDArray[np.float64], fast: int, slow: int, out: NDArray[np.
 
 def measure() -> list[Figure]:
     """Time our loop and, if it is installed, vectorbt."""
-    settings = with_position(load_settings(), "long", 1.2)
+    settings = _rich(with_position(load_settings(), "long", SIZE_LTC * 100.0 / WALLET_USDT))
     tiers = tier_table("binance", "LTCUSDT")
     tape = tape_of(walk_bars(BARS))
     write_rule(tape.bars, FAST, SLOW, tape.signals[sg.VOL_RULE])
     parameters = np.zeros(N_PARAMETERS)
-    parameters[:3] = THRESHOLD, -THRESHOLD, 1.0
+    parameters[:3] = THRESHOLD, -THRESHOLD, ALWAYS
     rule = Policy("rule", MARGIN_VOLATILITY, parameters, "the rule of this benchmark")
 
     def loop() -> None:
@@ -79,6 +83,15 @@ def measure() -> list[Figure]:
     return figures
 
 
+def _rich(settings: Settings) -> Settings:
+    """A wallet and limits that refuse no order, as vectorbt refuses none."""
+    position = settings.position.model_copy(update={"wallet_usdt": WALLET_USDT})
+    limits = settings.limits.model_copy(
+        update={"max_orders_per_day": 10**6, "daily_cost_share": 1.0}
+    )
+    return settings.model_copy(update={"position": position, "limits": limits})
+
+
 def _forecast(signals: NDArray[np.float32]) -> None:
     """A forecast that is the same in every frame, for the plug-in to work on."""
     signals[sg.STATE] = 0.0
@@ -99,8 +112,8 @@ def _vectorbt(close: NDArray[np.float64]) -> tuple[float, int]:
     def run() -> int:
         gap = vbt.MA.run(price, FAST).ma / vbt.MA.run(price, SLOW).ma - 1.0
         portfolio = vbt.Portfolio.from_signals(
-            price, gap < -THRESHOLD, gap > THRESHOLD, direction="shortonly", size=12.0,
-            fees=0.0005, slippage=0.0001, init_cash=1e6, freq="1min",
+            price, gap < -THRESHOLD, gap > THRESHOLD, direction="shortonly", size=SIZE_LTC,
+            fees=0.0005, slippage=0.0001, init_cash=WALLET_USDT, freq="1min",
         )  # fmt: skip
         portfolio.final_value()
         portfolio.max_drawdown()
