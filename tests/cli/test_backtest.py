@@ -5,9 +5,9 @@ import math
 import sqlite3
 
 import pytest
-from made_lakes import CRASH_AT, store
 
 from litehedge.units import NS_PER_MINUTE, iso_utc
+from made_lakes import CRASH_AT, store
 from synthetic import T0, market
 
 KEYS = {

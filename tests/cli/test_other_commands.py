@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from made_lakes import CRASH_AT, store
 
 from litehedge.units import NS_PER_MINUTE, iso_utc
+from made_lakes import CRASH_AT, store
 from synthetic import T0, Crash, market
 
 
