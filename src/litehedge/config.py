@@ -125,16 +125,19 @@ class VenueRules(_Section):
 
 
 class Plugin(_Section):
-    """The auditable default policy; the defaults were fitted on data up to 2023-12-31."""
+    """The auditable default policy; its defaults were fitted on data up to 2023-12-31.
+
+    See ``python -m studies.fit_policies``.
+    """
 
     horizon_min: Positive = Field(
-        120.0, le=240, description="how far ahead a liquidation is looked for, in minutes"
+        240.0, le=240, description="how far ahead a liquidation is looked for, in minutes"
     )
     enter_probability: Share = Field(
         0.01, lt=1, description="probability of liquidation above which the hedge grows"
     )
     release_probability: Share = Field(
-        0.00003,
+        0.0001,
         lt=1,
         description="probability of liquidation below which the hedge shrinks, at 7 bps per trade",
     )
@@ -144,7 +147,7 @@ class Plugin(_Section):
     def _band_is_open(self) -> Plugin:
         if self.release_probability >= self.enter_probability:
             raise ValueError(
-                "release_probability must be below enter_probability; for example 0.00003 and 0.01"
+                "release_probability must be below enter_probability; for example 0.0001 and 0.01"
             )
         return self
 

@@ -93,7 +93,7 @@ def test_the_reason_names_the_numbers() -> None:
         return recommend(policy, lo, hi, wanted, signals, situation(ratio)).reason
 
     up = reason("plugin", 0.5, 1.0, 0.0)
-    assert up.startswith("P(liquidation in 120 min) is ")
+    assert up.startswith("P(liquidation in 240 min) is ")
     assert up.endswith(f", above 1%; {away}")
     assert ", inside " in reason("plugin", 0.0, 1.0, 0.5)
     assert ", below " in reason("plugin", 0.0, 0.2, 0.5)

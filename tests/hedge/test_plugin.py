@@ -128,10 +128,10 @@ def test_without_a_forecast_the_safe_rule_stands_in(
         signals[sg.VOL_30] = np.nan
     else:
         signals[sg.STATE] = 2 if how == "cold" else 3
-    rule = terms("margin-vol", side)
+    rule = terms("margin-vol-safe", side)
     got = band(terms(side=side), signals, 10.0, leverage)
     expected = plugin.margin_aware_volatility(
-        0.004, 0.0008, 0.10, rule[0], signals, 0, 1000.0 / leverage, 1000.0
+        0.003, 0.0003, 0.13, rule[0], signals, 0, 1000.0 / leverage, 1000.0
     )
     assert got == expected
 

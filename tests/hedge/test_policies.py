@@ -143,7 +143,7 @@ def test_the_oracle_hedges_inside_adverse_squeezes() -> None:
 
 def test_names() -> None:
     known = policies(Settings())
-    assert len(known) == 11
+    assert len(known) == 12
     for name, policy in known.items():
         assert policy.name == name
         assert policy.parameters.shape == (N_PARAMETERS,)

@@ -1,4 +1,4 @@
-"""The plug-in policy: keep the probability of liquidation within the hour inside two numbers.
+"""The plug-in policy: keep the probability of liquidation within some hours inside two numbers.
 
 Let p(h) be the probability that price moves further against the position, within the horizon,
 than liquidation is away at hedge ratio h. The band's lower edge is the smallest rung h of a
@@ -35,9 +35,9 @@ HORIZON_MIN, ENTER, RELEASE, STEP = range(4)
 REFERENCE_COST: Final = 7e-4
 
 # The rule that stands in while the forecast is cold (volatilities of 5-minute returns)
-SAFE_VOL_ON: Final = 0.004
-SAFE_VOL_OFF: Final = 0.0008
-SAFE_DISTANCE: Final = 0.10
+SAFE_VOL_ON: Final = 0.003
+SAFE_VOL_OFF: Final = 0.0003
+SAFE_DISTANCE: Final = 0.13
 BLIND_DISTANCE: Final = 0.05  # without any volatility, hedge when this near to liquidation
 
 

@@ -21,6 +21,7 @@ from litehedge.hedge.baselines import (
     timing_oracle,
     volatility_target,
 )
+from litehedge.hedge.plugin import SAFE_DISTANCE, SAFE_VOL_OFF, SAFE_VOL_ON
 from litehedge.hedge.plugin import band as plugin_band
 from litehedge.jit import inlined_kernel
 
@@ -93,6 +94,11 @@ def policies(settings: Settings) -> dict[str, Policy]:
             "margin-vol", MARGIN_VOLATILITY,
             "fully hedged when volatile and near liquidation, until it is calm",
             0.004, 0.0008, 0.10,
+        ),
+        _policy(
+            "margin-vol-safe", MARGIN_VOLATILITY,
+            "the same, fitted like the plug-in; what is left when the forecast fails",
+            SAFE_VOL_ON, SAFE_VOL_OFF, SAFE_DISTANCE,
         ),
         _policy(
             "plugin", PLUGIN, "keeps the probability of liquidation inside a band",
