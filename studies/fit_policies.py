@@ -98,7 +98,7 @@ def trial(
     for side, leverage in POSITIONS:
         done = run_grid(tape, where, with_position(settings, side, leverage), tiers, policy)
         returns = np.sort(done["equity"] / done["wallet"] - 1.0)
-        liquidated.append(float(done["liquidated"].mean()))
+        liquidated.append(float((done["liquidations"] > 0).mean()))
         means.append(returns.mean())
         tails.append(returns[: max(1, returns.size // 20)].mean())
         hedges.append((done["ratio_sum"] / done["bars"]).mean())

@@ -29,7 +29,11 @@ def store_companions(lake: Lake, own: Market) -> None:
     btc: EventArrays = bitcoin(own)
     assert set(btc.kinds.tolist()) == {fr.KIND_BTC_BAR}
     store(lake, "btc", Market(btc.known_ns, btc.values, own.bar_ns), "BTC")
-    paid = funding(own)
+    store_funding(lake, funding(own))
+
+
+def store_funding(lake: Lake, paid: EventArrays) -> None:
+    """Put settlements into a lake."""
     table = pl.DataFrame(
         {"event_ns": paid.event_ns, "known_ns": paid.known_ns, "rate": paid.values[:, 0]}
     )

@@ -1,12 +1,14 @@
 """A tape does not depend on how it was read, and equals what the engine sees frame by frame."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from forecasters import logistic
 from litehedge import tape as tape_module
 from litehedge.engine_state import start
-from litehedge.errors import UsageError
+from litehedge.errors import DataError, UsageError
 from litehedge.hedge import signals as sg
 from litehedge.hedge.policies import static
 from litehedge.runner import run
@@ -16,8 +18,8 @@ from litehedge.store.bundled import tier_table
 from litehedge.store.lake import Lake
 from litehedge.tape import build_tape, check_range, event_chunks, per_frame_of
 from litehedge.units import NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
-from made_lakes import store, store_companions
-from synthetic import T0, Crash, market
+from made_lakes import store, store_companions, store_funding
+from synthetic import T0, Crash, funding, market
 
 HOUR = NS_PER_HOUR
 
@@ -100,6 +102,35 @@ def test_funding_lies_at_the_bar_that_closes_with_it(lake):
     tape = build(lake)
     assert (tape.end_ns[tape.funding_at] % (8 * HOUR) == 0).all()
     assert tape.funding_at.size == np.unique(tape.end_ns[tape.end_ns % (8 * HOUR) == 0]).size
+
+
+def test_a_settlement_between_two_chunks_is_paid(tmp_path, monkeypatch):
+    """Stamps are a few milliseconds late: the bar it belongs to is in the chunk before."""
+    own = market(1_000, seed=3, bar_ns=5 * NS_PER_MINUTE)
+    late = funding(own)
+    late = replace(late, event_ns=late.event_ns + 5_000_000, known_ns=late.known_ns + 5_000_000)
+    lake = Lake(tmp_path / "lake")
+    store(lake, "ltc", own)
+    store_funding(lake, late)
+    whole = build(lake, model=logistic(1, 5 * NS_PER_MINUTE))
+    monkeypatch.setattr(tape_module, "CHUNK_BARS", 96)  # eight hours
+    pieces = build(lake, model=logistic(1, 5 * NS_PER_MINUTE))
+    assert whole.funding.size > 8
+    np.testing.assert_array_equal(pieces.funding_at, whole.funding_at)
+    np.testing.assert_array_equal(pieces.funding, whole.funding)
+
+
+def test_a_damaged_companion_is_no_gap(lake):
+    funded = lake.companions(lake.dataset("ltc"))["funding"]
+    part = next((lake.root / funded.name).rglob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:100])
+    with pytest.raises(DataError, match="damaged"):
+        build(lake)
+
+
+def test_a_start_inside_a_bar_begins_with_the_next(lake):
+    tape = build(lake, start_ns=T0 + 1_500 * NS_PER_MINUTE + 1)
+    assert tape.end_ns[0] == T0 + 1_502 * NS_PER_MINUTE
 
 
 def test_five_second_bars_roll_into_minutes(tmp_path):

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
-from litehedge.config import Settings
+from litehedge.config import Position, Settings
 from litehedge.decision import sizes
 from litehedge.effects import Decision, Effect
 from litehedge.engine_state import State
@@ -53,8 +54,22 @@ LIQUIDITY_WARM_MINUTES: Final = 1440
 
 
 def with_position(settings: Settings, side: str, leverage: float) -> Settings:
-    """Return the settings with another position."""
-    position = settings.position.model_copy(update={"side": side, "leverage": leverage})
+    """Return the settings with another position.
+
+    Raises
+    ------
+    UsageError
+        When there is no such side or leverage.
+    """
+    try:
+        position = Position.model_validate(
+            settings.position.model_dump() | {"side": side, "leverage": leverage}
+        )
+    except ValidationError as error:
+        raise UsageError(
+            f"there is no position {side} at {leverage:g}x: {error.errors()[0]['msg'].lower()}",
+            "give a leverage above 0 and up to 125; long or short",
+        ) from None
     return settings.model_copy(update={"position": position})
 
 
@@ -142,7 +157,7 @@ def static_frontier(
     returns = np.empty(STATIC_GRID.size)
     for i, ratio in enumerate(STATIC_GRID.tolist()):
         outcomes = run_grid(tape, where, settings, tiers, static(ratio))
-        rates[i] = outcomes["liquidated"].mean()
+        rates[i] = (outcomes["liquidations"] > 0).mean()
         returns[i] = (outcomes["equity"] / outcomes["wallet"] - 1.0).mean()
     return rates, returns
 

@@ -169,20 +169,6 @@ class Model(_Section):
     name: str = Field(
         "auto", description="an artefact by name or folder; auto takes the one for the bar length"
     )
-    expiry_days: Positive = Field(
-        45.0, description="age of a live model after which the rules take over"
-    )
-
-
-class Store(_Section):
-    """Where state lives."""
-
-    home: str = Field(
-        "", description="folder of lake, journal and models; empty = platform default"
-    )
-    journal_url: str = Field(
-        "", description="database of the journal, as an SQLAlchemy URL; empty = SQLite in home"
-    )
 
 
 class Settings(_Section):
@@ -196,7 +182,16 @@ class Settings(_Section):
     limits: Limits = Field(default_factory=Limits, description="hard limits")
     venue: VenueRules = Field(default_factory=VenueRules, description="the contract's rules")
     model: Model = Field(default_factory=Model, description="the forecaster")
-    store: Store = Field(default_factory=Store, description="where state lives")
+
+    @model_validator(mode="after")
+    def _hedge_has_margin(self) -> Settings:
+        if self.position.margin_mode == "isolated" and self.hedge.location == "same_account":
+            raise ValueError(
+                "with position.margin_mode = 'isolated' the wallet is spent on the position and "
+                "a hedge in the same account has no margin; set hedge.location to 'reduce' or "
+                "'second_venue', or the margin mode to 'cross'"
+            )
+        return self
 
 
 def json_schema() -> dict[str, Any]:

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.hedge.costs import trade_cost
-from litehedge.hedge.exposure import REDUCE, SAME_ACCOUNT
+from litehedge.hedge.exposure import APART, REDUCE, SAME_ACCOUNT, SECOND_VENUE
 from litehedge.hedge.policies import decide
 from litehedge.hedge.terms import Record, Terms
 from litehedge.jit import kernel
-from litehedge.margin.account import HEDGE, POSITION, Books, equity
+from litehedge.margin.account import HEDGE, POSITION, Books, equity, equity_line
+from litehedge.margin.tiers import maintenance
 from litehedge.risk.limits import allowances, equity_stopped, refill
 
 Floats = NDArray[np.float64]
@@ -25,7 +26,7 @@ Singles = NDArray[np.float32]
 def sizes(terms: Terms, books: Books) -> tuple[float, float]:
     """Return the unsigned sizes of position and hedge in LTC.
 
-    When reducing, the position is what it was at the start, and what was sold of it is the hedge.
+    When reducing, the position is what it was at the start, and what we sold of it is the hedge.
     """
     account = books[0]
     held = abs(account.qty[POSITION])
@@ -35,10 +36,57 @@ def sizes(terms: Terms, books: Books) -> tuple[float, float]:
 
 
 @kernel
+def note_forced_closing(terms: Terms, books: Books, hedge: float) -> None:
+    """After a liquidation: what the venue closed is gone, and no hedge that could be lifted.
+
+    `hedge` is its size in LTC from before.
+    """
+    if terms[0].location == REDUCE:
+        terms[0].size = abs(books[0].qty[POSITION]) + hedge
+
+
+@kernel
+def backing_line(terms: Terms, books: Books) -> tuple[float, float]:
+    """Return (constant, slope) in price of the equity in USDT that backs the position.
+
+    All of it when hedge and position share their margin; else what the position's own scope has
+    (of an isolated position that was reduced, as if it were whole).
+    """
+    if terms[0].coupling != APART:
+        return equity_line(books)
+    account = books[0]
+    qty = account.qty[POSITION]
+    cash = account.wallet[account.wallet_of[POSITION]]
+    whole = 1.0
+    if account.is_isolated[POSITION] == 1:
+        cash = account.isolated[POSITION]
+        if terms[0].location == REDUCE and qty != 0.0:
+            whole = terms[0].size / abs(qty)
+    return (cash - qty * account.entry[POSITION]) * whole, qty * whole
+
+
+@kernel
+def _hedge_margin(
+    terms: Record, books: Books, position: float, price: float, worth: float
+) -> tuple[float, float]:
+    """Return what backs the hedge leg, and what of it the position needs, in USDT.
+
+    Infinity when there is no such leg.
+    """
+    if terms.location == SAME_ACCOUNT:
+        return worth, maintenance(position * price, terms.tiers)
+    if terms.location == SECOND_VENUE:
+        account = books[0]
+        wallet = account.wallet[account.wallet_of[HEDGE]]
+        return wallet + account.qty[HEDGE] * (price - account.entry[HEDGE]), 0.0
+    return np.inf, 0.0
+
+
+@kernel
 def guarded_change(
     terms: Record, ratio: float, lo: float, hi: float, position: float, hedge: float, price: float,
-    worth: float, depth_usdt: float, age_s: float, now_ns: int, budgets: NDArray[np.void],
-    limits: NDArray[np.void], allowed: Floats,
+    worth: float, books: Books, depth_usdt: float, age_s: float, now_ns: int,
+    budgets: NDArray[np.void], limits: NDArray[np.void], allowed: Floats,
 ) -> tuple[float, float]:  # fmt: skip
     """Turn a ratio outside its band into the change that the guards allow.
 
@@ -52,10 +100,10 @@ def guarded_change(
     edge = lo if ratio < lo else hi
     wanted = (edge - ratio) * position
     reduces_leg = wanted < 0.0 if terms.location != REDUCE else wanted > 0.0
+    backing, taken = _hedge_margin(terms, books, position, price, worth)
     size = allowances(
-        wanted, position, hedge, price, worth, depth_usdt, age_s,
-        terms.location == SAME_ACCOUNT, reduces_leg, budgets, limits, terms.tiers, terms.lot,
-        terms.min_notional, allowed,
+        wanted, position, hedge, price, worth, depth_usdt, age_s, backing, taken, reduces_leg,
+        budgets, limits, terms.tiers, terms.lot, terms.min_notional, allowed,
     )  # fmt: skip
     return wanted, size if wanted > 0.0 else -size
 
@@ -110,8 +158,9 @@ def decision(
         budgets[0].state = max(budgets[0].state, 1)
     ratio = hedge / position
     if np.isnan(override):
+        constant, slope = backing_line(terms, books)
         lo, hi, memory[0] = decide(
-            terms[0], memory[0], signals, frame, now_ns, position, price, worth
+            terms[0], memory[0], signals, frame, now_ns, position, price, constant + slope * price
         )
     else:
         lo = min(max(override, 0.0), terms[0].max_ratio)
@@ -120,8 +169,8 @@ def decision(
     change = 0.0
     if is_outside(ratio, lo, hi, slack_of(position, terms[0].lot)):
         wanted, change = guarded_change(
-            terms[0], ratio, lo, hi, position, hedge, price, worth, depth_usdt, age_s, now_ns,
-            budgets, limits, allowed,
+            terms[0], ratio, lo, hi, position, hedge, price, worth, books, depth_usdt, age_s,
+            now_ns, budgets, limits, allowed,
         )  # fmt: skip
     return lo, hi, wanted, change
 

@@ -17,7 +17,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from litehedge.decision import collar_price, cost_of_hedge, decision, is_cut, order_quantity, sizes
+from litehedge.decision import (
+    backing_line,
+    collar_price,
+    cost_of_hedge,
+    decision,
+    is_cut,
+    order_quantity,
+    sizes,
+)
 from litehedge.effects import Decision, Effect, Submit
 from litehedge.engine_state import State
 from litehedge.hedge import signals as sg
@@ -28,7 +36,7 @@ from litehedge.margin.tiers import maintenance
 from litehedge.market import events as ev
 from litehedge.market import schema as sc
 from litehedge.orders.manager import Order, new_order
-from litehedge.reactions import REACTIONS, check_age, check_clock, transition
+from litehedge.reactions import REACTIONS, check_age, check_clock, check_order, transition
 from litehedge.risk.limits import spend_order, verdicts
 from litehedge.risk.state import Cause
 from litehedge.units import NS_PER_HOUR
@@ -39,6 +47,8 @@ _MARKET: Final = frozenset(
     {ev.Bar, ev.Trade, ev.Book, ev.Liquidation, ev.Funding, ev.OpenInterest, ev.Mark, ev.Tick}
 )
 TELL_REFUSAL_NS: Final = NS_PER_HOUR
+MAX_BOOK_AGE_S: Final = 10.0
+AGE_BOOK: Final = sc.FIRST_AGE + sc.FEEDS.index("book")
 _PRICED: Final = (ev.Bar, ev.Trade, ev.Book)
 _NOTHING: Final[list[Effect]] = []
 
@@ -55,6 +65,7 @@ def step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
             effects = effects + _on_frame(state, end_ns, frame)
         if kind is ev.Tick:
             effects = effects + check_age(state, event.known_ns)
+            effects = effects + check_order(state, event.known_ns)
         return state, effects
     return state, REACTIONS[kind](state, event)
 
@@ -69,7 +80,9 @@ def _on_frame(state: State, end_ns: int, frame: Floats) -> list[Effect]:
     phase = (end_ns // fixed.atom_ns) % fixed.per_frame
     row = fixed.forecaster.step(state.model, phase, end_ns, features)
     sg.write_signals(row, features, state.cif, state.signals, 0)
-    if not state.is_open or state.order is not None:
+    if state.order is not None:
+        return check_order(state, end_ns)
+    if not state.is_open:
         return _NOTHING
     return _decide(state, end_ns, price, _depth(frame))
 
@@ -144,17 +157,18 @@ def _situation(state: State, price: float) -> Situation:
     worth = equity(state.books, price)
     side = float(state.terms["side"][0])
     notional = position * price
+    constant, slope = backing_line(state.terms, state.books)
     return Situation(
         side=side,
         ratio=hedge / position,
         price=price,
         position_ltc=position,
         equity_usdt=worth,
-        equity_share=worth / notional,
+        equity_share=(constant + slope * price) / notional,
         maintenance_rate=maintenance(notional, state.fixed.tiers.rows) / notional,
         distance=distance(state.books, price, state.fixed.tiers.rows),
         cost=cost_of_hedge(state.terms, state.signals, 0, position),
-        location=int(state.terms["location"][0]),
+        coupling=int(state.terms["coupling"][0]),
     )  # fmt: skip
 
 
@@ -186,5 +200,7 @@ def _override(state: State, now_ns: int) -> float:
 
 
 def _depth(frame: Floats) -> float:
-    """The thinner side of the book within 1 %, in USDT; NaN without a book feed."""
+    """The thinner side of the book within 1 %, in USDT; NaN without a fresh book."""
+    if not frame[AGE_BOOK] <= MAX_BOOK_AGE_S:
+        return float("nan")
     return float(min(frame[sc.BID_DEPTH], frame[sc.ASK_DEPTH]))

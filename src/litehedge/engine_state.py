@@ -56,6 +56,7 @@ class State:
     trading: TradingState = TradingState.ACTIVE
     is_open: bool = False  # whether there is a position to guard
     order: Order | None = None  # the one order in flight
+    asked_ns: int = -1  # when the venue was last asked about that order
     orders_made: int = 0
     override: ev.SetHedge | ev.Freeze | None = None
     price_ns: int = -1

@@ -32,6 +32,10 @@ class DataError(LitehedgeError):
     exit_code = 2
 
 
+class EmptyRange(DataError):
+    """A data set is sound, but has nothing in the range that was asked for."""
+
+
 class BadMessage(LitehedgeError):
     """One message of a feed cannot be read. It is counted, journaled and skipped."""
 

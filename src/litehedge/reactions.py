@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from litehedge.decision import note_forced_closing, sizes
 from litehedge.effects import Alert, CancelAll, Effect, Query, StateChange
 from litehedge.engine_state import State
 from litehedge.errors import OrderProtocolError
@@ -21,8 +22,11 @@ from litehedge.margin.account import (
 from litehedge.market import events as ev
 from litehedge.orders.manager import OrderEvent, advance
 from litehedge.risk.limits import new_budget, spend_cost
-from litehedge.risk.state import RESUME_WORD, Cause, next_state
+from litehedge.risk.state import RESUME_WORD, Cause, TradingState, next_state
 from litehedge.units import NS_PER_MS, NS_PER_SECOND
+
+ANSWER_NS: Final = 60 * NS_PER_SECOND
+"""An order without an end after this time is asked about."""
 
 _NOTHING: Final[list[Effect]] = []
 
@@ -36,6 +40,7 @@ def _on_opened(state: State, event: ev.Opened) -> list[Effect]:
     state.budgets = new_budget(equity(state.books, event.entry_usdt))
     state.memory = np.zeros(1)
     state.order = None
+    state.override = None  # a person spoke of the position before
     state.is_open = event.qty_ltc != 0.0
     return transition(state, Cause.NEW_POSITION, event.known_ns)
 
@@ -66,16 +71,18 @@ def _on_funding_paid(state: State, event: ev.FundingPaid) -> list[Effect]:
 
 
 def _on_liquidated(state: State, event: ev.Liquidated) -> list[Effect]:
+    _, hedge = sizes(state.terms, state.books)
     liquidate(state.books, event.price, state.fixed.tiers.rows, state.fixed.tiers.clearance_fee)
+    note_forced_closing(state.terms, state.books, hedge)
     state.is_open = event.alive and bool(state.books["qty"][0, POSITION] != 0.0)
     left = "part of the position is left" if event.alive else "nothing is left"
     return [Alert("act_now", f"liquidated at {event.price:.2f} USDT: {left}")]
 
 
 def _on_halt(state: State, event: ev.Halt) -> list[Effect]:
+    changes = transition(state, Cause.HALT_COMMAND, event.known_ns)
     return [
-        *transition(state, Cause.HALT_COMMAND, event.known_ns),
-        CancelAll(event.reason),
+        *(changes or [CancelAll(event.reason)]),
         Alert("done", "halted: open position and hedge stay as they are"),
     ]
 
@@ -122,6 +129,20 @@ def check_age(state: State, now_ns: int) -> list[Effect]:
     return [Alert("done", "the price feed is back")]
 
 
+def check_order(state: State, now_ns: int) -> list[Effect]:
+    """Ask the venue about an order that it leaves without an end, again and again.
+
+    While it is open nothing else is sent: two orders at once could hedge twice.
+    """
+    order = state.order
+    if order is None or now_ns - max(order.decided_ns, state.asked_ns) < ANSWER_NS:
+        return _NOTHING
+    first = state.asked_ns < order.decided_ns
+    state.asked_ns = now_ns
+    text = f"order {order.client_id} is {order.state} since {ANSWER_NS // NS_PER_SECOND} s: asking"
+    return [Query(order.client_id), *([Alert("act_now", text)] if first else [])]
+
+
 def transition(state: State, cause: Cause, now_ns: int) -> list[Effect]:
     """Move the trading state by its table; say so if it moved."""
     before = state.trading
@@ -132,6 +153,7 @@ def transition(state: State, cause: Cause, now_ns: int) -> list[Effect]:
     level: Literal["act_now", "done"] = "act_now" if after > before else "done"
     return [
         StateChange(now_ns, before.name, after.name, cause.value),
+        *([CancelAll(cause.value)] if after is TradingState.HALTED else []),
         Alert(level, f"trading is {after.name}: {cause.value}"),
     ]
 

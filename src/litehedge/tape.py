@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from litehedge.errors import DataError, UsageError
+from litehedge.errors import EmptyRange, UsageError
 from litehedge.features.vector import FeatureStream
 from litehedge.feeds.replay import EventArrays, merge
 from litehedge.hedge import signals as sg
@@ -99,23 +99,20 @@ def event_chunks(
     companions = lake.companions(dataset)
     size = CHUNK_BARS * dataset.interval_ns
     lower = start_ns
-    slow_from = start_ns - SETTLEMENT_SLACK_NS
+    unread_from = dict.fromkeys(companions, start_ns - SETTLEMENT_SLACK_NS) | {"btc": start_ns}
     while lower < end_ns:
         upper = min(lower + size, end_ns)
         bars = _read(lake, dataset.name, lower, upper)
-        lower, done = upper, lower
-        if bars is None:
-            slow_from = min(slow_from, upper - SETTLEMENT_SLACK_NS)
+        lower = upper
+        if bars is None:  # what happens meanwhile comes with the next bars
             continue
         tables = {"bars": bars}
         for role, companion in companions.items():
             if role in ("btc", "funding", "open_interest", "liquidations"):
-                since = done if role == "btc" else max(slow_from, done - SETTLEMENT_SLACK_NS)
-                since = max(since, slow_from)
-                table = _read(lake, companion.name, since, upper)
+                table = _read(lake, companion.name, unread_from[role], upper)
+                unread_from[role] = upper
                 if table is not None:
                     tables[role] = table
-        slow_from = upper
         yield merge(tables, dataset.interval_ns), bars
 
 
@@ -123,7 +120,7 @@ def _read(lake: Lake, name: str, start_ns: int, end_ns: int) -> pl.DataFrame | N
     """Read a span; None where the data set has a gap."""
     try:
         return lake.read(name, start_ns, end_ns)
-    except DataError:
+    except EmptyRange:
         return None
 
 
@@ -177,7 +174,7 @@ def build_tape(
     filled = 0
     for events, bars in event_chunks(lake, dataset, begin, end_ns):
         ends = bars["event_ns"].to_numpy()
-        kept = ends > start_ns
+        kept = ends - dataset.interval_ns >= start_ns
         n = int(kept.sum())
         pipeline.write_signals(events, ends, all_signals, filled - (ends.size - n))
         at = slice(filled, filled + n)
@@ -187,7 +184,8 @@ def build_tape(
         if filled == 0:
             observe_bars(liquidity, np.ascontiguousarray(rows[~kept]), *decays)
         places, rates = _settled(events, ends)
-        counted = places >= ends.size - n
+        # Before the chunk's first bar is the last one of the chunk before.
+        counted = places >= (ends.size - n if ends.size > n or filled == 0 else -1)
         funding_at.append(places[counted] + filled - (ends.size - n))
         funding.append(rates[counted])
         filled += n
@@ -263,11 +261,10 @@ class _Pipeline:
 
 
 def _settled(events: EventArrays, bar_ends: Ints) -> tuple[Ints, Floats]:
-    """Return, per settlement, the last bar that had closed by then, and the rate."""
+    """Return, per settlement, the last bar that had closed by then (-1: none), and the rate."""
     is_funding = events.kinds == KIND_FUNDING
     places = np.searchsorted(bar_ends, events.known_ns[is_funding], side="right") - 1
-    known = places >= 0
-    return places[known], events.values[is_funding, 0][known]
+    return places, events.values[is_funding, 0]
 
 
 def mark_oracle(tape: Tape) -> None:

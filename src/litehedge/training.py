@@ -24,11 +24,11 @@ from litehedge.model.artefact import Card, Score, Span
 from litehedge.model.baselines.logistic import LogisticForecaster
 from litehedge.model.baselines.logistic_fit import Sample, fit
 from litehedge.model.evaluate import onset_scores
-from litehedge.squeeze.labels import SNAPSHOT_MINUTES, Squeeze, catalogue, spec_hash
+from litehedge.squeeze.labels import SNAPSHOT_MINUTES, Side, Squeeze, catalogue, spec_hash
 from litehedge.squeeze.targets import targets
 from litehedge.store.lake import Dataset, Lake
 from litehedge.tape import WARM_UP_NS, event_chunks, per_frame_of
-from litehedge.units import NS_PER_MINUTE, NS_PER_SECOND, iso_utc
+from litehedge.units import NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, iso_utc
 
 Progress = Callable[[str], None]
 
@@ -170,7 +170,7 @@ def train_logistic(
     )
     final = _prepare_all(lake, datasets, 0, until_ns, say, "training")
     say("fitting on everything")
-    weights, counts = fit([p.sample for p in final], penalty=penalty, say=say)
+    weights, _ = fit([p.sample for p in final], penalty=penalty, say=say)
     card = Card(
         name=name,
         kind="logistic",
@@ -182,8 +182,8 @@ def train_logistic(
         label_spec=spec_hash(),
         weights_sha256="",
         trained_on=[p.span() for p in final],
-        events_long=counts.events[0],
-        events_short=counts.events[1],
+        events_long=distinct(final, "long"),
+        events_short=distinct(final, "short"),
         parameters={"penalty": penalty, "seed": float(seed)},
         validated_on=[longest.span()],
         validation_note=f"scores of a model fitted on data up to {iso_utc(before_ns)} only",
@@ -191,6 +191,16 @@ def train_logistic(
         baseline_scores=baselines,
     )
     return artefact.save(folder, card, weights)
+
+
+def distinct(prepared: list[Prepared], side: Side) -> int:
+    """Count squeezes; the same one in spot and perpetual (onsets within an hour) counts once."""
+    seen = np.empty(0)
+    for one in prepared:
+        onsets = np.array([q.onset_ns for q in one.squeezes if q.side == side], dtype=np.float64)
+        apart = np.abs(onsets[:, np.newaxis] - seen).min(axis=1, initial=np.inf)
+        seen = np.concatenate((seen, onsets[apart > NS_PER_HOUR]))
+    return int(seen.size)
 
 
 def _prepare_all(

@@ -23,7 +23,7 @@ Singles = NDArray[np.float32]
 def situation(ratio: float = 0.0, leverage: float = 10.0, side: float = 1.0) -> Situation:
     return Situation(
         side=side, ratio=ratio, price=100.0, position_ltc=50.0, equity_usdt=5000.0 / leverage,
-        equity_share=1.0 / leverage, maintenance_rate=0.005, distance=0.1, cost=7e-4, location=0,
+        equity_share=1.0 / leverage, maintenance_rate=0.005, distance=0.1, cost=7e-4, coupling=0,
     )  # fmt: skip
 
 

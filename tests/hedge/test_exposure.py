@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from situations import TIERS
 
+from litehedge.config import Hedge, Position, Settings
+from litehedge.decision import backing_line
 from litehedge.hedge import signals as sg
 from litehedge.hedge.exposure import (
     REDUCE,
@@ -20,7 +22,17 @@ from litehedge.hedge.exposure import (
     hedged_distance,
     student4_tail,
 )
-from litehedge.margin.account import HEDGE, apply_fill, bounds, distance, new_account
+from litehedge.hedge.policies import policy_named
+from litehedge.hedge.terms import terms_of
+from litehedge.margin.account import (
+    HEDGE,
+    POSITION,
+    apply_fill,
+    bounds,
+    distance,
+    new_account,
+    scope_bounds,
+)
 from litehedge.margin.tiers import maintenance
 from strategies import log_floats, sides, signal_rows
 
@@ -54,6 +66,41 @@ def test_the_formula_is_the_account_while_one_tier_holds(
         return
     assume(notional * (1.0 + (adverse if side < 0.0 else 0.0)) <= 10_000.0)
     assert got == pytest.approx(min(1.0, adverse), rel=1e-2)
+    assert got == pytest.approx(min(1.0, adverse), rel=1e-6, abs=1e-9)
+
+
+@given(
+    log_floats(50.0, 4_000.0), log_floats(1.05, 60.0), sides, st.floats(0.0, 1.0),
+    st.sampled_from([("cross", "second_venue"), ("isolated", "second_venue"),
+                     ("isolated", "reduce")]), log_floats(60.0, 140.0),
+)  # fmt: skip
+def test_a_hedge_apart_does_not_move_the_liquidation(
+    notional: float, leverage: float, side: float, ratio: float, place: tuple[str, str],
+    price: float,
+) -> None:  # fmt: skip
+    """The equity that backs the position, as the account has it, gives the account's bound."""
+    mode, location = place
+    settings = Settings(
+        position=Position(margin_mode=mode, side="long" if side > 0 else "short"),  # type: ignore[arg-type]
+        hedge=Hedge(location=location),  # type: ignore[arg-type]
+    )
+    qty = side * notional / 100.0
+    terms = terms_of(settings, policy_named("plugin", settings), TIERS, abs(qty))
+    second = None if location == "reduce" else 1e6
+    books = new_account(
+        notional / leverage, qty, 100.0, leverage, isolated=mode == "isolated",
+        second_wallet_usdt=second,
+    )  # fmt: skip
+    leg = POSITION if location == "reduce" else HEDGE
+    apply_fill(books, leg, -ratio * qty, price, 0.0, 0.0)
+    assume(abs(books["qty"][0, POSITION]) * price > 1.0)
+    low, high = scope_bounds(books, 2 if mode == "isolated" else 0, price, ROWS)
+    assume(low != np.inf)
+    adverse = 1.0 - low / price if side > 0.0 else high / price - 1.0
+    assume(notional * price / 100.0 * (1.0 + (adverse if side < 0.0 else 0.0)) <= 10_000.0)
+    constant, slope = backing_line(terms, books)
+    share = (constant + slope * price) / (abs(qty) * price)
+    got = hedged_distance(side, ratio, share, 0.005, int(terms["coupling"][0]))
     assert got == pytest.approx(min(1.0, adverse), rel=1e-6, abs=1e-9)
 
 

@@ -101,7 +101,7 @@ def test_variance_decays_from_the_forecast_to_the_slow_one() -> None:
 
 def test_the_worst_excursion_by_reflection() -> None:
     expected = 2 * scipy.stats.t.sf(2.0 * np.sqrt(2.0), df=4)
-    assert liquidation_probability(0.05, 0.10) == pytest.approx(expected)
+    assert liquidation_probability(0.05, np.expm1(0.10)) == pytest.approx(expected)
     assert liquidation_probability(0.05, 0.0) == 1.0
     assert np.isnan(liquidation_probability(0.0, 0.1))
     assert np.isnan(liquidation_probability(float("nan"), 0.1))

@@ -36,14 +36,16 @@ BUSY = ("hazard", "plugin", "margin-vol", "move-3pct", "vol-target")
 
 @st.composite
 def some_settings(draw: st.DrawFn) -> Settings:
+    mode = draw(st.sampled_from(["cross", "isolated"]))
+    places = ["same_account", "second_venue", "reduce"][mode == "isolated" :]
     return Settings(
         position=Position(
             side=draw(st.sampled_from(["long", "short"])),
             leverage=draw(st.sampled_from([2.0, 10.0, 30.0])),
-            margin_mode=draw(st.sampled_from(["cross", "isolated"])),
+            margin_mode=mode,
         ),
         hedge=Hedge(
-            location=draw(st.sampled_from(["same_account", "second_venue", "reduce"])),
+            location=draw(st.sampled_from(places)),
             max_ratio=draw(st.sampled_from([1.0, 0.6])),
         ),
         costs=Costs(),
@@ -296,6 +298,50 @@ def test_a_person_may_hold_a_ratio_until_it_ends() -> None:
     assert state.override is not None
     bars(state, [100.0], T0 + 2 * MINUTE)
     assert state.override is None
+
+
+def test_an_order_without_an_end_is_asked_about_and_nothing_else_is_sent() -> None:
+    state = guarded()
+    state, _ = step(state, ev.SetHedge(T0, T0, 0.4, T0 + NS_PER_HOUR))
+    [submit] = [e for e in bars(state, [100.0]) if isinstance(e, Submit)]
+    client_id = submit.order.client_id
+    first = bars(state, [100.0], T0 + MINUTE)
+    assert first[0] == Query(client_id)
+    assert first[1].level == "act_now"  # type: ignore[union-attr]
+    assert bars(state, [100.0], T0 + 2 * MINUTE) == [Query(client_id)]
+    now = T0 + 4 * MINUTE
+    assert step(state, ev.Tick(now, now))[1] == [Query(client_id)]
+    state, _ = step(state, ev.OrderRejected(now, now, client_id, "the venue has no such order"))
+    assert [e for e in bars(state, [100.0], now) if isinstance(e, Submit)]
+
+
+def test_whatever_halts_cancels() -> None:
+    now = T0 + MINUTE
+    for cause in (
+        ev.Halt(now, now, "enough"), ev.Tick(now + 2 * NS_PER_SECOND, now),
+        ev.OrderAccepted(now, now, "lh-other-1"),
+    ):  # fmt: skip
+        state, effects = step(guarded(), cause)
+        assert state.trading is HALTED
+        assert len([e for e in effects if isinstance(e, CancelAll)]) == 1
+        _, effects = step(state, ev.Halt(now, now, "again"))
+        assert CancelAll("again") in effects
+
+
+def test_an_override_ends_with_its_position() -> None:
+    state, _ = step(guarded(), ev.SetHedge(T0, T0, 0.4, T0 + NS_PER_HOUR))
+    state, _ = step(state, opened(Settings(), T0, 100.0))
+    assert state.override is None
+
+
+@pytest.mark.parametrize(("age_s", "speaks"), [(5, True), (40, False)])
+def test_only_a_fresh_book_limits_an_order(age_s: int, speaks: bool) -> None:
+    state, _ = step(guarded(), ev.SetHedge(T0, T0, 1.0, T0 + NS_PER_HOUR))
+    at = T0 + MINUTE - age_s * NS_PER_SECOND
+    state, _ = step(state, ev.Book(at, at, 99.9, 100.1, 10.0, 10.0))
+    [decision] = [e for e in bars(state, [100.0]) if isinstance(e, Decision)]
+    codes = [v.code for v in decision.verdicts]
+    assert ("DEPTH_SHARE_ABOVE_LIMIT" in codes) == speaks
 
 
 def test_frozen_nothing_moves() -> None:

@@ -12,6 +12,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from litehedge.config import Limits
+from litehedge.margin.tiers import maintenance
 from litehedge.risk import limits as rl
 from litehedge.risk.limits import (
     LIMITS,
@@ -48,7 +49,8 @@ class Context:
     leverage: float
     depth_usdt: float
     age_s: float
-    shares_margin: bool
+    has_leg: bool
+    taken: float
     is_reduce_only: bool
     state: int
     spent: tuple[tuple[float, float, float], ...]  # seconds since, ratio, cost as share of equity
@@ -74,7 +76,8 @@ contexts = st.builds(
     leverage=st.one_of(log_floats(0.5, 80.0), st.just(1e9)),
     depth_usdt=st.one_of(st.just(math.nan), st.just(0.0), log_floats(1.0, 1e8)),
     age_s=log_floats(0.01, 1e5),
-    shares_margin=st.booleans(),
+    has_leg=st.booleans(),
+    taken=st.floats(0.0, 100.0),
     is_reduce_only=st.booleans(),
     state=st.sampled_from([0, 0, 0, 1, 2]),
     spent=st.lists(
@@ -119,8 +122,9 @@ def asked(context: Context, limits: Limits) -> tuple[float, list[float]]:
     out = np.empty(N_GUARDS)
     size = allowances(
         context.delta, context.position, context.ratio * context.position, context.price,
-        0.4 * context.equity, context.depth_usdt, context.age_s, context.shares_margin,
-        context.is_reduce_only, budgets, kept, ROWS, context.lot, context.min_notional, out,
+        0.4 * context.equity, context.depth_usdt, context.age_s,
+        0.4 * context.equity if context.has_leg else INF, context.taken, context.is_reduce_only,
+        budgets, kept, ROWS, context.lot, context.min_notional, out,
     )  # fmt: skip
     return float(size), out.tolist()
 
@@ -245,12 +249,13 @@ def test_the_margin_buffer_is_kept_by_the_second_leg() -> None:
 
     In bracket 2 that is worth (130 + 50) / 1 % = 18,000 USDT.
     """
-    allowed = rl.allow_margin(300.0, 100.0, 0.0, 100.0, 200.0, 0.1, True, ROWS)
+    position = maintenance(10_000.0, ROWS)
+    allowed = rl.allow_margin(300.0, 0.0, 100.0, 200.0, position, 0.1, ROWS)
     assert allowed == pytest.approx(180.0)
-    assert rl.allow_margin(179.0, 100.0, 0.0, 100.0, 200.0, 0.1, True, ROWS) == INF
-    assert rl.allow_margin(300.0, 100.0, 0.0, 100.0, 200.0, 0.1, False, ROWS) == INF
-    assert rl.allow_margin(-5.0, 100.0, 90.0, 100.0, 1.0, 0.1, True, ROWS) == INF
-    assert rl.allow_margin(5.0, 100.0, 10.0, 100.0, 50.0, 0.1, True, ROWS) == 0.0
+    assert rl.allow_margin(179.0, 0.0, 100.0, 200.0, position, 0.1, ROWS) == INF
+    assert rl.allow_margin(300.0, 0.0, 100.0, INF, 0.0, 0.1, ROWS) == INF
+    assert rl.allow_margin(-5.0, 90.0, 100.0, 1.0, position, 0.1, ROWS) == INF
+    assert rl.allow_margin(5.0, 10.0, 100.0, 50.0, position, 0.1, ROWS) == 0.0
 
 
 # --- budgets ----------------------------------------------------------------------------------

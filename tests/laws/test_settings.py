@@ -77,6 +77,7 @@ def is_contradiction(tree: dict[str, Any]) -> bool:
     return (
         full["limits.max_orders_per_minute"] > full["limits.max_orders_per_day"]
         or full["plugin.release_probability"] >= full["plugin.enter_probability"]
+        or (full["position.margin_mode"], full["hedge.location"]) == ("isolated", "same_account")
     )
 
 
@@ -191,8 +192,8 @@ def test_a_setting_in_the_wrong_section_is_recognised() -> None:
 
 
 def test_a_stranger_is_answered_with_what_there_is() -> None:
-    [line] = complaints("[store]\nzzz = 1")
-    assert line == "litehedge.toml:2  store.zzz is not a setting. There are: home, journal_url."
+    [line] = complaints("[model]\nzzz = 1")
+    assert line == "litehedge.toml:2  model.zzz is not a setting. There are: name."
 
 
 def test_every_mistake_is_told_at_once() -> None:

@@ -237,7 +237,7 @@ def open_account(
 ) -> Account:  # fmt: skip
     """Open a position that the user holds; with a second wallet the hedge lives there."""
     position = Leg(0, leverage, isolated, qty, entry)
-    hedge = Leg(0 if second_wallet is None else 1, leverage, isolated)
+    hedge = Leg(0 if second_wallet is None else 1, leverage, isolated and second_wallet is None)
     wallets = [wallet, second_wallet or 0.0]
     if isolated:
         position.margin = abs(qty) * entry / leverage

@@ -187,7 +187,7 @@ def test_inside_the_bounds_nothing_happens(plan: Plan, share: float) -> None:
             assert smallest_gap(books, mark) > 0.0
 
 
-@given(plans(kinds=("isolated", "isolated on two venues")), st.floats(-3.0, 3.0))
+@given(plans(kinds=("isolated",)), st.floats(-3.0, 3.0))
 def test_an_isolated_leg_loses_at_most_its_margin(plan: Plan, move: float) -> None:
     books, _ = hedged(plan)
     outside = books["wallet"][0].copy()

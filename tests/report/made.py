@@ -181,6 +181,7 @@ def outcomes_of(
     rows["wallet"] = wallet_usdt
     rows["equity"] = wallet_usdt * (1.0 + np.asarray(returns))
     rows["liquidated"] = 0 if died is None else np.asarray(died, dtype=np.int64)
+    rows["liquidations"] = rows["liquidated"]
     rows["bars"] = 100
     rows["ratio_sum"] = 100.0 * hedge
     rows["trades"] = 2
@@ -208,7 +209,7 @@ def comparison_of(
         side="long",
         leverage=10.0,
         rows=[comparison_row(name, "long", 10.0, o, FRONTIER) for name, o in groups],
-        intervals=[comparison_interval(o, opens_ns) for _, o in groups],
+        intervals=[comparison_interval(o, opens_ns, NS_PER_DAY) for _, o in groups],
         static_liquidation_rates=FRONTIER[0],
         static_mean_returns=FRONTIER[1],
     )

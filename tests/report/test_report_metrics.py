@@ -122,8 +122,8 @@ def days(n: int) -> np.ndarray:
 def test_intervals_hold_the_figure_and_shrink_with_more_weeks() -> None:
     returns = np.random.default_rng(0).normal(0.0, 0.1, 1400)
     outcomes = made.outcomes_of(returns, died=list(returns < -0.15))
-    few = comparison_interval(outcomes[:70], days(70))
-    many = comparison_interval(outcomes, days(1400))
+    few = comparison_interval(outcomes[:70], days(70), 4 * NS_PER_DAY)
+    many = comparison_interval(outcomes, days(1400), 4 * NS_PER_DAY)
     row = row_of(outcomes)
     for name in ("liquidation_rate", "mean_return"):
         low, high = getattr(many, name)
@@ -132,28 +132,44 @@ def test_intervals_hold_the_figure_and_shrink_with_more_weeks() -> None:
 
 
 def test_what_does_not_vary_has_an_interval_of_no_width() -> None:
-    interval = comparison_interval(made.outcomes_of(np.full(70, 0.02)), days(70))
+    interval = comparison_interval(made.outcomes_of(np.full(70, 0.02)), days(70), 4 * NS_PER_DAY)
     assert interval.mean_return == pytest.approx((0.02, 0.02))
     assert interval.liquidation_rate == (0.0, 0.0)
 
 
-def test_episodes_of_one_week_are_no_sample() -> None:
-    interval = comparison_interval(made.outcomes_of([0.1, 0.2]), days(2))
+@pytest.mark.parametrize(("n", "length_days"), [(2, 1), (63, 4), (400, 30)])
+def test_few_blocks_are_no_sample(n: int, length_days: int) -> None:
+    outcomes = made.outcomes_of(np.linspace(-0.1, 0.2, n))
+    interval = comparison_interval(outcomes, days(n), length_days * NS_PER_DAY)
     assert all(math.isnan(v) for v in (*interval.mean_return, *interval.liquidation_rate))
 
 
 def test_overlapping_episodes_do_not_narrow_the_interval() -> None:
     returns = np.random.default_rng(0).normal(0.0, 0.1, 100)
-    once = comparison_interval(made.outcomes_of(returns), days(700)[::7])
+    once = comparison_interval(made.outcomes_of(returns), days(700)[::7], 7 * NS_PER_DAY)
     again = comparison_interval(
-        made.outcomes_of(np.repeat(returns, 4)), np.repeat(days(700)[::7], 4)
+        made.outcomes_of(np.repeat(returns, 4)), np.repeat(days(700)[::7], 4), 7 * NS_PER_DAY
     )
     assert again.mean_return == pytest.approx(once.mean_return)
 
 
 def test_the_same_episodes_give_the_same_interval() -> None:
     outcomes = made.outcomes_of(np.random.default_rng(0).normal(0.0, 0.1, 70))
-    assert comparison_interval(outcomes, days(70)) == comparison_interval(outcomes, days(70))
+    first, second = (comparison_interval(outcomes, days(70), NS_PER_DAY) for _ in range(2))
+    assert first == second
+
+
+def test_long_episodes_that_overlap_are_few() -> None:
+    """Weeks that begin every day share six days: 90 % intervals hold the truth 8 times in 10."""
+    held = 0
+    for seed in range(60):
+        moves = np.random.default_rng(seed).normal(0.0, 0.02, 406)
+        returns = np.convolve(moves, np.ones(7), mode="valid")
+        low, high = comparison_interval(
+            made.outcomes_of(returns), days(400), 7 * NS_PER_DAY
+        ).mean_return
+        held += low < 0.0 < high
+    assert held >= 48
 
 
 # --- one run ----------------------------------------------------------------------------------

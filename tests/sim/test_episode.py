@@ -16,12 +16,14 @@ from litehedge.config import Costs, Hedge, Limits, Position, Settings
 from litehedge.errors import UsageError
 from litehedge.hedge.policies import policies, policy_named, static
 from litehedge.market import events as ev
-from litehedge.sim.episode import OUTCOME
+from litehedge.sim.episode import OUTCOME, PATH_RATIO
 from litehedge.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
 from synthetic import Crash, everything, funding, market, packaged_tiers
 
 POLICIES = [name for name in policies(Settings()) if name != "oracle"]
 LOCATIONS = ["same_account", "second_venue", "reduce"]
+MODES = [("cross", "same_account"), ("cross", "second_venue"), ("cross", "reduce"),
+         ("isolated", "second_venue"), ("isolated", "reduce")]  # fmt: skip
 FIVE = 5 * NS_PER_MINUTE
 WARM = 300  # bars of five minutes before the position opens: a day and a bit
 
@@ -82,8 +84,7 @@ def test_every_policy_side_and_place(name: str, side: str, location: str) -> Non
         assert fast.outcomes["trades"].sum() > 0
 
 
-@pytest.mark.parametrize("location", LOCATIONS)
-@pytest.mark.parametrize("mode", ["cross", "isolated"])
+@pytest.mark.parametrize(("mode", "location"), MODES)
 @pytest.mark.parametrize("leverage", [2.0, 25.0])
 @pytest.mark.parametrize("name", ["plugin", "margin-vol", "move-3pct"])
 def test_margin_modes_and_leverage(name: str, leverage: float, mode: str, location: str) -> None:
@@ -128,7 +129,7 @@ def test_thin_volume_fills_in_parts(name: str) -> None:
 @given(
     seed=st.integers(0, 30), name=st.sampled_from(POLICIES),
     side=st.sampled_from(["long", "short"]),
-    location=st.sampled_from(LOCATIONS), mode=st.sampled_from(["cross", "isolated"]),
+    place=st.sampled_from(MODES),
     leverage=st.sampled_from([1.0, 3.0, 8.0, 20.0, 40.0]),
     latency=st.sampled_from([0.0, 250.0, 310_000.0, 590_000.0]),
     collar=st.sampled_from([2.0, 20.0, 150.0]), thin=st.booleans(), moody=st.booleans(),
@@ -137,9 +138,10 @@ def test_thin_volume_fills_in_parts(name: str) -> None:
 )  # fmt: skip
 @settings(max_examples=80)
 def test_any_mixture(
-    seed: int, name: str, side: str, location: str, mode: str, leverage: float, latency: float,
+    seed: int, name: str, side: str, place: tuple[str, str], leverage: float, latency: float,
     collar: float, thin: bool, moody: bool, per_minute: float, max_ratio: float, reopens: bool,
 ) -> None:  # fmt: skip
+    mode, location = place
     settings_ = some_settings(
         side, leverage, location, mode, latency, collar, per_minute, max_ratio
     )
@@ -149,6 +151,24 @@ def test_any_mixture(
     assert_same(fast, faithful, policy.free_ratio)
     event("traded" if fast.outcomes["trades"].any() else "held still")
     event(f"{fast.outcomes['liquidated'].sum()} liquidations")
+
+
+@pytest.mark.parametrize("location", LOCATIONS)
+def test_what_the_venue_closed_of_a_large_position_is_not_bought_back(location: str) -> None:
+    """300,000 USDT reach far into the tiers: liquidations are partial."""
+    settings_ = some_settings(leverage=10.0, location=location)
+    position = settings_.position.model_copy(update={"wallet_usdt": 300_000.0})
+    settings_ = settings_.model_copy(update={"position": position})
+    partial = 0
+    for seed in range(4):
+        for name in ("unhedged", "plugin"):
+            fast, faithful = both(recording(seed), settings_, policy_named(name, settings_))
+            assert_same(fast, faithful, 0.0)
+            if name == "unhedged":
+                assert not fast.outcomes["trades"].any()
+                assert not np.nansum(fast.path[:, PATH_RATIO])
+                partial += int((fast.outcomes["liquidations"] > fast.outcomes["liquidated"]).sum())
+    assert partial > 0
 
 
 def test_bars_of_five_seconds_that_roll_into_minutes() -> None:

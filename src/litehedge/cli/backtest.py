@@ -77,7 +77,7 @@ class Job:
             "model": self.model.forecaster.id,
             "model_saw_this_span": self.in_sample,
             "tiers": f"{self.tiers.venue} {self.tiers.symbol} {self.tiers.version}",
-            "settings": self.settings.model_dump(exclude={"store"}),
+            "settings": self.settings.model_dump(),
             **more,
         }
 
@@ -261,7 +261,7 @@ def _grid(
                     reach(done, f"{side} {leverage:g}x: {policy.name}")
                     outcomes = bt.run_grid(tape, where, settings, job.tiers, policy)
                     rows.append(comparison_row(policy.name, side, leverage, outcomes, frontier))
-                    intervals.append(comparison_interval(outcomes, opens_ns))
+                    intervals.append(comparison_interval(outcomes, opens_ns, length_ns))
                     done += 1
                 comparisons.append(Comparison(side, leverage, rows, intervals, *frontier))
     meta = job.meta(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from litehedge.hedge import plugin
 from litehedge.hedge import signals as sg
-from litehedge.hedge.exposure import hedged_distance
+from litehedge.hedge.exposure import APART, hedged_distance
 from litehedge.hedge.policies import (
     HAZARD,
     LARGE_MOVE,
@@ -41,9 +41,10 @@ class Action(enum.StrEnum):
 class Situation(msgspec.Struct, frozen=True):
     """The margin state a policy decides in.
 
-    `side` +1 long, -1 short; `ratio` the hedge ratio now; `equity_share` and `maintenance_rate`
-    as shares of the position's notional; `cost` of one trade as a fraction, funding included;
-    `distance` to liquidation as things stand, as a fraction of price.
+    `side` +1 long, -1 short; `ratio` the hedge ratio now; `equity_share` (of what backs the
+    position) and `maintenance_rate` as shares of the position's notional; `cost` of one trade as a
+    fraction, funding included; `distance` to liquidation as things stand, as a fraction of price;
+    `coupling` of hedge and position as `exposure` has it.
     """
 
     side: float
@@ -55,7 +56,7 @@ class Situation(msgspec.Struct, frozen=True):
     maintenance_rate: float
     distance: float
     cost: float
-    location: int
+    coupling: int
 
 
 class Recommendation(msgspec.Struct, frozen=True):
@@ -63,8 +64,8 @@ class Recommendation(msgspec.Struct, frozen=True):
 
     `lo` and `hi` are the band; `target` its edge nearest to `ratio`; `size_ltc` the signed change
     of the hedge (positive: more hedge). `benefit_bps` is the liquidation loss that the change
-    avoids in expectation, `cost_bps` what it costs to put on and to take off again, both of the
-    position's notional.
+    avoids (or a hedge apart earns back) in expectation, `cost_bps` what it costs to put on and to
+    take off again, both of the position's notional.
     """
 
     action: Action
@@ -101,7 +102,9 @@ def recommend(
     if has_forecast(signals):
         p_now = _probability(policy, signals, situation, situation.ratio)
         p_then = _probability(policy, signals, situation, target)
-    avoided = (p_now - p_then) * situation.equity_share / BPS
+    # A hedge apart saves no position, but earns what the position loses.
+    spared = p_now * change if situation.coupling == APART else p_now - p_then
+    avoided = spared * situation.equity_share / BPS
     return Recommendation(
         action=action,
         ratio=situation.ratio,
@@ -126,7 +129,7 @@ def _probability(policy: Policy, signals: Singles, s: Situation, ratio: float) -
     horizon = policy.parameters[plugin.HORIZON_MIN] if policy.kind == PLUGIN else SHOWN_HORIZON_MIN
     return float(
         plugin.liquidation_probability(
-            signals, 0, horizon, s.side, ratio, s.equity_share, s.maintenance_rate, s.location
+            signals, 0, horizon, s.side, ratio, s.equity_share, s.maintenance_rate, s.coupling
         )
     )
 
@@ -146,7 +149,7 @@ def _reason(
     lo: float,
     hi: float,
 ) -> str:
-    naked = hedged_distance(s.side, 0.0, s.equity_share, s.maintenance_rate, s.location)
+    naked = hedged_distance(s.side, 0.0, s.equity_share, s.maintenance_rate, s.coupling)
     away = f"liquidation {_percent(naked)} away without hedge"
     match policy.kind:
         case k if k == PLUGIN and np.isfinite(p_now):

@@ -77,7 +77,7 @@ def margin_aware_volatility(
     if vol > vol_on:
         share = equity / notional
         rate = maintenance(notional, terms.tiers) / notional
-        if hedged_distance(terms.side, 0.0, share, rate, terms.location) < distance:
+        if hedged_distance(terms.side, 0.0, share, rate, terms.coupling) < distance:
             return 1.0, 1.0
     if vol < vol_off:
         return 0.0, 0.0

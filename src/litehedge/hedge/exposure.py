@@ -15,18 +15,25 @@ Singles = NDArray[np.float32]
 SAME_ACCOUNT, SECOND_VENUE, REDUCE = range(3)
 """Where the hedge lives, as kernels know it; the order of `config.HedgeLocation`."""
 
+SHARED, APART, REDUCED = range(3)
+"""What the hedge does to the position's margin: what it earns backs the position too; it earns
+elsewhere, and the position dies where it would without; or the position itself is smaller."""
+
 
 @kernel
 def hedged_distance(
-    side: float, ratio: float, equity_share: float, maintenance_rate: float, location: int
+    side: float, ratio: float, equity_share: float, maintenance_rate: float, coupling: int
 ) -> float:
     """Return the adverse move, as a fraction of price, that liquidates at hedge ratio `ratio`.
 
-    With equity e and maintenance rate m as shares of the position's notional, after an adverse
-    move x: ``e - (1-h) x = m (1 + h) (1 -+ x)`` (same account), ``m (1 - h)`` when reducing.
-    Capped at 1; 0 when already under maintenance.
+    With maintenance rate m and the equity e that backs the position as shares of its notional,
+    after an adverse move x: ``e - (1-h) x = m (1 + h) (1 -+ x)`` when the hedge shares the margin,
+    ``m (1 - h)`` when reducing; a hedge apart changes nothing (h = 0). Capped at 1; 0 when already
+    under maintenance.
     """
-    legs = 1.0 - ratio if location == REDUCE else 1.0 + ratio
+    if coupling == APART:
+        ratio = 0.0
+    legs = 1.0 - ratio if coupling == REDUCED else 1.0 + ratio
     free = equity_share - maintenance_rate * legs
     if free <= 0.0:
         return 0.0

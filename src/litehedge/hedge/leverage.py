@@ -57,8 +57,8 @@ def liquidation_probability(deviation: float, distance: float) -> float:
     """Return P(the worst excursion exceeds `distance`, a fraction of price)."""
     if not deviation > 0.0:
         return float("nan")
-    # A fall of x per cent is a log move of -log(1 - x); the smaller of both sides is used.
-    return float(min(1.0, 2.0 * student4_tail(distance / deviation)))
+    # A rise of x is a log move of log(1 + x), a fall one of -log(1 - x): the smaller one is used.
+    return float(min(1.0, 2.0 * student4_tail(float(np.log1p(distance)) / deviation)))
 
 
 def distance_at(leverage: float, maintenance_rate: float) -> float:

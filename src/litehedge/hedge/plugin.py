@@ -49,7 +49,7 @@ def safe_band(
     if np.isnan(signals[sg.VOL_RULE, frame]):
         share = equity / notional
         rate = maintenance(notional, terms.tiers) / notional
-        naked = hedged_distance(terms.side, 0.0, share, rate, terms.location)
+        naked = hedged_distance(terms.side, 0.0, share, rate, terms.coupling)
         return (1.0, 1.0) if naked < BLIND_DISTANCE else (0.0, 1.0)
     return margin_aware_volatility(
         SAFE_VOL_ON, SAFE_VOL_OFF, SAFE_DISTANCE, terms, signals, frame, equity, notional
@@ -65,10 +65,10 @@ def release_probability(enter: float, release: float, cost: float) -> float:
 @kernel
 def liquidation_probability(
     signals: Singles, frame: int, horizon_min: float, side: float, ratio: float,
-    equity_share: float, maintenance_rate: float, location: int,
+    equity_share: float, maintenance_rate: float, coupling: int,
 ) -> float:  # fmt: skip
     """Return p(h), the probability of liquidation within the horizon at hedge ratio `ratio`."""
-    move = hedged_distance(side, ratio, equity_share, maintenance_rate, location)
+    move = hedged_distance(side, ratio, equity_share, maintenance_rate, coupling)
     if move >= 1.0:
         return 0.0
     return adverse_probability(signals, frame, side, move, horizon_min)
@@ -84,7 +84,7 @@ def _lowest_rung(
     while ratio < 1.0:
         p = liquidation_probability(
             signals, frame, terms.parameters[HORIZON_MIN], terms.side, ratio, equity_share,
-            maintenance_rate, terms.location,
+            maintenance_rate, terms.coupling,
         )  # fmt: skip
         if p <= wanted:
             return ratio

@@ -141,7 +141,7 @@ def decide(
     size
         Of the position, unsigned, in LTC.
     equity
-        In USDT.
+        That backs the position, in USDT.
     """
     kind = terms.kind
     p = terms.parameters

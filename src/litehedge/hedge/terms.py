@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from litehedge.config import Settings
 from litehedge.errors import DataError
-from litehedge.hedge.exposure import REDUCE, SAME_ACCOUNT, SECOND_VENUE
+from litehedge.hedge.exposure import APART, REDUCE, REDUCED, SAME_ACCOUNT, SECOND_VENUE, SHARED
 from litehedge.hedge.policies import N_PARAMETERS, Policy
 from litehedge.margin.tiers import CUM, FLOOR, TierTable
 from litehedge.units import BPS, LONG, SHORT
@@ -24,6 +24,7 @@ LOCATIONS: Final = {
     "second_venue": SECOND_VENUE,
     "reduce": REDUCE,
 }
+COUPLINGS: Final = {"same_account": SHARED, "second_venue": APART, "reduce": REDUCED}
 MAX_TIERS: Final = 24
 
 TERMS: Final = np.dtype(
@@ -33,8 +34,9 @@ TERMS: Final = np.dtype(
         ("parameters", np.float64, (N_PARAMETERS,)),
         # the position and where its hedge lives
         ("side", np.float64),  # +1 long, -1 short
-        ("size", np.float64),  # LTC, as it was opened
+        ("size", np.float64),  # LTC, as it was opened, less what the venue closed by force
         ("location", np.int64),
+        ("coupling", np.int64),  # of hedge and position: see `exposure`
         ("max_ratio", np.float64),
         # what trading costs
         ("taker_fee", np.float64),  # fraction
@@ -66,6 +68,8 @@ def terms_of(settings: Settings, policy: Policy, tiers: TierTable, size_ltc: flo
     row["side"] = LONG if settings.position.side == "long" else SHORT
     row["size"] = size_ltc
     row["location"] = LOCATIONS[settings.hedge.location]
+    isolated = settings.position.margin_mode == "isolated"
+    row["coupling"] = APART if isolated else COUPLINGS[settings.hedge.location]
     row["max_ratio"] = settings.hedge.max_ratio
     row["taker_fee"] = settings.costs.taker_fee_bps * BPS
     row["half_spread"] = settings.costs.half_spread_bps * BPS

@@ -70,8 +70,9 @@ def new_account(
 ) -> Books:
     """Open the books on a position that the user already holds.
 
-    With `isolated`, the position's margin (notional / leverage) moves out of the wallet. With
-    `second_wallet_usdt`, hedges live on a second venue that starts with that much.
+    With `isolated`, the position's margin (notional / leverage) moves out of the wallet; a hedge
+    beside it is isolated too. With `second_wallet_usdt`, hedges live on a second venue that starts
+    with that much and backs them with all of it.
 
     Shapes: returns a ``(1,)`` array of `ACCOUNT`, so that kernels can change it in place.
     """
@@ -86,7 +87,8 @@ def new_account(
         account["wallet_of"][HEDGE] = 1
     if isolated:
         margin = abs(qty_ltc) * entry_usdt / leverage
-        account["is_isolated"][:] = 1
+        account["is_isolated"][POSITION] = 1
+        account["is_isolated"][HEDGE] = 1 if second_wallet_usdt is None else 0
         account["isolated"][POSITION] = margin
         account["wallet"][0] -= margin
     return books

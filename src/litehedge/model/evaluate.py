@@ -62,9 +62,9 @@ def onset_scores(
         rows_used = known & targets.at_risk[:, side] & np.isfinite(probabilities[:, side])
         y = happened[rows_used]
         p = probabilities[rows_used, side]
-        vol = features[rows_used, fv.INDEX["vol_60m"]]
         if y.sum() < 5:
             continue
+        vol = _best_volatility(y, features[rows_used])
         blocks = end_ns[rows_used] // (BLOCK_DAYS * NS_PER_DAY)
         suffix = f"30_{name}"
         measured = _bootstrap(y, p, vol, blocks, rng)
@@ -73,6 +73,13 @@ def onset_scores(
         for key in ("base_rate", "vol_auc", "vol_ap"):
             baselines[f"{key}_{suffix}"] = measured[key]
     return scores, baselines
+
+
+def _best_volatility(y: NDArray[np.bool_], features: Floats) -> Floats:
+    """Return the volatility that ranks the outcomes best: as it is, or relative to the slow one."""
+    metrics = sklearn_module("metrics")
+    candidates = [np.nan_to_num(features[:, fv.INDEX[name]]) for name in ("vol_rule", "vol_60m")]
+    return max(candidates, key=lambda vol: float(metrics.average_precision_score(y, vol)))
 
 
 def _measure(y: NDArray[np.bool_], p: Floats, vol: Floats) -> dict[str, float]:

@@ -70,6 +70,7 @@ TRANSITIONS: Final[dict[tuple[OrderState, type[ev.Event]], OrderState]] = {
         for state in (_S.INTENDED, _S.ACCEPTED, _S.PARTLY_FILLED, _S.UNKNOWN)
     },
     (_S.UNKNOWN, ev.OrderAccepted): _S.ACCEPTED,
+    (_S.ACCEPTED, ev.OrderAccepted): _S.ACCEPTED,  # the answer to a query
     (_S.UNKNOWN, ev.OrderRejected): _S.REJECTED,
     (_S.PARTLY_FILLED, ev.OrderAccepted): _S.PARTLY_FILLED,
     (_S.FILLED, ev.OrderAccepted): _S.FILLED,

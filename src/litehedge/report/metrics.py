@@ -36,7 +36,7 @@ TAIL: Final = 0.05
 CONFIDENCE: Final = 0.90
 RESAMPLES: Final = 2000
 SEED: Final = 0
-BLOCK_NS: Final = 7 * NS_PER_DAY
+BLOCK_LENGTHS: Final = 4  # a block of days is so many episodes long
 
 
 def tail_count(n: int) -> int:
@@ -150,7 +150,7 @@ def comparison_row(
         side=side,
         leverage=float(leverage),
         episodes=int(outcomes.size),
-        liquidation_rate=float((outcomes["liquidated"] == 1).mean()),
+        liquidation_rate=float((outcomes["liquidations"] > 0).mean()),
         mean_return=float(returns.mean()),
         cvar5=cvar5(returns),
         worst=float(returns.min()),
@@ -165,28 +165,39 @@ def comparison_row(
     )
 
 
-def comparison_interval(outcomes: NDArray[np.void], opens_ns: Ints) -> ComparisonInterval:
+def comparison_interval(
+    outcomes: NDArray[np.void], opens_ns: Ints, length_ns: int
+) -> ComparisonInterval:
     """Return bootstrap intervals of liquidation rate and mean return.
 
-    Episodes overlap, so whole weeks are drawn, with all episodes that opened in them. One week
-    alone gives no interval.
+    Episodes overlap and markets have moods, so stretches of days are drawn (circular blocks, four
+    episodes long), with all episodes that opened in them. Less than four blocks give no interval.
 
-    Shapes: `outcomes` and `opens_ns` (when each episode opened) ``(episode,)``.
+    Shapes: `outcomes` and `opens_ns` (when each episode opened) ``(episode,)``; `length_ns` is
+    the length of an episode.
     """
-    weeks, week_of = np.unique(opens_ns // BLOCK_NS, return_inverse=True)
-    if weeks.size < 2:
+    day_of = (opens_ns - opens_ns.min()) // NS_PER_DAY
+    days = int(day_of.max()) + 1
+    block = int(np.ceil(BLOCK_LENGTHS * length_ns / NS_PER_DAY))
+    if days < 4 * block:
         nothing = Interval(float("nan"), float("nan"))
         return ComparisonInterval(nothing, nothing)
-    drawn = np.random.default_rng(SEED).integers(0, weeks.size, (RESAMPLES, weeks.size))
-    episodes = np.bincount(week_of)[drawn].sum(axis=1)
+    drawn = np.random.default_rng(SEED).integers(0, days, (RESAMPLES, round(days / block)))
+
+    def sums(weights: Floats) -> Floats:
+        per_day = np.bincount(day_of, weights=weights, minlength=days)
+        before = np.concatenate(([0.0], np.cumsum(np.concatenate((per_day, per_day[:block])))))
+        return np.asarray((before[drawn + block] - before[drawn]).sum(axis=1))
+
+    episodes = sums(np.ones(opens_ns.size))
 
     def interval(values: Floats) -> Interval:
-        means = np.bincount(week_of, weights=values)[drawn].sum(axis=1) / episodes
+        means = sums(values)[episodes > 0] / episodes[episodes > 0]
         low, high = np.quantile(means, [(1.0 - CONFIDENCE) / 2.0, (1.0 + CONFIDENCE) / 2.0])
         return Interval(float(low), float(high))
 
     return ComparisonInterval(
-        interval((outcomes["liquidated"] == 1).astype(np.float64)),
+        interval((outcomes["liquidations"] > 0).astype(np.float64)),
         interval(episode_returns(outcomes)),
     )
 

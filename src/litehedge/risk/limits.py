@@ -51,7 +51,7 @@ MEANING: Final[dict[Code, str]] = {
     Code.ORDERS_PER_DAY_ABOVE_LIMIT: "too many orders today (UTC)",
     Code.COST_ABOVE_BUDGET: "today's cost budget is spent: only protecting trades",
     Code.DEPTH_SHARE_ABOVE_LIMIT: "the order would take too much of the visible depth",
-    Code.MARGIN_BUFFER_BELOW_LIMIT: "the second leg would use up the margin buffer",
+    Code.MARGIN_BUFFER_BELOW_LIMIT: "the hedge leg would use up the margin buffer",
     Code.PRICE_TOO_OLD: "the last price is too old to add risk on it",
     Code.ORDER_BELOW_MINIMUM: "the venue does not take orders this small",
 }
@@ -243,16 +243,16 @@ def allow_depth(depth_usdt: float, price: float, max_share: float) -> float:
 
 @kernel
 def allow_margin(
-    delta: float, position: float, hedge: float, price: float, equity: float, buffer: float,
-    shares_margin: bool, tiers: Floats,
+    delta: float, hedge: float, price: float, backing: float, taken: float, buffer: float,
+    tiers: Floats,
 ) -> float:  # fmt: skip
-    """Keep a share of equity free of maintenance after a second leg in the same wallet grows.
+    """Keep a share of what backs the hedge leg free of maintenance after it grows.
 
     Maintenance is convex in size, so the largest allowed hedge is found by halving.
     """
-    if delta <= 0.0 or not shares_margin:
+    if delta <= 0.0:
         return np.inf
-    room = (1.0 - buffer) * equity - maintenance(position * price, tiers)
+    room = (1.0 - buffer) * backing - taken
     if maintenance((hedge + delta) * price, tiers) <= room:
         return np.inf
     low = 0.0
@@ -283,8 +283,9 @@ def allow_minimum(wanted: float, price: float, min_notional: float, is_reduce_on
 @kernel
 def allowances(
     delta: float, position: float, hedge: float, price: float, equity: float, depth_usdt: float,
-    age_s: float, shares_margin: bool, is_reduce_only: bool, budgets: NDArray[np.void],
-    limits: NDArray[np.void], tiers: Floats, lot: float, min_notional: float, out: Floats,
+    age_s: float, backing: float, taken: float, is_reduce_only: bool,
+    budgets: NDArray[np.void], limits: NDArray[np.void], tiers: Floats, lot: float,
+    min_notional: float, out: Floats,
 ) -> float:  # fmt: skip
     """Run every guard on a wanted change of the hedge. Return the size to trade, in LTC.
 
@@ -294,8 +295,9 @@ def allowances(
         Wanted change of the hedge in LTC; positive adds hedge.
     position, hedge
         Sizes of both legs in LTC, unsigned.
-    shares_margin
-        Whether both legs draw on one wallet.
+    backing, taken
+        Equity behind the hedge leg, infinity without such a leg, and what of it the position
+        needs as maintenance, in USDT.
     is_reduce_only
         Whether the order shrinks a leg at the venue.
     lot, min_notional
@@ -320,9 +322,7 @@ def allowances(
     out[6] = allow_orders(limit.max_orders_per_day - budget.orders_today)
     out[7] = allow_cost(delta, budget.cost_today, equity, limit.daily_cost_share)
     out[8] = allow_depth(depth_usdt, price, limit.max_depth_share)
-    out[9] = allow_margin(
-        delta, position, hedge, price, equity, limit.min_margin_buffer, shares_margin, tiers
-    )
+    out[9] = allow_margin(delta, hedge, price, backing, taken, limit.min_margin_buffer, tiers)
     out[10] = allow_age(delta, age_s, limit.max_price_age_s)
     size = wanted
     for i in range(N_GUARDS - 1):

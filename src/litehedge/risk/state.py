@@ -1,8 +1,8 @@
 """The trading state machine, as a table: what is not in it is not possible.
 
 ACTIVE trades; REDUCING only lowers the user's net exposure; HALTED sends nothing but cancels.
-Both survive restarts. A person's typed word ends them; REDUCING, which an equity stop causes,
-ends with that position too.
+The journal holds the state for a restart. A person's typed word ends them; REDUCING, which an
+equity stop causes, ends with that position too.
 """
 
 from __future__ import annotations

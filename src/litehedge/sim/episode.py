@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.decision import (
+    backing_line,
     collar_price,
     guarded_change,
     is_cut,
     is_outside,
+    note_forced_closing,
     order_quantity,
     sizes,
     slack_of,
@@ -115,6 +117,7 @@ def run_episode(
     position, hedge = sizes(terms, books)
     ratio = hedge / position if position > 0.0 else 0.0
     slack = slack_of(position, lot)
+    backing_constant, backing_slope = backing_line(terms, books)
     worth = constant + slope * bars[start, 0]
     wallet = worth
     entry = account.entry[POSITION]
@@ -149,6 +152,7 @@ def run_episode(
                 trades += 1
                 turnover += abs(qty) / position
                 low, high = bounds(books, open_, tiers)
+                position, hedge = sizes(terms, books)
                 changed = True
         reached = open_
         while bars[i, 2] <= low or bars[i, 1] >= high:  # what is left may die in the same bar
@@ -156,11 +160,13 @@ def run_episode(
                 books, low, high, reached, bars[i, 2], bars[i, 1], tiers, clearance
             )
             low, high = bounds(books, reached, tiers)
+            note_forced_closing(terms, books, hedge)
             pending_ns = -1
             changed = True
             dead = account.qty[POSITION] == 0.0
         if changed:
             constant, slope = equity_line(books)
+            backing_constant, backing_slope = backing_line(terms, books)
             position, hedge = sizes(terms, books)
             ratio = 0.0 if dead else hedge / position
             slack = slack_of(position, lot)
@@ -183,11 +189,14 @@ def run_episode(
         if not dead and pending_ns < 0 and position > 0.0:
             if worth <= stop_level:
                 budgets[0].state = max(budgets[0].state, 1)
-            lo, hi, memory = decide(terms[0], memory, signals, i, end_ns[i], position, close, worth)
+            lo, hi, memory = decide(
+                terms[0], memory, signals, i, end_ns[i], position, close,
+                backing_constant + backing_slope * close,
+            )  # fmt: skip
             if is_outside(ratio, lo, hi, slack):
                 wanted, change = guarded_change(
-                    terms[0], ratio, lo, hi, position, hedge, close, worth, np.nan, 0.0, end_ns[i],
-                    budgets, limits, allowed,
+                    terms[0], ratio, lo, hi, position, hedge, close, worth, books, np.nan, 0.0,
+                    end_ns[i], budgets, limits, allowed,
                 )  # fmt: skip
                 refusals += is_cut(wanted, change, lot)
                 if change != 0.0:
@@ -209,6 +218,7 @@ def run_episode(
                 apply_funding(books, close, funding[settlement])
                 low, high = bounds(books, close, tiers)
                 constant, slope = equity_line(books)
+                backing_constant, backing_slope = backing_line(terms, books)
             settlement += 1
             funded_bar = funding_at[settlement] if settlement < funding_at.size else -1
         i += 1

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.config import Settings
-from litehedge.decision import sizes
+from litehedge.decision import note_forced_closing, sizes
 from litehedge.hedge.policies import static
 from litehedge.hedge.terms import terms_of
 from litehedge.margin.account import (
@@ -260,11 +260,13 @@ class SimVenue:
         while low <= self._bounds[0] or high >= self._bounds[1]:
             if not said:
                 said = self.cancel_all(now_ns)  # the venue cancels everything first
+            _, hedge = self.sizes()
             # What is left of the position may die in the same bar.
             open_ = liquidate_within(
                 self.books, *self._bounds, open_, low, high, self._tiers.rows,
                 self._tiers.clearance_fee,
             )  # fmt: skip
+            note_forced_closing(self._terms, self.books, hedge)
             self._set_bounds(open_)
             self._is_open = bool(self.books["qty"][0, POSITION] != 0.0)
             said.append(ev.Liquidated(now_ns, now_ns, float(open_), self.is_open))

@@ -26,7 +26,7 @@ import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 import litehedge
-from litehedge.errors import DataError
+from litehedge.errors import DataError, EmptyRange
 from litehedge.feeds.archive import Series
 from litehedge.store import durable
 from litehedge.store.manifest import (
@@ -182,7 +182,7 @@ class Lake:
         if table.is_empty():
             since = "its start" if start_ns is None else iso_utc(start_ns)
             until = "its end" if end_ns is None else iso_utc(end_ns)
-            raise DataError(
+            raise EmptyRange(
                 f"data set {dataset.name} has nothing between {since} and {until}",
                 f"it covers {dataset.span}; 'litehedge data check {dataset.name}' lists its gaps",
             )
