@@ -57,8 +57,9 @@ def load_settings(
             origins[path] = name
     for path, value in (overrides or {}).items():
         if value is not None:
-            problems += _set(tree, path, value, f"--{path.rsplit('.', 1)[-1].replace('_', '-')}")
-            origins[path] = f"--{path.rsplit('.', 1)[-1].replace('_', '-')}"
+            option = "--" + path.rsplit(".", 1)[-1].removesuffix("_usdt").replace("_", "-")
+            problems += _set(tree, path, value, option)
+            origins[path] = option
 
     def place(path: str) -> str:
         if path in origins:
@@ -71,8 +72,14 @@ def load_settings(
     except ValidationError as error:
         problems += [_explain(item, place) for item in error.errors()]
     if settings is None or problems:
-        raise ConfigError("\n".join(dict.fromkeys(problems)), "nothing was started")
+        told = sorted(dict.fromkeys(problems), key=_line_number)
+        raise ConfigError("\n".join(told), "nothing was started")
     return settings
+
+
+def _line_number(problem: str) -> int:
+    found = re.match(r"\S+:(\d+)  ", problem)
+    return int(found[1]) if found else 1_000_000
 
 
 # --- reading ----------------------------------------------------------------------------------

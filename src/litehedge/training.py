@@ -210,6 +210,7 @@ def _prepare_all(
     if not found:
         raise UsageError(
             f"no data for {what} between {iso_utc(start_ns)} and {iso_utc(end_ns)}",
-            "; ".join(f"{d.name} covers {d.span}" for d in datasets),
+            "; ".join(f"{d.name} covers {d.span}, perhaps with gaps" for d in datasets)
+            + "; choose --validate-from, --validate-until and --until inside",
         )
     return found

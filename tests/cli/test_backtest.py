@@ -89,12 +89,32 @@ def test_replay_proves_the_journal_and_sees_a_forged_one(litehedge, crashed, tmp
             (payload.replace(b"ACTIVE", b"HALTED"), rowid),
         )
     forged.close()
-    assert litehedge("replay", journal).code == 1
+    told = litehedge("replay", journal)
+    assert told.code == 1
+    assert "trading_state = HALTED, the replay ACTIVE" in " ".join(told.out.split())
+
+
+def test_a_journal_of_other_settings_is_refused_in_words(litehedge, crashed, tmp_path):
+    journal = tmp_path / "run.db"
+    assert litehedge(*RUN, "--journal", journal, "--decisions", "none").code == 0
+    with sqlite3.connect(journal) as other:
+        [(header,)] = other.execute("select header from runs").fetchall()
+        changed = json.loads(header)
+        changed["settings"]["model"]["expiry_days"] = 45.0
+        other.execute("update runs set header = ?", (json.dumps(changed),))
+    other.close()
+    told = litehedge("replay", journal)
+    assert told.code == 2
+    assert "does not know: model.expiry_days" in told.err
 
 
 BAD = [
     (("--leverage", 100), "above the maximum", "use at most"),
     (("--leverage", "x"), "not a list of numbers", "3,5,10"),
+    (("--leverage", "5,-10", "--compare", "plugin"), "position long at -10x", "above 0"),
+    (("--leverage", "5,nan", "--compare", "plugin"), "position long at nanx", "above 0"),
+    (("--report", "."), "it is a folder", "name of a file"),
+    (("--json", "/proc/none/x.json"), "cannot write", "another path"),
     (("--policy", "magic"), "no policy 'magic'", "plugin"),
     (("--model", "nope"), "no model 'nope'", "ltc-1m"),
     (("--model", "ltc-5m"), "frames of 300 s", "60 s"),
@@ -104,7 +124,7 @@ BAD = [
     (("--episodes", "30d"), "no episode of 30 days", "longest stretch"),
     (("--episodes", "soon"), "not a duration", "7d"),
     (("--location", "moon"), "hedge.location", "same_account"),
-    (("--wallet", -1), "position.wallet_usdt", "above 0"),
+    (("--wallet", -1), "--wallet  position.wallet_usdt", "above 0"),
     (("--side", "both"), "one side", "--episodes"),
     (("--decisions", "some"), "--decisions some", "changes"),
 ]
@@ -121,7 +141,11 @@ def test_bad_input_gets_one_clear_message(litehedge, crashed, arguments, what, r
 
 def test_unknown_data_and_data_that_are_no_bars(litehedge, crashed):
     assert "did you mean crash" in litehedge("backtest", "--data", "crush").err
-    assert "not bars" in litehedge("backtest", "--data", "funding").err
+    for command in ("backtest", "label", "train"):
+        refused = litehedge(command, "--data", "funding")
+        assert refused.code == 2
+        assert "not bars" in refused.err
+    assert "the contract is LTCUSDT" in litehedge("backtest", "--data", "btc").err
 
 
 def test_data_without_a_model_for_its_frames_says_so_and_goes_on(litehedge, lake):

@@ -56,8 +56,8 @@ def test_price_is_golden() -> None:
     ]  # fmt: skip
     areas = named(option, "Price")["markArea"]["data"]
     assert [(a["xAxis"], b["xAxis"]) for a, b in areas] == [(MS[1], MS[4]), (MS[4], MS[5])]
-    assert named(option, "Long squeeze")["data"] == [[MS[4], 97.5, 4.02]]
-    assert named(option, "Short squeeze")["data"] == [[MS[5], 99.5, 1.53]]
+    assert named(option, "Long squeeze")["data"] == [[MS[4], 97.5, -3.94]]
+    assert named(option, "Short squeeze")["data"] == [[MS[5], 99.5, 2.05]]
     assert named(option, "Liquidated")["data"] == [[MS[3], 98.0]]
     assert named(option, "Price")["tooltip"] == {":valueFormatter": IN_USDT}
 

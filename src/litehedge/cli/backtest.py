@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 import litehedge
 from litehedge import backtest as bt
-from litehedge.cli.common import home, settings_from, stderr, write_json
+from litehedge.cli.common import check_writable, home, settings_from, stderr, write_file, write_json
 from litehedge.cli.models import Chosen, choose_model, saw
 from litehedge.cli.show import print_comparisons, print_decisions, print_run
 from litehedge.config import Settings
@@ -82,6 +82,12 @@ class Job:
         }
 
 
+MISSING: Final = {
+    "funding": "the lake has no funding rates for this time, so none was charged or paid",
+    "btc": "the lake has no Bitcoin bars of this length, so the forecast goes without",
+}
+
+
 def backtest(
     data: Annotated[str, typer.Option(help="Data set with bars; see: litehedge data list.")],
     from_: Annotated[str | None, typer.Option("--from", help="First day (UTC).")] = None,
@@ -137,6 +143,8 @@ def backtest(
     """  # noqa: E501
     if decisions not in ("changes", "all", "none"):
         raise UsageError(f"there is no --decisions {decisions}", "choose changes, all or none")
+    for target in (report, journal, Path(json) if json not in (None, "-") else None):
+        check_writable(target)
     leverages = _numbers(leverage)
     chosen = settings_from(
         settings,
@@ -186,15 +194,20 @@ def _job(
     reopens: bool, settings: Settings,
 ) -> Job:  # fmt: skip
     lake = Lake(home() / "lake")
-    dataset = lake.dataset(data)
-    if dataset.kind != "bars":
-        raise UsageError(f"{data} holds {dataset.kind}, not bars", "see: litehedge data list")
+    dataset = lake.bars(data)
+    if not settings.venue.symbol.startswith(dataset.asset) or dataset.market == "mark":
+        what = "mark prices" if dataset.market == "mark" else dataset.symbol
+        raise UsageError(
+            f"{data} holds {what}, the contract is {settings.venue.symbol}",
+            "choose bars that were traded in that coin; see: litehedge data list",
+        )
     start_ns, end_ns = check_range(
         dataset, instant_ns(from_) if from_ else None, instant_ns(to) if to else None
     )
     tiers = tier_table(settings.venue.name, settings.venue.symbol)
     levels = leverages or [settings.position.leverage]
     for level in levels:
+        bt.with_position(settings, settings.position.side, level)  # refuses what is none
         tiers.check_leverage(level, level * settings.position.wallet_usdt)
     frame_ns = dataset.interval_ns * per_frame_of(dataset.interval_ns)
     return Job(
@@ -218,7 +231,9 @@ def _progress(what: str, total: float) -> Iterator[Any]:
     """Show progress on stderr; yields a function that is told how far it is."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
                TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=stderr, transient=True) as progress:
+    with Progress(
+        *columns, console=stderr, transient=True, disable=not stderr.is_terminal
+    ) as progress:
         task = progress.add_task(what, total=total)
 
         def reach(done: float, label: str = what) -> None:
@@ -302,25 +317,45 @@ def _single(
         run.path[:, [PATH_LO, PATH_HI]] = fast.path[:, [PATH_LO, PATH_HI]]
     runs = {policy.name: run, "unhedged": unhedged}
     summaries = {name: run_summary(one, tape, settings, unhedged) for name, one in runs.items()}
+    frontier = _life_frontier(job, settings, tape)
+    rows = [
+        comparison_row(name, job.sides[0], job.leverages[0], one.outcomes, frontier)
+        for name, one in runs.items()
+    ]
     if json is not None:
-        frontier = _life_frontier(job, settings, tape)
-        rows = [
-            comparison_row(name, job.sides[0], job.leverages[0], one.outcomes, frontier)
-            for name, one in runs.items()
-        ]
         meta = job.meta(
             policy=policy.name,
             liquidated={n: [iso_utc(t) for t in one.liquidated_ns] for n, one in runs.items()},
             summaries=summaries,
-            note="episodes are lives: each ends with a liquidation or with the data",
+            notes=[
+                "episodes are lives: each ends with a liquidation or with the data",
+                *_notes(job, tape),
+            ],
         )
         write_json({"rows": rows, "meta": meta, "decisions": _told(run)}, json)
     if json != "-":
-        print_run(job.dataset.name, settings, summaries, in_sample=job.in_sample)
+        print_run(
+            job.dataset.name, settings, summaries, rows, in_sample=job.in_sample,
+            notes=_notes(job, tape), is_funded="funding" in job.lake.companions(job.dataset),
+        )  # fmt: skip
         if shown != "none":
             print_decisions(run.decisions, everything=shown == "all")
     if report is not None:
         _write_report(report, _sheet(job, settings, tape, runs=runs))
+
+
+def _notes(job: Job, tape: Tape) -> list[str]:
+    """What a reader must know about the data."""
+    known = job.lake.companions(job.dataset)
+    notes = [text for role, text in MISSING.items() if role not in known]
+    gaps = np.diff(tape.end_ns)
+    long = gaps[gaps > NS_PER_DAY] / NS_PER_DAY
+    if long.size:
+        notes.append(
+            f"the bars have {long.size} gaps of more than a day, the longest of {long.max():.0f} "
+            "days: positions are carried through, and what happened inside is one bar"
+        )
+    return notes
 
 
 def _told(run: bt.Run) -> list[dict[str, Any]]:
@@ -339,7 +374,7 @@ def _life_frontier(job: Job, settings: Settings, tape: Tape) -> Any:
         bt.walk(tape, settings, job.tiers, static(float(ratio)), reopens=job.reopens).outcomes
         for ratio in bt.STATIC_GRID
     ]
-    rates = np.array([(one["liquidated"] == 1).mean() for one in lives])
+    rates = np.array([(one["liquidations"] > 0).mean() for one in lives])
     returns = np.array([(one["equity"] / one["wallet"] - 1.0).mean() for one in lives])
     return rates, returns
 
@@ -399,8 +434,5 @@ def _sheet(job: Job, settings: Settings, tape: Tape, **parts: Any) -> TearSheet:
 
 
 def _write_report(path: Path, sheet: TearSheet) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(render(sheet), encoding="utf-8")
-    partial.replace(path)
+    write_file(path, render(sheet).encode())
     stderr.print(f"report in {path}", highlight=False)

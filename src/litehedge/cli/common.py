@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from litehedge.config import Settings
-from litehedge.errors import ConfigError, LitehedgeError
+from litehedge.errors import ConfigError, LitehedgeError, UsageError
 from litehedge.settings import load_settings
 
 console = Console()
@@ -26,13 +26,19 @@ stderr = Console(stderr=True)
 """Progress and complaints go here, so that ``--json -`` stays clean."""
 
 
-def print_table(table: Table) -> None:
+FOLDED_WIDTH = 110
+
+
+def print_table(table: Table, *, folds: bool = False) -> None:
     """Print a table at its full width: in a narrow window its lines are longer than the window.
 
-    Cut-off names and times are of no use, least of all in a pipe.
+    Cut-off names and times are of no use, least of all in a pipe. A table that `folds` has a
+    column of long text and keeps to a terminal's width.
     """
     room = Console(width=10_000)
     width = table.__rich_measure__(room, room.options).maximum
+    if folds and console.is_terminal:
+        width = min(width, max(FOLDED_WIDTH, console.width))
     Console(width=max(console.width, width)).print(table)
 
 
@@ -80,11 +86,47 @@ def write_json(value: Any, target: str) -> None:
         sys.stdout.buffer.write(payload)
         sys.stdout.buffer.flush()
     else:
-        path = Path(target)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
+        write_file(Path(target), payload)
+
+
+def write_file(path: Path, payload: bytes) -> None:
+    """Write a file whole or not at all, with the folders above it.
+
+    Raises
+    ------
+    UsageError
+        When the disk refuses.
+    """
+    check_writable(path)
+    partial = path.with_name(path.name + ".partial")
+    try:
         partial.write_bytes(payload)
         partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise _cannot_write(path, error) from None
+
+
+def check_writable(path: Path | None) -> None:
+    """Refuse a path that cannot become a file, before the work for it begins; None is fine.
+
+    Raises
+    ------
+    UsageError
+        When it is a folder, or its own folder cannot be made.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise UsageError(f"cannot write {path}: it is a folder", "give the name of a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+
+
+def _cannot_write(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"cannot write {path}: {error.strerror or error}", "give another path")
 
 
 def complain(error: LitehedgeError) -> None:

@@ -42,7 +42,7 @@ LABEL: Final = "RANDOM PATH, not a market: it shows how litehedge works, not how
 
 
 def demo(
-    seed: Annotated[int, typer.Option(help="Another seed, another path.")] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another path.")] = 7,
     minutes: Annotated[int, typer.Option(min=1, help="Simulated minutes to show.")] = 60,
     speed: Annotated[float, typer.Option(min=1, help="Simulated seconds per second.")] = 60.0,
     ui: Annotated[bool, typer.Option(help="Show the live view.")] = True,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
+from pydantic import ValidationError
 
 import litehedge
 from litehedge.cli.common import console, write_json
@@ -51,7 +53,14 @@ def replay(
 
 
 def _replay(book: Journal, number: int, header: Header, model: str | None) -> dict[str, Any]:
-    settings = Settings.model_validate(header.settings)
+    try:
+        settings = Settings.model_validate(header.settings)
+    except ValidationError as error:
+        names = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
+        raise UsageError(
+            f"run {number} was written with settings that this version does not know: {names}",
+            f"replay it with litehedge {header.litehedge}, which wrote it",
+        ) from None
     frame_ns = header.atom_ns * header.per_frame
     chosen = choose_model(model or header.model_folder or "none", frame_ns)
     require(chosen.forecaster, header.model_id)
@@ -74,7 +83,7 @@ def _replay(book: Journal, number: int, header: Header, model: str | None) -> di
                 difference = (
                     f"event {events} ({iso_utc(event.known_ns)}): the replay gives "
                     f"{type(effect).__name__}, the journal "
-                    + ("ends" if theirs is None else f"something else (event {theirs[0]})")
+                    + ("ends" if theirs is None else _where(theirs, mine))
                 )
             decisions += isinstance(effect, Decision)
             effects_seen += 1
@@ -96,6 +105,21 @@ def _replay(book: Journal, number: int, header: Header, model: str | None) -> di
         "decisions": decisions,
         "difference": difference,
     }
+
+
+def _where(theirs: tuple[int, bytes], mine: tuple[int, bytes]) -> str:
+    """Say in which field the journal's effect differs from the replayed one."""
+    if theirs[0] != mine[0]:
+        return f"has the next one at event {theirs[0]}"
+    pair = (msgspec.msgpack.decode(theirs[1]), msgspec.msgpack.decode(mine[1]))
+    path: list[str] = []
+    while isinstance(pair[0], dict) and isinstance(pair[1], dict):
+        keys = [k for k in {**pair[0], **pair[1]} if pair[0].get(k) != pair[1].get(k)]
+        if not keys:
+            break
+        path.append(keys[0])
+        pair = (pair[0].get(keys[0]), pair[1].get(keys[0]))
+    return f"has {'.'.join(path)} = {pair[0]}, the replay {pair[1]}"
 
 
 def _say(result: dict[str, Any]) -> None:

@@ -12,15 +12,20 @@ from litehedge.cli.common import console, print_table
 from litehedge.config import Settings
 from litehedge.effects import Decision
 from litehedge.hedge.band import Action
-from litehedge.report.metrics import Comparison, RunSummary
+from litehedge.report.metrics import Comparison, ComparisonRow, RunSummary
 from litehedge.report.style import percent, usdt
 from litehedge.units import iso_utc
 
 
 def print_run(
-    name: str, settings: Settings, summaries: Mapping[str, RunSummary], *, in_sample: bool
-) -> None:
-    """Print the figures of the run beside those of the position without hedge."""
+    name: str, settings: Settings, summaries: Mapping[str, RunSummary],
+    rows: Sequence[ComparisonRow], *, in_sample: bool, notes: Sequence[str],
+    is_funded: bool,
+) -> None:  # fmt: skip
+    """Print the figures of the run beside those of the position without hedge.
+
+    `rows` compare each with a smaller position; `is_funded` tells whether funding was known.
+    """
     position = settings.position
     console.print(
         f"[bold]{position.leverage:g}x {position.side}[/], {usdt(position.wallet_usdt)} wallet, "
@@ -44,8 +49,14 @@ def print_run(
     all_ = list(summaries.values())
     row("liquidated", ["\n".join(iso_utc(t) for t in s.liquidated_ns) or "never" for s in all_])
     row("positions opened", [str(s.lives) for s in all_])
-    row("profit", [f"{usdt(s.pnl_usdt, signed=True)}" for s in all_])
+    row("money put in", [usdt(s.invested_usdt) for s in all_])
+    row("profit", [usdt(s.pnl_usdt, signed=True) for s in all_])
     row("  of what was put in", [percent(s.pnl_share, signed=True) for s in all_])
+    row("mean return of a position", [percent(r["mean_return"], signed=True) for r in rows])
+    row(
+        "  of one smaller by the average hedge",
+        [percent(r["static_mean_return"], signed=True) for r in rows],
+    )
     row("largest drawdown of equity", [percent(s.life_drawdown) for s in all_])
     row("nearest to liquidation", [percent(s.nearest_liquidation) for s in all_])
     row("worst day, of the wallet", [percent(s.worst_day.share, signed=True) for s in all_])
@@ -60,8 +71,11 @@ def print_run(
         "liquidation fee": "clearance_usdt",
     }
     for label, field in costs.items():
-        row(f"  {label}", [usdt(getattr(s, field)) for s in all_])
+        is_known = label != "funding" or is_funded
+        row(f"  {label}", [usdt(getattr(s, field)) if is_known else "n/a" for s in all_])
     print_table(table)
+    for note in notes:
+        console.print(note, style="yellow", highlight=False)
 
 
 def print_decisions(decisions: Sequence[Decision], *, everything: bool) -> None:
@@ -88,17 +102,17 @@ def print_decisions(decisions: Sequence[Decision], *, everything: bool) -> None:
         )  # fmt: skip
     for d in shown:
         r = d.recommendation
-        refused = "; ".join(str(v) for v in d.verdicts)
+        refused = "; ".join(v.told() for v in d.verdicts)
         done = "refused" if d.verdicts and not d.order_id else r.action.value
         style = {"increase": "cyan", "decrease": "green", "refused": "red"}.get(done, "dim")
         table.add_row(
             iso_utc(d.time_ns), f"{d.price:.2f}", f"[{style}]{done}[/]",
             f"{percent(r.ratio, 0)} → {percent(r.target, 0)}", f"{r.size_ltc:+.3f}",
-            f"{r.benefit_bps:.1f} / {r.cost_bps:.1f}",
+            f"{_bps(r.benefit_bps)} / {_bps(r.cost_bps)}",
             f"{d.advice.leverage:.1f}x" if d.advice.leverage == d.advice.leverage else "-",
             r.reason + (f"\n[red]{refused}[/]" if refused else ""),
         )  # fmt: skip
-    print_table(table)
+    print_table(table, folds=True)
     if shown:
         advice = shown[0].advice
         console.print(
@@ -106,6 +120,10 @@ def print_decisions(decisions: Sequence[Decision], *, everything: bool) -> None:
             f"{percent(advice.tolerance, 0)} probability, without hedge",
             style="dim", highlight=False,
         )  # fmt: skip
+
+
+def _bps(x: float) -> str:
+    return f"{x + 0.0:.1f}".replace("-0.0", "0.0") if np.isfinite(x) else "n/a"
 
 
 def print_comparisons(comparisons: Sequence[Comparison], meta: Mapping[str, Any]) -> None:

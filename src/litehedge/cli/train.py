@@ -10,7 +10,15 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from litehedge.cli.common import console, home, print_table, stderr, write_json
+from litehedge.cli.common import (
+    check_writable,
+    console,
+    home,
+    print_table,
+    stderr,
+    write_file,
+    write_json,
+)
 from litehedge.errors import UsageError
 from litehedge.model.artefact import Card, Score
 from litehedge.report.catalogue import catalogue_page
@@ -41,7 +49,7 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the artefact. Default: models/NAME in home.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap intervals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap intervals.")] = 0,
     json: JsonTarget = None,
 ) -> None:
     """Fit a forecaster and save it as an artefact with a card.
@@ -58,7 +66,7 @@ def train(
     with stderr.status("reading") as status:
         card = train_logistic(
             lake,
-            [lake.dataset(one) for one in data],
+            [lake.bars(one) for one in data],
             name,
             folder,
             until_ns=instant_ns(until),
@@ -108,7 +116,9 @@ def label(
     from_: Annotated[str | None, typer.Option("--from", help="First day (UTC).")] = None,
     to: Annotated[str | None, typer.Option(help="Last moment (UTC).")] = None,
     side: Annotated[str, typer.Option(help="long, short or both.")] = "both",
-    tier: Annotated[int, typer.Option(help="2 shows only moves of 300 bps and more.")] = 1,
+    tier: Annotated[
+        int, typer.Option(min=1, max=2, help="2 shows only moves of 300 bps and more.")
+    ] = 1,
     plot: Annotated[
         Path | None, typer.Option(help="Write an HTML page with price and squeezes.")
     ] = None,
@@ -120,8 +130,9 @@ def label(
     """
     if side not in ("long", "short", "both"):
         raise UsageError(f"there is no side {side!r}", "choose long, short or both")
+    check_writable(plot)
     lake = Lake(home() / "lake")
-    dataset = lake.dataset(data)
+    dataset = lake.bars(data)
     start_ns, end_ns = check_range(
         dataset, instant_ns(from_) if from_ else None, instant_ns(to) if to else None
     )
@@ -138,7 +149,7 @@ def label(
         write_json({"spec": spec_hash(), "data": dataset.name, "squeezes": rows}, json)
     if plot is not None:
         page = catalogue_page(dataset.name, prepared.frames, squeezes, befores)
-        plot.write_text(page, encoding="utf-8")
+        write_file(plot, page.encode())
         stderr.print(f"wrote {plot}", highlight=False)
     if json != "-":
         _print_catalogue(squeezes, befores, dataset.name)
@@ -156,12 +167,16 @@ def _print_catalogue(squeezes: list[Squeeze], befores: list[dict[str, float]], n
         notes = [w for w, yes in (("proxy", q.proxy), ("cut off", not q.complete)) if yes]
         table.add_row(
             q.side, iso_utc(q.onset_ns), iso_utc(q.peak_ns)[11:], iso_utc(q.end_ns)[11:],
-            f"{q.onset_price:.2f}", f"{q.peak_price:.2f}", f"{q.severity_bps / 100:.1f}%",
-            f"{q.severity_sigma:.1f}", _share(q.retrace_60m), _share(before["move_60m"]),
+            f"{q.onset_price:.2f}", f"{q.peak_price:.2f}", f"{100 * q.move:+.1f}%",
+            _number(q.severity_sigma), _share(q.retrace_60m), _share(np.expm1(before["move_60m"])),
             "" if np.isnan(before["vol_ratio_60m"]) else f"{before['vol_ratio_60m']:.1f}x",
             ", ".join(notes),
         )  # fmt: skip
     print_table(table)
+
+
+def _number(x: float) -> str:
+    return "" if np.isnan(x) else f"{x:.1f}"
 
 
 def _share(x: float) -> str:

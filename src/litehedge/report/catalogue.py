@@ -64,9 +64,13 @@ def _row(q: Squeeze, before: Mapping[str, float]) -> Row:
     return Row(
         [
             q.side, iso_utc(q.onset_ns), iso_utc(q.peak_ns)[11:], iso_utc(q.end_ns)[11:],
-            number(q.onset_price, 2), number(q.peak_price, 2), percent(q.severity_bps / 1e4),
+            number(q.onset_price, 2), number(q.peak_price, 2), percent(q.move, signed=True),
             number(q.severity_sigma), percent(q.retrace_60m, 0),
-            percent(before["move_60m"], signed=True), f"{number(before['vol_ratio_60m'])}x",
-            number(before["funding_bps"], 2),
+            percent(float(np.expm1(before["move_60m"])), signed=True),
+            _times(before["vol_ratio_60m"]), number(before["funding_bps"], 2),
         ]
     )  # fmt: skip
+
+
+def _times(x: float) -> str:
+    return number(x) + ("x" if np.isfinite(x) else "")

@@ -80,7 +80,7 @@ def price_chart(
         SIDES, ("Long squeeze", "Short squeeze"), (DOWN, UP), strict=True
     ):
         data = [
-            [milliseconds(q.peak_ns), round(q.peak_price, 4), round(q.severity_bps / 100, 2)]
+            [milliseconds(q.peak_ns), round(q.peak_price, 4), round(100 * q.move, 2)]
             for q in squeezes
             if q.side == side
         ]

@@ -156,7 +156,7 @@ def _squeeze(call: SqueezeCall) -> Row:
             name,
             iso_utc(squeeze.onset_ns),
             f"{(squeeze.peak_ns - squeeze.onset_ns) // NS_PER_MINUTE} min",
-            percent(squeeze.severity_bps / 1e4),
+            percent(squeeze.move, signed=True),
             number(squeeze.severity_sigma),
             percent(call.ratio_at_onset),
             percent(call.ratio_at_peak),

@@ -95,6 +95,11 @@ class Verdict(msgspec.Struct, frozen=True):
     wanted_ltc: float
     allowed_ltc: float
 
+    def told(self) -> str:
+        """Return what it says to a person."""
+        sizes = f"wanted {self.wanted_ltc:.3f}, allowed {self.allowed_ltc:.3f} LTC"
+        return f"{MEANING[self.code]} ({sizes})"
+
     def __str__(self) -> str:
         return f"{self.code} wanted_ltc={self.wanted_ltc:.3f} allowed_ltc={self.allowed_ltc:.3f}"
 

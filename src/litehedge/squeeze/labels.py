@@ -104,6 +104,11 @@ class Squeeze:
     proxy: bool
     complete: bool
 
+    @property
+    def move(self) -> float:
+        """Move from onset to peak as a signed fraction of price; `severity_bps` is logarithmic."""
+        return self.peak_price / self.onset_price - 1.0
+
     def row(self) -> dict[str, object]:
         """Return the squeeze as a flat record."""
         return asdict(self)

@@ -221,6 +221,22 @@ class Lake:
         closes = self._settled(dataset, None, None, ["event_ns"])["event_ns"]
         return [(gap.start_ns, gap.end_ns) for gap in gaps_of(dataset, closes.to_numpy())]
 
+    def bars(self, name: str) -> Dataset:
+        """Return a data set of bars.
+
+        Raises
+        ------
+        DataError
+            When there is none of that name, or it holds something else.
+        """
+        dataset = self.dataset(name)
+        if dataset.kind != "bars":
+            raise DataError(
+                f"data set {name} holds {dataset.kind.replace('_', ' ')}, not bars",
+                "choose a data set of bars; see: litehedge data list",
+            )
+        return dataset
+
     def companions(self, dataset: Dataset) -> dict[str, Dataset]:
         """Return what else the lake knows of the time of a bars data set.
 
