@@ -134,7 +134,14 @@ def test_intervals_hold_the_figure_and_shrink_with_more_weeks() -> None:
 def test_what_does_not_vary_has_an_interval_of_no_width() -> None:
     interval = comparison_interval(made.outcomes_of(np.full(70, 0.02)), days(70), 4 * NS_PER_DAY)
     assert interval.mean_return == pytest.approx((0.02, 0.02))
-    assert interval.liquidation_rate == (0.0, 0.0)
+
+
+def test_what_never_happened_may_still_happen() -> None:
+    """None of 17 episodes apart: one in six is not excluded (0.05 ** (1 / 17) = 0.84)."""
+    for died, expected in ((False, (0.0, 0.1615)), (True, (0.8385, 1.0))):
+        outcomes = made.outcomes_of(np.full(70, 0.02), died=[died] * 70)
+        rate = comparison_interval(outcomes, days(70), 4 * NS_PER_DAY).liquidation_rate
+        assert rate == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize(("n", "length_days"), [(2, 1), (63, 4), (400, 30)])

@@ -172,6 +172,7 @@ def comparison_interval(
 
     Episodes overlap and markets have moods, so stretches of days are drawn (circular blocks, four
     episodes long), with all episodes that opened in them. Less than four blocks give no interval.
+    A rate of 0 or 1 is bounded as if of the episodes that do not overlap (Clopper and Pearson).
 
     Shapes: `outcomes` and `opens_ns` (when each episode opened) ``(episode,)``; `length_ns` is
     the length of an episode.
@@ -196,10 +197,15 @@ def comparison_interval(
         low, high = np.quantile(means, [(1.0 - CONFIDENCE) / 2.0, (1.0 + CONFIDENCE) / 2.0])
         return Interval(float(low), float(high))
 
-    return ComparisonInterval(
-        interval((outcomes["liquidations"] > 0).astype(np.float64)),
-        interval(episode_returns(outcomes)),
-    )
+    died = (outcomes["liquidations"] > 0).astype(np.float64)
+    rate = interval(died)
+    apart = max(1, int(days * NS_PER_DAY // length_ns))
+    unseen = 1.0 - ((1.0 - CONFIDENCE) / 2.0) ** (1.0 / apart)
+    if not died.any():
+        rate = Interval(0.0, unseen)
+    elif died.all():
+        rate = Interval(1.0 - unseen, 1.0)
+    return ComparisonInterval(rate, interval(episode_returns(outcomes)))
 
 
 # --- one run ----------------------------------------------------------------------------------
