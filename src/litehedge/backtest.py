@@ -23,7 +23,8 @@ from litehedge.engine_state import start as start_engine
 from litehedge.errors import UsageError
 from litehedge.hedge.policies import Policy, static
 from litehedge.hedge.terms import terms_of
-from litehedge.margin.account import ACCOUNT, distance, equity, new_account
+from litehedge.margin.account import ACCOUNT, equity, new_account
+from litehedge.margin.liquidation import distance
 from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
 from litehedge.ports import Journal

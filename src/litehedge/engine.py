@@ -31,7 +31,8 @@ from litehedge.engine_state import State
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Situation, recommend
 from litehedge.hedge.leverage import LeverageAdvice, advise
-from litehedge.margin.account import POSITION, distance, equity
+from litehedge.margin.account import POSITION, equity
+from litehedge.margin.liquidation import distance
 from litehedge.margin.tiers import maintenance
 from litehedge.market import events as ev
 from litehedge.market import schema as sc

@@ -11,14 +11,8 @@ from litehedge.decision import note_forced_closing, sizes
 from litehedge.effects import Alert, CancelAll, Effect, Query, StateChange
 from litehedge.engine_state import State
 from litehedge.errors import OrderProtocolError
-from litehedge.margin.account import (
-    POSITION,
-    apply_fill,
-    apply_funding,
-    equity,
-    liquidate,
-    new_account,
-)
+from litehedge.margin.account import POSITION, apply_fill, apply_funding, equity, new_account
+from litehedge.margin.liquidation import liquidate
 from litehedge.market import events as ev
 from litehedge.orders.manager import OrderEvent, advance
 from litehedge.risk.limits import new_budget, spend_cost

@@ -24,15 +24,8 @@ from litehedge.hedge.exposure import (
 )
 from litehedge.hedge.policies import policy_named
 from litehedge.hedge.terms import terms_of
-from litehedge.margin.account import (
-    HEDGE,
-    POSITION,
-    apply_fill,
-    bounds,
-    distance,
-    new_account,
-    scope_bounds,
-)
+from litehedge.margin.account import HEDGE, POSITION, apply_fill, new_account
+from litehedge.margin.liquidation import bounds, distance, scope_bounds
 from litehedge.margin.tiers import maintenance
 from strategies import log_floats, sides, signal_rows
 

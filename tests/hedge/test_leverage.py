@@ -18,7 +18,8 @@ from litehedge.hedge.leverage import (
     excursion_deviation,
     liquidation_probability,
 )
-from litehedge.margin.account import bounds, new_account
+from litehedge.margin.account import new_account
+from litehedge.margin.liquidation import bounds
 from strategies import log_floats, signal_rows
 
 Singles = NDArray[np.float32]

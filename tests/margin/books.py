@@ -7,8 +7,9 @@ import pytest
 from reference import Account, TierRow, open_account
 
 from litehedge.margin import account as kernel
+from litehedge.margin import liquidation
 from litehedge.margin.account import HEDGE, Books
-from litehedge.margin.tiers import FLOOR, RATE
+from litehedge.margin.tiers import FLOOR, RATE, maintenance, tier_index
 from strategies import Plan
 from synthetic import packaged_tiers
 
@@ -57,7 +58,7 @@ def assert_same(books: Books, account: Account, scale: float) -> None:
 def gaps(books: Books, mark: float) -> list[float]:
     """The gap of every scope that holds something."""
     return [
-        float(kernel.gap(books, scope, mark, ROWS))
+        float(liquidation.gap(books, scope, mark, ROWS))
         for scope in range(kernel.N_SCOPES)
         if any(kernel.in_scope(books, scope, leg) and books["qty"][0, leg] != 0.0 for leg in (0, 1))
     ]
@@ -77,3 +78,26 @@ def is_on_the_edge(books: Books, mark: float) -> bool:
 def copy_of(books: Books) -> Books:
     """A copy that shares nothing."""
     return np.array(books)
+
+
+def lone_distance(equity_usdt: float, qty: float, mark: float) -> float:
+    """Return the adverse move, as a fraction of `mark`, that liquidates a single leg.
+
+    The closed formula of the venue, iterated over the tiers.
+    """
+    size = abs(qty)
+    side = 1.0 if qty > 0.0 else -1.0
+    if equity_usdt <= maintenance(size * mark, ROWS):
+        return 0.0
+    price = mark
+    for _ in range(64):
+        i = tier_index(size * price, ROWS)
+        root = (equity_usdt + ROWS[i, 2] - side * size * mark) / (size * (ROWS[i, 1] - side))
+        if side > 0.0 and root <= 0.0:
+            if price == 0.0:
+                return 1.0
+            root = 0.0  # the tangent overshot: in a lower tier there may still be a price
+        if abs(root - price) <= 1e-13 * root:
+            break
+        price = root
+    return max(0.0, min(1.0, side * (1.0 - price / mark)))

@@ -5,20 +5,12 @@ from __future__ import annotations
 import math
 
 import pytest
-from books import ROWS, hedged, position_of, smallest_gap
+from books import ROWS, hedged, lone_distance, position_of, smallest_gap
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from litehedge.margin.account import (
-    HEDGE,
-    POSITION,
-    apply_fill,
-    bounds,
-    distance,
-    gap,
-    lone_distance,
-    naked_distance,
-)
+from litehedge.margin.account import HEDGE, POSITION, apply_fill
+from litehedge.margin.liquidation import bounds, distance, gap
 from litehedge.margin.tiers import RATE, tier_index
 from strategies import KINDS, Plan, log_floats, plans
 
@@ -79,28 +71,10 @@ def test_a_larger_hedge_moves_the_adverse_bound_further_away(
     assert after >= before * (1 - 1e-9)
 
 
-@given(plans(kinds=("cross", "isolated")), st.floats(-0.05, 0.05))
-def test_naked_distance_is_where_the_position_dies_once_its_hedge_is_gone(
-    plan: Plan, move: float
-) -> None:
-    books, account = hedged(plan)
-    mark = plan.entry * math.exp(move)
-    naked = naked_distance(books, mark, ROWS)
-    if plan.ratio > 0.0:
-        account.fill(HEDGE, -account.legs[HEDGE].qty, mark, 0.0, 0.0)
-    assume(smallest_gap(books, mark) > 0.0 or naked > 0.0)
-    if not account.is_alive(mark):
-        assert naked == 0.0
-        return
-    low, high = account.death_prices(mark)
-    found = 1.0 - low / mark if plan.side > 0.0 else high / mark - 1.0
-    assert naked == pytest.approx(min(1.0, found), rel=1e-4)
-
-
 @given(
     log_floats(50.0, 5e7), st.floats(0.001, 2.0), log_floats(20.0, 400.0), st.sampled_from([1, -1])
 )
-def test_a_lone_leg_agrees_with_the_scope(
+def test_a_lone_leg_dies_where_the_closed_formula_of_the_venue_says(
     notional: float, share: float, mark: float, side: int
 ) -> None:
     plan = Plan(mark, notional, side, 1.0 / share, "cross", 1.0, 0.0, 0.0)
@@ -108,6 +82,6 @@ def test_a_lone_leg_agrees_with_the_scope(
     assume(gap(books, 0, mark, ROWS) > 0.0)
     low, high = bounds(books, mark, ROWS)
     adverse = 1.0 - low / mark if side > 0 else high / mark - 1.0
-    alone = lone_distance(float(books["wallet"][0, 0]), plan.qty, mark, ROWS)
+    alone = lone_distance(float(books["wallet"][0, 0]), plan.qty, mark)
     assert alone == pytest.approx(min(1.0, adverse), rel=1e-9, abs=1e-12)
     assert books["qty"][0, POSITION] == plan.qty

@@ -13,18 +13,19 @@ from litehedge.margin.account import (
     apply_fill,
     apply_funding,
     auto_deleverage,
+    equity,
+    new_account,
+    transfer,
+    unrealised,
+)
+from litehedge.margin.liquidation import (
     bounds,
     distance,
-    equity,
     gap,
     liquidate,
     liquidate_within,
     margin_ratio,
-    naked_distance,
-    new_account,
     scope_bounds,
-    transfer,
-    unrealised,
 )
 
 close = pytest.approx
@@ -64,7 +65,7 @@ def test_a_long_whose_wallet_exceeds_its_worth_cannot_be_liquidated() -> None:
 def test_no_position_has_no_bounds() -> None:
     books = new_account(1000.0, 0.0, 0.0, 1.0)
     assert bounds(books, 100.0, ROWS) == (0.0, np.inf)
-    assert distance(books, 100.0, ROWS) == naked_distance(books, 100.0, ROWS) == 1.0
+    assert distance(books, 100.0, ROWS) == 1.0
     assert margin_ratio(books, 100.0, ROWS) == 0.0
     assert not liquidate(books, 100.0, ROWS, CLEARANCE)
 
@@ -73,7 +74,6 @@ def test_an_account_under_maintenance_dies_at_every_price() -> None:
     books = new_account(40.0, 100.0, 100.0, 10.0)
     assert bounds(books, 100.0, ROWS) == (np.inf, 0.0)
     assert distance(books, 100.0, ROWS) == 0.0
-    assert naked_distance(books, 100.0, ROWS) == 0.0
     assert margin_ratio(books, 100.0, ROWS) > 1.0
     assert liquidate_within(books, np.inf, 0.0, 100.0, 99.0, 101.0, ROWS, CLEARANCE) == 100.0
 
@@ -117,7 +117,6 @@ def test_half_a_hedge_halves_the_loss() -> None:
     low, _ = bounds(books, 100.0, ROWS)
     # Bracket 1 for both legs: 1000 - 50 (100 - p) = 0.005 * 150 p
     assert low == close((50 * 100 - 1000) / (50 - 0.75))
-    assert naked_distance(books, 100.0, ROWS) == close(1 - (100 * 100 - 1000) / (100 - 0.5) / 100)
 
 
 # --- two wallets ------------------------------------------------------------------------------

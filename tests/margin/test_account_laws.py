@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from reference import Account
 
 from litehedge.margin import account as kernel
+from litehedge.margin import liquidation
 from litehedge.margin.account import HEDGE, POSITION, Books
 from strategies import Plan, plans
 
@@ -80,7 +81,7 @@ class Life:
             self.reference.transfer(leg, 1 - leg, amount)
         elif what == "liquidate":
             paid, helped = float(account["clearance"]), float(account["insurance"])
-            happened = kernel.liquidate(self.books, self.mark, ROWS, CLEARANCE)
+            happened = liquidation.liquidate(self.books, self.mark, ROWS, CLEARANCE)
             assert happened == self.reference.liquidate(self.mark, CLEARANCE)
             self.expected -= float(account["clearance"]) - paid
             self.expected += float(account["insurance"]) - helped
@@ -114,11 +115,11 @@ def test_equity_is_conserved_and_the_kernel_equals_the_reference_at_every_step(
 
 def _assert_same_readings(books: Books, reference: Account, mark: float, scale: float) -> None:
     for scope, pot in enumerate(reference.pots):
-        mine = kernel.gap(books, scope, mark, ROWS)
+        mine = liquidation.gap(books, scope, mark, ROWS)
         assert mine == pytest.approx(reference.gap(pot, mark), rel=1e-9, abs=1e-9 * scale)
     ratio = reference.margin_ratio(mark)
     if ratio < 1e3:  # beyond, equity is a rounding error of large numbers
-        assert kernel.margin_ratio(books, mark, ROWS) == pytest.approx(ratio, rel=1e-5)
+        assert liquidation.margin_ratio(books, mark, ROWS) == pytest.approx(ratio, rel=1e-5)
 
 
 def _assert_cash_adds_up(books: Books, plan: Plan, scale: float) -> None:
@@ -141,10 +142,10 @@ def test_a_liquidation_leaves_every_scope_flat_or_compliant(plan: Plan, move: fl
     assume(not is_on_the_edge(books, mark))
     before = np.abs(books["qty"][0]).copy()
     was_under = smallest_gap(books, mark) <= 0.0
-    happened = kernel.liquidate(books, mark, ROWS, CLEARANCE)
+    happened = liquidation.liquidate(books, mark, ROWS, CLEARANCE)
     assert happened == was_under
     assert smallest_gap(books, mark) > 0.0
-    assert not kernel.liquidate(books, mark, ROWS, CLEARANCE)
+    assert not liquidation.liquidate(books, mark, ROWS, CLEARANCE)
     assert np.all(np.abs(books["qty"][0]) <= before)
     if not books["qty"][0].any():
         assert np.all(books["wallet"][0] >= -1e-12 * plan.notional)
@@ -156,7 +157,7 @@ def test_touching_the_bound_always_closes_something(plan: Plan, beyond: float) -
     """A position that is told to die must not slip through by a rounding error."""
     books, _ = hedged(plan)
     assume(smallest_gap(books, plan.entry) > 0.0 and not is_on_the_edge(books, plan.entry))
-    low, high = kernel.bounds(books, plan.entry, ROWS)
+    low, high = liquidation.bounds(books, plan.entry, ROWS)
     assert low < plan.entry < high
     for bound, toward in ((low, 1.0 - beyond), (high, 1.0 + beyond)):
         if not 0.0 < bound < np.inf:
@@ -164,7 +165,7 @@ def test_touching_the_bound_always_closes_something(plan: Plan, beyond: float) -
         dying = copy_of(books)
         reached = bound * toward
         bar = (min(plan.entry, reached), max(plan.entry, reached))
-        price = kernel.liquidate_within(dying, low, high, plan.entry, *bar, ROWS, CLEARANCE)
+        price = liquidation.liquidate_within(dying, low, high, plan.entry, *bar, ROWS, CLEARANCE)
         assert price == bound
         assert np.abs(dying["qty"][0]).sum() < np.abs(books["qty"][0]).sum()
         assert dying["liquidations"][0] >= 1
@@ -175,11 +176,11 @@ def test_touching_the_bound_always_closes_something(plan: Plan, beyond: float) -
 def test_inside_the_bounds_nothing_happens(plan: Plan, share: float) -> None:
     books, _ = hedged(plan)
     assume(smallest_gap(books, plan.entry) > 0.0 and not is_on_the_edge(books, plan.entry))
-    low, high = kernel.bounds(books, plan.entry, ROWS)
+    low, high = liquidation.bounds(books, plan.entry, ROWS)
     reach = min(high, 10 * plan.entry)
     bar = (plan.entry + share * (low - plan.entry), plan.entry + share * (reach - plan.entry))
     before = copy_of(books)
-    price = kernel.liquidate_within(books, low, high, plan.entry, *bar, ROWS, CLEARANCE)
+    price = liquidation.liquidate_within(books, low, high, plan.entry, *bar, ROWS, CLEARANCE)
     assert np.isnan(price)
     assert books.tobytes() == before.tobytes()
     for mark in bar:
@@ -192,7 +193,7 @@ def test_an_isolated_leg_loses_at_most_its_margin(plan: Plan, move: float) -> No
     books, _ = hedged(plan)
     outside = books["wallet"][0].copy()
     set_aside = books["isolated"][0].copy()
-    kernel.liquidate(books, plan.entry * math.exp(move), ROWS, CLEARANCE)
+    liquidation.liquidate(books, plan.entry * math.exp(move), ROWS, CLEARANCE)
     assert np.all(books["wallet"][0] >= outside)
     lost = set_aside.sum() - books["isolated"][0].sum() - (books["wallet"][0] - outside).sum()
     assert lost <= set_aside.sum() * (1 + 1e-12)
@@ -205,10 +206,10 @@ def test_one_venue_never_pays_for_the_other(plan: Plan, move: float) -> None:
     mark = plan.entry * math.exp(move)
     assume(not is_on_the_edge(books, mark))
     dies = [
-        books["qty"][0, leg] != 0.0 and kernel.gap(books, leg, mark, ROWS) <= 0.0
+        books["qty"][0, leg] != 0.0 and liquidation.gap(books, leg, mark, ROWS) <= 0.0
         for leg in (POSITION, HEDGE)
     ]
-    kernel.liquidate(books, mark, ROWS, CLEARANCE)
+    liquidation.liquidate(books, mark, ROWS, CLEARANCE)
     for leg in (POSITION, HEDGE):
         if not dies[leg]:
             assert books["wallet"][0, leg] == before[leg]
@@ -219,5 +220,5 @@ def test_gaps_through_every_floor_end() -> None:
     rng = np.random.default_rng(5)
     for mark in np.round(rng.uniform(20.0, 200.0, 4000), 2).tolist():
         books = kernel.new_account(1.0, 30_000.0 / mark, mark, 20.0)
-        assert kernel.liquidate(books, mark, ROWS, CLEARANCE)
+        assert liquidation.liquidate(books, mark, ROWS, CLEARANCE)
         assert books["qty"][0, POSITION] == 0.0

@@ -23,7 +23,7 @@ from litehedge.engine_state import State, start
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Action
 from litehedge.hedge.policies import policy_named
-from litehedge.margin.account import distance
+from litehedge.margin.liquidation import distance
 from litehedge.market import events as ev
 from litehedge.report.style import percent, usdt
 from litehedge.runner import run

@@ -29,16 +29,8 @@ from litehedge.decision import (
 from litehedge.hedge.policies import decide
 from litehedge.hedge.terms import Terms
 from litehedge.jit import kernel, parallel_kernel
-from litehedge.margin.account import (
-    POSITION,
-    Books,
-    apply_fill,
-    apply_funding,
-    bounds,
-    equity,
-    equity_line,
-    liquidate_within,
-)
+from litehedge.margin.account import POSITION, Books, apply_fill, apply_funding, equity, equity_line
+from litehedge.margin.liquidation import bounds, liquidate_within
 from litehedge.risk.limits import N_GUARDS, spend_cost, spend_order
 from litehedge.sim.execution import execute, observe_bars
 

@@ -16,15 +16,8 @@ from litehedge.config import Settings
 from litehedge.decision import note_forced_closing, sizes
 from litehedge.hedge.policies import static
 from litehedge.hedge.terms import terms_of
-from litehedge.margin.account import (
-    POSITION,
-    apply_fill,
-    apply_funding,
-    bounds,
-    equity,
-    liquidate_within,
-    new_account,
-)
+from litehedge.margin.account import POSITION, apply_fill, apply_funding, equity, new_account
+from litehedge.margin.liquidation import bounds, liquidate_within
 from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
 from litehedge.orders.manager import Order
