@@ -205,11 +205,35 @@ def test_quotes_drive_the_account_once_there_are_any() -> None:
     here.submit(order(-20.0, 99.0), T0)
     [fill] = here.on_market(ev.Book(now, now, 99.5, 100.5, 1e6, 1e6))
     assert isinstance(fill, ev.OrderFilled)
-    assert fill.price == 99.5
-    assert fill.slippage_usdt == pytest.approx(20 * 0.5)
+    taken = 20.0 * 99.5 / 1e6  # of the depth within 1 %
+    assert fill.price == pytest.approx(99.5 * np.exp(-0.002 * taken - 0.002 * taken**2), rel=1e-12)
+    assert fill.slippage_usdt == pytest.approx(20 * (100.0 - fill.price))
     assert here.on_market(ev.Trade(now, now, 50.0, 1.0, True)) == []
     [dead] = here.on_market(ev.Book(now, now, 49.0, 51.0, 1e6, 1e6))
     assert isinstance(dead, ev.Liquidated)
+
+
+def test_a_large_order_walks_the_book_to_its_limit_and_is_felt() -> None:
+    felt: list[float] = []
+    here = SimVenue(Settings(), packaged_tiers(), Opening(T0, reopens=False), MINUTE, felt.append)
+    here.on_market(ev.Trade(T0, T0, 100.0, 1.0, True))
+    now = T0 + NS_PER_SECOND
+    here.submit(order(-20.0, 99.0), T0)
+    fill, rest = here.on_market(ev.Book(now, now, 100.0, 100.1, 1e3, 1e3))
+    assert isinstance(fill, ev.OrderFilled)
+    assert isinstance(rest, ev.OrderExpired)
+    assert -11.0 < fill.qty_ltc < -9.0
+    assert 99.0 < fill.price < 100.0
+    assert felt == [fill.qty_ltc * fill.price]
+
+
+def test_the_mark_liquidates_where_there_is_one() -> None:
+    here = venue()
+    here.on_market(ev.Trade(T0, T0, 100.0, 1.0, True))
+    now = T0 + NS_PER_SECOND
+    assert here.on_market(ev.Mark(now, now, 100.0)) == []
+    assert here.on_market(ev.Book(now, now, 49.0, 51.0, 1e6, 1e6)) == []  # a wick of last price
+    assert isinstance(here.on_market(ev.Mark(now, now, 50.0))[0], ev.Liquidated)
 
 
 # --- the plan ---------------------------------------------------------------------------------

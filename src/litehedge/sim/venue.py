@@ -1,12 +1,14 @@
 """The simulated venue: fills, fees, funding and liquidation, over bars or over quotes.
 
 The same class serves backtest and paper. Over bars an order executes at the open of the bar in
-which it arrives; over quotes at the first quote after it arrived. The venue keeps the true
-account; the engine sees it only through events.
+which it arrives; over quotes it walks the book of the first quote after it arrived. Liquidation
+looks at the mark price where there is one, else at quotes, else at the range of bars. The venue
+keeps the true account; the engine sees it only through events.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +25,7 @@ from litehedge.market import events as ev
 from litehedge.orders.manager import Order
 from litehedge.risk.limits import whole_lots
 from litehedge.sim.execution import execute, liquidity_decays, new_liquidity, observe_bars
+from litehedge.sim.market.book import consumption, walked
 from litehedge.units import LONG, NS_PER_DAY, NS_PER_MINUTE, NS_PER_MS, SHORT
 
 
@@ -74,7 +77,14 @@ def open_account(settings: Settings, entry_usdt: float, free_ratio: float) -> ev
 class SimVenue:
     """A venue that lives on the market events it is shown."""
 
-    def __init__(self, settings: Settings, tiers: TierTable, opening: Opening, bar_ns: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tiers: TierTable,
+        opening: Opening,
+        bar_ns: int,
+        trade: Callable[[float], None] = lambda usdt: None,
+    ) -> None:
         self._settings = settings
         self._tiers = tiers
         self._opening = opening
@@ -89,7 +99,10 @@ class SimVenue:
         self._terms = terms_of(settings, static(0.0), tiers, 0.0)  # costs and contract; no policy
         self._bounds = (0.0, float("inf"))
         self._price = float("nan")
+        self._depth = (float("inf"), float("inf"))  # USDT within 1 %, of bids and asks
+        self._trade = trade
         self._has_book = False
+        self._has_mark = False
         self._pending: list[tuple[int, Order]] = []  # arrival time, order
         self._ended: dict[str, ev.AccountEvent] = {}  # last word on each order, for queries
 
@@ -137,11 +150,17 @@ class SimVenue:
         kind = type(event)
         if kind is ev.Book:
             self._has_book = True
+            self._depth = (event.bid_depth_usdt, event.ask_depth_usdt)  # type: ignore[union-attr]
             return self._on_quote(event.known_ns, event.bid, event.ask)  # type: ignore[union-attr]
         if kind is ev.Trade:
             return self._on_trade(event)  # type: ignore[arg-type]
         if kind is ev.Bar:
-            return self._on_bar(event) if event.asset == "LTC" else []  # type: ignore[arg-type,union-attr]
+            # Quotes, where there are some, drive the account instead.
+            is_ours = event.asset == "LTC" and not self._has_book  # type: ignore[union-attr]
+            return self._on_bar(event) if is_ours else []  # type: ignore[arg-type]
+        if kind is ev.Mark:
+            self._has_mark = True
+            return self._on_mark(event.known_ns, event.price)  # type: ignore[union-attr]
         if kind is ev.Funding and self.is_open:
             apply_funding(self.books, self._price, event.rate)  # type: ignore[union-attr]
             self._set_bounds(self._price)
@@ -180,10 +199,15 @@ class SimVenue:
         if self._pending:
             for _, order in self._arrived(now_ns):
                 said += self._fill_at_quote(order, now_ns, bid, ask)
-        low, high = self._bounds
-        if middle <= low or middle >= high:
-            said += self._watch_margin(middle, middle, middle, now_ns)
+        if not self._has_mark:
+            said += self._on_mark(now_ns, middle)
         return said
+
+    def _on_mark(self, now_ns: int, mark: float) -> list[ev.AccountEvent]:
+        low, high = self._bounds
+        if not self.is_open or low < mark < high:
+            return []
+        return self._watch_margin(mark, mark, mark, now_ns)
 
     # --- pieces -------------------------------------------------------------------------------
 
@@ -219,14 +243,23 @@ class SimVenue:
     def _fill_at_quote(
         self, order: Order, now_ns: int, bid: float, ask: float
     ) -> list[ev.AccountEvent]:
-        """Fill whole at the touch; depth is the business of the market simulator."""
+        """Walk the book from the touch, no further than the limit; the rest is gone (IOC)."""
         qty = float(order.qty_ltc)
-        price = ask if qty > 0.0 else bid
-        if (price - float(order.limit_usdt)) * qty > 0.0:
-            qty = 0.0
+        touch, depth = (ask, self._depth[1]) if qty > 0.0 else (bid, self._depth[0])
+        reach = abs(float(np.log(float(order.limit_usdt) / touch)))
+        if (touch - float(order.limit_usdt)) * qty > 0.0:
+            reach = 0.0
+        most = consumption(reach) * depth / touch
+        if abs(qty) > most:
+            qty = float(np.copysign(whole_lots(most, float(self._terms["lot"][0])), qty))
+        taken = abs(qty) * touch / depth
+        price = touch * float(np.exp(np.copysign(walked(taken), qty)))
         fee = abs(qty) * price * float(self._terms["taker_fee"][0])
-        slippage = abs(qty) * 0.5 * (ask - bid)
-        return self._book(order, now_ns, qty, price, fee, slippage, 0.5 * (bid + ask))
+        middle = 0.5 * (bid + ask)
+        slippage = abs(qty) * abs(price - middle)
+        if qty != 0.0:
+            self._trade(qty * price)
+        return self._book(order, now_ns, qty, price, fee, slippage, middle)
 
     def _book(
         self, order: Order, when_ns: int, qty: float, price: float, fee: float, slippage: float,

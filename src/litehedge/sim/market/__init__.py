@@ -1,0 +1,1 @@
+"""A simulated LTC perpetual market: squeezes emerge where leverage meets a thin book."""

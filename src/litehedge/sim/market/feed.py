@@ -1,0 +1,98 @@
+"""The record of a world as the events that a venue's feeds would have sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from litehedge.market import events as ev
+from litehedge.sim.market.second import FUNDING_S
+from litehedge.sim.market.state import World
+from litehedge.sim.market.step import NO_SHOCKS, run_world
+from litehedge.units import NS_PER_SECOND
+
+OPEN_INTEREST_S: Final = 300
+"""Venues publish open interest every five minutes."""
+
+
+def events_of(atoms: NDArray[np.void], begin_s: int, atom_s: int) -> Iterator[ev.MarketEvent]:
+    """Yield the events of consecutive atoms, in order.
+
+    Within an atom: the book, forced orders, the mark, Bitcoin's bar, LTC's bar; then funding and
+    open interest when they are due. All are known when the atom ends.
+
+    Parameters
+    ----------
+    begin_s
+        When the first atom begins, in seconds since 1970.
+    """
+    interval_ns = atom_s * NS_PER_SECOND
+    btc_before = float(atoms["btc"][0]) if atoms.size else 0.0
+    for i in range(atoms.size):
+        row = atoms[i]
+        end_s = begin_s + (i + 1) * atom_s
+        yield from _atom_events(row, end_s * NS_PER_SECOND, interval_ns, btc_before)
+        btc_before = float(row["btc"])
+        now_ns = end_s * NS_PER_SECOND
+        if end_s % FUNDING_S == 0:
+            yield ev.Funding(now_ns, now_ns, float(row["funding_rate"]))
+        if end_s % OPEN_INTEREST_S == 0:
+            yield ev.OpenInterest(now_ns, now_ns, float(row["open_interest_ltc"]))
+
+
+def _atom_events(
+    row: Any, now_ns: int, interval_ns: int, btc_before: float
+) -> Iterator[ev.MarketEvent]:
+    yield ev.Book(
+        now_ns, now_ns, float(row["bid"]), float(row["ask"]), float(row["bid_depth_usdt"]),
+        float(row["ask_depth_usdt"]),
+    )  # fmt: skip
+    if row["liquidated_long_usdt"] > 0.0:
+        yield ev.Liquidation(now_ns, now_ns, "long", float(row["liquidated_long_usdt"]))
+    if row["liquidated_short_usdt"] > 0.0:
+        yield ev.Liquidation(now_ns, now_ns, "short", float(row["liquidated_short_usdt"]))
+    yield ev.Mark(now_ns, now_ns, float(row["mark"]))
+    btc = float(row["btc"])
+    yield ev.Bar(
+        now_ns, now_ns, "BTC", interval_ns, btc_before, max(btc, btc_before),
+        min(btc, btc_before), btc, 0.0,
+    )  # fmt: skip
+    close = float(row["close"])
+    yield ev.Bar(
+        now_ns, now_ns, "LTC", interval_ns, float(row["open"]), float(row["high"]),
+        float(row["low"]), close, float(row["buy_usdt"] + row["sell_usdt"]) / close,
+    )  # fmt: skip
+
+
+class LiveMarket:
+    """A world that runs while somebody trades in it.
+
+    Parameters
+    ----------
+    world
+        Taken over; it begins at a whole atom.
+    """
+
+    def __init__(self, world: World, atom_s: int = 5, shocks: NDArray[np.void] = NO_SHOCKS) -> None:
+        self.world = world
+        self.atom_s = atom_s
+        self._shocks = shocks
+        self._own_usdt = np.zeros(atom_s)
+
+    def trade(self, usdt: float) -> None:
+        """Let an order of ours eat the book in the next second; positive buys."""
+        self._own_usdt[0] += usdt
+
+    def events(self, atoms: int) -> Iterator[ev.MarketEvent]:
+        """Yield the events of so many atoms, each made when it is asked for."""
+        for _ in range(atoms):
+            begin_s = self.world.second
+            record = run_world(
+                self.world, self.atom_s, atom_s=self.atom_s, shocks=self._shocks,
+                own_usdt=self._own_usdt,
+            )  # fmt: skip
+            self._own_usdt[:] = 0.0
+            yield from events_of(record, begin_s, self.atom_s)

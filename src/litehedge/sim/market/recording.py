@@ -1,0 +1,49 @@
+"""What a world tells of each atom (a few seconds), before it becomes events."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+ATOM: Final = np.dtype(
+    [
+        # the perpetual, in USDT per LTC
+        ("open", np.float64),
+        ("high", np.float64),
+        ("low", np.float64),
+        ("close", np.float64),
+        ("buy_usdt", np.float64),  # volume of takers that buy
+        ("sell_usdt", np.float64),
+        ("bid", np.float64),
+        ("ask", np.float64),
+        ("bid_depth_usdt", np.float64),  # within 1 % of mid
+        ("ask_depth_usdt", np.float64),
+        # other prices
+        ("spot", np.float64),
+        ("index", np.float64),
+        ("mark", np.float64),
+        ("btc", np.float64),
+        # forced orders: complete, and as a feed of the largest order a second tells them
+        ("liquidated_long_usdt", np.float64),
+        ("liquidated_short_usdt", np.float64),
+        ("reported_long_usdt", np.float64),
+        ("reported_short_usdt", np.float64),
+        ("stops_usdt", np.float64),
+        ("deleveraged_usdt", np.float64),
+        # the crowd
+        ("open_interest_ltc", np.float64),
+        ("long_short_ratio", np.float64),
+        ("funding_rate", np.float64),  # of 8 hours, as it would be settled now
+        ("whales_in_usdt", np.float64),  # transfers to exchanges, as they become known
+        ("whales_out_usdt", np.float64),
+        ("sentiment", np.float64),
+        ("outage", np.float64),  # share of the atom's seconds
+        # hidden: nobody in the world can see these
+        ("hidden_regime", np.float64),
+        ("hidden_long_usdt", np.float64),  # longs that die within 3 %
+        ("hidden_short_usdt", np.float64),
+        ("hidden_whales_usdt", np.float64),  # what whales still want to trade, signed
+    ]
+)
+"""Volumes are sums over the atom, everything else is as it is at the atom's end."""
