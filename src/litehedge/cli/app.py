@@ -14,6 +14,7 @@ from litehedge.cli.common import complain
 from litehedge.cli.demo import demo
 from litehedge.cli.replay import replay
 from litehedge.cli.settings import export_schema
+from litehedge.cli.simulate import simulate
 from litehedge.cli.train import label, train
 from litehedge.errors import LitehedgeError
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.add_typer(data.app, name="data")
+app.command()(simulate)
 app.command()(label)
 app.command()(train)
 app.command()(backtest)

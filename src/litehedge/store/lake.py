@@ -43,6 +43,9 @@ from litehedge.units import NS_PER_SECOND, iso_utc
 
 __all__ = ["Dataset", "Lake", "Part", "Source", "check_name"]
 
+SIMULATED: Final = "simulated-"
+"""Begin of the venue of data sets that a world made."""
+
 _INCOMING: Final = ".incoming-"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ +()-]{0,99}")
 _READ_TRIES: Final = 5
@@ -255,6 +258,7 @@ class Lake:
                 "name a data set of bars",
             )
         near = [other for other in self.datasets() if _overlap_ns(dataset, other) > 0]
+        near = [other for other in near if _world(other) == _world(dataset)]
         own = [other for other in near if other.asset == dataset.asset]
         bars = [other for other in near if other.kind == "bars" and other.name != dataset.name]
         bars = [other for other in bars if other.interval_ns == dataset.interval_ns]
@@ -394,6 +398,11 @@ def check_name(name: str) -> str:
             "use letters, digits and . _ - (at most 100, the first a letter or digit): --name NAME",
         )
     return name
+
+
+def _world(dataset: Dataset) -> str:
+    """Name the market a data set is of: the real one, or one that was simulated."""
+    return dataset.venue if dataset.venue.startswith(SIMULATED) else ""
 
 
 def _overlap_ns(one: Dataset, other: Dataset) -> int:

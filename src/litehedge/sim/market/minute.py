@@ -26,6 +26,7 @@ _LEVERAGES: Final = np.array(LEVERAGES)
 N_REGIMES: Final = 5
 PER_DAY: Final = 60.0 / 86_400.0
 FRIDAY_NIGHT: Final = 5 * 1440
+USUAL_IMBALANCE: Final = 0.09  # longs outnumber shorts
 LARGEST_TRANSFER: Final = 4e7
 
 
@@ -204,10 +205,11 @@ def end_minute(p: Any, s: Any, mass: Floats, scale: Floats, total: Floats, shock
     """Let the imbalance of the crowd move the premium; write lazy scales out before they vanish."""
     longs = total[LONGS].sum()
     shorts = total[SHORTS].sum()
-    target = p.premium_imbalance * (longs - shorts) / (longs + shorts + 1.0)
-    target += 1e-4 * math.tanh(s.momentum_day / 0.05)
+    imbalance = (longs - shorts) / (longs + shorts + 1.0) - USUAL_IMBALANCE
+    target = p.premium_imbalance * imbalance + 1e-4 * math.tanh(s.momentum_day / 0.05)
     memory = 60.0 / p.premium_s
-    s.premium += (target - s.premium) * memory + p.premium_sd * math.sqrt(2.0 * memory) * shock
+    s.lean += (target - s.lean) * memory + p.premium_sd * math.sqrt(2.0 * memory) * shock
+    s.premium = p.premium_base + s.lean * (1.0 if s.lean > 0.0 else p.discount_share)
     s.sentiment_seen += (
         0.5 * s.sentiment + 0.5 * math.tanh(s.momentum_day / 0.05) - s.sentiment_seen
     ) / 90.0

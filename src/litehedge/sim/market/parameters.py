@@ -30,11 +30,11 @@ class Parameters(BaseModel):
 
     # --- efficient prices ---
     price_usdt: float = Field(85.0, ge=1, le=10_000, description="price of LTC at the start")
-    btc_vol: float = Field(0.39, ge=0.05, le=2, description="annual volatility of Bitcoin")
-    own_vol: float = Field(0.33, ge=0.05, le=2, description="annual volatility of LTC's own part")
-    beta: float = Field(1.0, ge=0, le=3, description="move of LTC per move of Bitcoin")
+    btc_vol: float = Field(0.42, ge=0.05, le=2, description="annual volatility of Bitcoin")
+    own_vol: float = Field(0.29, ge=0.05, le=2, description="annual volatility of LTC's own part")
+    beta: float = Field(0.95, ge=0, le=3, description="move of LTC per move of Bitcoin")
     arch_fast: float = Field(
-        0.10, ge=0, le=0.4, description="share of variance fed back from squared returns, 8 min"
+        0.08, ge=0, le=0.4, description="share of variance fed back from squared returns, 8 min"
     )
     arch_slow: float = Field(
         0.16, ge=0, le=0.4, description="share of variance fed back from squared returns, 2.5 h"
@@ -62,12 +62,12 @@ class Parameters(BaseModel):
         0.05, ge=-0.4, le=0.4, description="surplus probability that a jump is a fall"
     )
     overshoot_down: float = Field(
-        0.15, ge=0, le=2, description="share of a falling jump that comes back"
+        0.45, ge=0, le=2, description="share of a falling jump that comes back"
     )
     overshoot_up: float = Field(
         0.10, ge=0, le=2, description="share of a rising jump that comes back"
     )
-    noise_sd: float = Field(0.0009, ge=0, le=0.01, description="sd of the transient price error")
+    noise_sd: float = Field(0.0007, ge=0, le=0.01, description="sd of the transient price error")
     noise_s: float = Field(420.0, ge=10, le=86_400, description="time in which it fades, s")
     reversion_s: float = Field(
         4.7e7, ge=1e6, le=1e10, description="pull of the price to its level of years, s"
@@ -154,10 +154,22 @@ class Parameters(BaseModel):
     sentiment_drift: float = Field(
         0.004, ge=0, le=0.1, description="drift a day per unit of sentiment that leads"
     )
-    premium_imbalance: float = Field(
-        1.5e-3, ge=0, le=0.05, description="premium at complete imbalance of the crowd"
+    premium_base: float = Field(
+        -4.6e-4,
+        ge=-0.01,
+        le=0.01,
+        description="premium of a balanced crowd; perpetuals trade low",
     )
-    premium_sd: float = Field(4.5e-4, ge=0, le=0.01, description="sd of the premium's own motion")
+    discount_share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="how far discounts go relative to premiums; arbitrage",
+    )
+    premium_imbalance: float = Field(
+        3.5e-3, ge=0, le=0.05, description="premium at complete imbalance of the crowd"
+    )
+    premium_sd: float = Field(2.5e-4, ge=0, le=0.01, description="sd of the premium's own motion")
     premium_s: float = Field(120_000.0, ge=600, le=1e7, description="memory of the premium, s")
     regime_days: float = Field(21.0, ge=0.5, le=1e6, description="mean length of a regime, days")
 

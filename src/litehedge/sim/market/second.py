@@ -32,7 +32,7 @@ from litehedge.sim.market.state import LONGS, N_WHALES, SECONDS_PER_YEAR, Floats
 FUNDING_S: Final = 28_800
 MOST_SQUARED: Final = 4e3  # of a standardised return, in the feedback
 MOST_RETURN: Final = 0.004  # that counts as volatility in one second
-DIGESTED: Final = 0.045  # share of news that is digested each second
+DIGESTED: Final = 0.02  # share of news that is digested each second
 MOST_LASTING: Final = 0.003
 
 (

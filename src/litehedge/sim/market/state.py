@@ -52,7 +52,8 @@ STATE: Final = np.dtype(
         ("noise", np.float64),  # transient price error, overshoot of news included
         # premium and funding
         ("basis", np.float64),  # perpetual over spot, 30-second mean
-        ("premium", np.float64),  # what the imbalance of the crowd makes of it
+        ("lean", np.float64),  # where the crowd's imbalance pulls it
+        ("premium", np.float64),  # of the perpetual over spot, without passing trades
         ("premium_8h", np.float64),
         ("funding", np.float64),  # last settled rate
         # volatility
@@ -192,6 +193,7 @@ def _begin(
     s.index = log_price
     s.price_15m = log_price
     s.btc = math.log(BTC_USDT)
+    s.premium = p.premium_base
     for side in range(2):
         s.depth[side] = p.depth_usdt
     s.arch_btc_fast = 1.0

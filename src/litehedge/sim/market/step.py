@@ -83,7 +83,8 @@ def _end_atom(
     # Most volume is between people without leverage or intent: it follows what price does.
     span = math.log(row.high / row.low) / (usual * math.sqrt(seconds))
     volume = p.daily_volume_usdt / 86_400.0 * seconds * s.season**1.2
-    volume *= (0.35 + 0.28 * span + 0.12 * stress) * math.exp(0.35 * a - 0.06)
+    volume *= 0.30 + 0.22 * span + 0.05 * span * span + 0.08 * stress
+    volume *= math.exp(0.35 * a - 0.06)
     moved = math.log(price / row.open) / (usual * math.sqrt(seconds) * max(0.4, stress))
     buyers = 0.5 + 0.33 * math.tanh(0.55 * moved + 0.55 * b)
     row.buy_usdt += volume * buyers

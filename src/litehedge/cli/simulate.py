@@ -1,0 +1,245 @@
+"""``litehedge simulate``: make a market, put it into the lake or a folder, or measure it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import numpy as np
+import polars as pl
+import typer
+from numpy.typing import NDArray
+from rich.progress import track
+from rich.table import Table
+
+from litehedge.cli.common import console, home, print_table, stderr, write_json
+from litehedge.errors import DataError, UsageError
+from litehedge.feeds.archive import Kind, Series
+from litehedge.report.real_minutes import minutes_of
+from litehedge.sim.facts import Row, compare, facts
+from litehedge.sim.market.feed import OPEN_INTEREST_S
+from litehedge.sim.market.parameters import Parameters
+from litehedge.sim.market.second import FUNDING_S
+from litehedge.sim.market.step import run_world
+from litehedge.sim.scenario import compose, load_scenario, scenario_names, shocks_array
+from litehedge.sim.study import DAY_S, facts_of_world, warmed_world
+from litehedge.store.lake import Lake, check_name
+from litehedge.units import NS_PER_SECOND, duration_ns, instant_ns
+
+BEGIN: Final = "2026-01-05"  # a Monday
+REAL: Final = "ltc_perp_5m"
+
+
+def simulate(
+    days: Annotated[int, typer.Option(min=1, help="Days of market.")] = 30,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another market.")] = 1,
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(help="Scenario by name or TOML file; give it again to combine several."),
+    ] = None,
+    bars: Annotated[str, typer.Option(help="Length of bars: 5s to 1min.")] = "1min",
+    name: Annotated[str, typer.Option(help="Begin of the names of the data sets.")] = "sim",
+    out: Annotated[
+        Path | None, typer.Option(help="Write Parquet files here, a month each, hidden state too.")
+    ] = None,
+    replace: Annotated[bool, typer.Option(help="Replace data sets of that name.")] = False,
+    show_facts: Annotated[
+        bool, typer.Option("--facts", help="Measure stylised facts beside the real ones; no data.")
+    ] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="With --facts: so many seeds.")] = 5,
+    scenarios: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
+    json: Annotated[
+        str | None,
+        typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is the terminal."),
+    ] = None,
+) -> None:
+    """Simulate a Litecoin market in which squeezes emerge from leverage that meets a thin book.
+
+    The data sets can be labelled, trained on and backtested like real ones:
+
+    litehedge simulate --days 90 --seed 7 --name sim7, then: litehedge label --data sim7_ltc
+
+    Stylised facts of three years of five seeds beside those of real Litecoin:
+
+    litehedge simulate --facts --days 1095 --seeds 5
+    """
+    if scenarios:
+        _list(json)
+        return
+    parameters, planned = compose([load_scenario(one) for one in scenario or []])
+    begin_s = instant_ns(BEGIN) // NS_PER_SECOND
+    if show_facts:
+        if planned:
+            raise UsageError("facts are of a market left alone", "leave out --scenario")
+        _facts(parameters, seed, seeds, days, begin_s, json)
+        return
+    atom_s = duration_ns(bars) // NS_PER_SECOND
+    if not 5 <= atom_s <= 60 or 60 % atom_s:
+        raise UsageError(
+            f"bars of {bars} do not make up a minute", "choose 5s, 10s, 15s, 30s, 1min"
+        )
+    check_name(name)
+    shocks = shocks_array(planned, begin_s)
+    with stderr.status("five days to warm up …"):
+        world = warmed_world(parameters, seed, begin_s)
+    months = []
+    steps = [min(30, days - done) for done in range(0, days, 30)]
+    for i, step in enumerate(track(steps, f"{days} days", console=stderr, transient=True)):
+        record = run_world(world, step * DAY_S, atom_s=atom_s, shocks=shocks)
+        if out is None:
+            months.append(record)
+        else:
+            _write_month(out, name, i, record, begin_s + i * 30 * DAY_S, atom_s)
+    told: dict[str, Any] = {"seed": seed, "days": days, "begin": BEGIN, "bars_s": atom_s}
+    if out is None:
+        record = np.concatenate(months)
+        told["data"] = _store(record, begin_s, atom_s, name, seed, replace=replace)
+    else:
+        told["folder"] = str(out)
+    if json is not None:
+        write_json(told, json)
+    if json != "-":
+        where = ", ".join(told["data"]) if out is None else str(out)
+        console.print(f"{days} days of market, seed {seed}, in {where}", highlight=False)
+        if out is None:
+            console.print(f"Next: litehedge label --data {name}_ltc", highlight=False)
+
+
+def _list(json: str | None) -> None:
+    found = [load_scenario(one) for one in scenario_names()]
+    if json is not None:
+        write_json([{"name": s.name, "about": s.about} for s in found], json)
+    if json != "-":
+        table = Table("scenario", "what happens")
+        for s in found:
+            table.add_row(s.name, s.about)
+        print_table(table, folds=True)
+
+
+def _ends_s(record: NDArray[np.void], begin_s: int, atom_s: int) -> NDArray[np.int64]:
+    return begin_s + atom_s * np.arange(1, record.size + 1, dtype=np.int64)
+
+
+def _write_month(
+    folder: Path, name: str, number: int, record: NDArray[np.void], begin_s: int, atom_s: int
+) -> None:
+    """Write a month of atoms with everything, the hidden state too; whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    columns = {column: record[column] for column in record.dtype.names or ()}
+    table = pl.DataFrame({"end_ns": _ends_s(record, begin_s, atom_s) * NS_PER_SECOND, **columns})
+    path = folder / f"{name}-{number:03d}.parquet"
+    partial = path.with_suffix(".partial")
+    table.write_parquet(partial)
+    partial.replace(path)
+
+
+def _store(
+    record: NDArray[np.void], begin_s: int, atom_s: int, name: str, seed: int, *, replace: bool
+) -> list[str]:
+    """Put what feeds would have told into the lake. Return the names of the data sets."""
+    ends_s = _ends_s(record, begin_s, atom_s)
+    venue = f"simulated-{name}"
+    lake = Lake(home() / "lake")
+
+    def put(what: str, kind: Kind, asset: str, rows: dict[str, Any], interval_s: int) -> str:
+        own = f"{name}_{what}"
+        digest = hashlib.sha256(f"{own}:{seed}:{record.size}".encode()).hexdigest()
+        unit = asset if kind == "open_interest" else ""
+        series = Series(
+            kind, asset, f"{asset}USDT", venue, "perp", interval_s * NS_PER_SECOND, unit,
+            pl.DataFrame(rows), f"seed-{seed}", digest,
+        )  # fmt: skip
+        lake.write([series], own, replace=replace)
+        return own
+
+    def timed(chosen: NDArray[np.bool_]) -> dict[str, Any]:
+        times = ends_s[chosen] * NS_PER_SECOND
+        return {"event_ns": times, "known_ns": times}
+
+    every = np.ones(record.size, dtype=bool)
+    btc_open = np.concatenate((record["btc"][:1], record["btc"][:-1]))
+    settles, published = ends_s % FUNDING_S == 0, ends_s % OPEN_INTEREST_S == 0
+    names = [
+        put("ltc", "bars", "LTC", timed(every) | {
+            **{c: record[c] for c in ("open", "high", "low", "close")},
+            "volume": (record["buy_usdt"] + record["sell_usdt"]) / record["close"],
+        }, atom_s),
+        put("btc", "bars", "BTC", timed(every) | {
+            "open": btc_open, "high": np.maximum(btc_open, record["btc"]),
+            "low": np.minimum(btc_open, record["btc"]), "close": record["btc"],
+            "volume": np.ones(record.size),
+        }, atom_s),
+        put("open_interest", "open_interest", "LTC", timed(published) | {
+            "oi": record["open_interest_ltc"][published], "unit": ["LTC"] * int(published.sum()),
+        }, OPEN_INTEREST_S),
+    ]  # fmt: skip
+    if settles.any():
+        rate = {"rate": record["funding_rate"][settles]}
+        names.append(put("funding", "funding", "LTC", timed(settles) | rate, 0))
+    forced = []
+    for side in ("long", "short"):
+        usdt = record[f"liquidated_{side}_usdt"]
+        happened = usdt > 0.0
+        price = record["close"][happened]
+        told = {"side": [side] * int(happened.sum()), "price": price,
+                "qty": usdt[happened] / price, "notional_usdt": usdt[happened]}  # fmt: skip
+        forced.append(pl.DataFrame(timed(happened) | told))
+    rows = pl.concat(forced).sort("event_ns", "side")
+    if rows.height:
+        names.append(put("liquidations", "liquidations", "LTC", rows.to_dict(as_series=True), 0))
+    return names
+
+
+# --- facts ------------------------------------------------------------------------------------
+
+
+def _facts(
+    parameters: Parameters, first: int, seeds: int, days: int, begin_s: int, json: str | None
+) -> None:
+    wanted = range(first, first + seeds)
+    measured = [
+        facts_of_world(parameters, seed, begin_s, days)
+        for seed in track(wanted, f"{seeds} seeds", console=stderr, transient=True)
+    ]
+    try:
+        real = facts(minutes_of(Lake(home() / "lake"), REAL))
+    except DataError:
+        real = None
+        stderr.print(f"no {REAL} in the lake: the column of real data is empty")
+    rows = compare(measured, real)
+    if json is not None:
+        write_json({"days": days, "seeds": seeds, "facts": rows}, json)
+    if json != "-":
+        _print_facts(rows, days, seeds)
+
+
+def _print_facts(rows: list[Row], days: int, seeds: int) -> None:
+    table = Table(title=f"stylised facts: {seeds} seeds of {days} days beside real Litecoin")
+    for heading in (
+        "fact",
+        "unit",
+        "published",
+        "accepted",
+        f"{REAL} here",
+        "simulated",
+        "seeds",
+        "",
+    ):
+        left = heading in ("fact", "unit", "")
+        table.add_column(heading, justify="left" if left else "right")
+    for row in rows:
+        style = {"inside": "green", "outside": "red"}.get(row.verdict, "dim")
+        table.add_row(
+            row.fact, row.unit, _figure(row.target), f"{_figure(row.low)} .. {_figure(row.high)}",
+            _figure(row.real), _figure(row.median),
+            f"{_figure(row.lowest)} .. {_figure(row.highest)}", f"[{style}]{row.verdict}[/]",
+        )  # fmt: skip
+    print_table(table)
+    outside = [row.fact for row in rows if row.verdict == "outside"]
+    told = ", ".join(outside) if outside else "none"
+    console.print(f"outside: {told}", highlight=False)
+
+
+def _figure(x: float) -> str:
+    return f"{x:.3g}" if np.isfinite(x) else ""
