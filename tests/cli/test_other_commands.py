@@ -70,10 +70,10 @@ def test_train_needs_squeezes_and_a_known_kind(litehedge, lake):
     assert litehedge("train", "--data", "calm", "--model", "oracle").code == 2
 
 
-def test_demo_is_labelled_random_and_hedges(litehedge):
+def test_demo_is_labelled_simulated_and_hedges(litehedge):
     result = litehedge("demo", "--json", "--minutes", 40)
     assert result.code == 0, result.err
-    assert "RANDOM PATH" in result.json["label"]
+    assert "SIMULATED MARKET" in result.json["label"]
     assert result.json["unhedged_liquidated"]
     assert not result.json["liquidated"]
     again = litehedge("demo", "--json", "--minutes", 40)
@@ -81,7 +81,7 @@ def test_demo_is_labelled_random_and_hedges(litehedge):
 
 
 def test_demo_ends_with_a_sentence(litehedge):
-    assert "With litehedge the position" in litehedge("demo", "--minutes", 5).out
+    assert "with litehedge" in litehedge("demo", "--minutes", 5).out
 
 
 def test_schema_names_every_section(litehedge, tmp_path):

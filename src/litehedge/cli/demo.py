@@ -27,7 +27,9 @@ from litehedge.margin.liquidation import distance
 from litehedge.market import events as ev
 from litehedge.report.style import percent, usdt
 from litehedge.runner import run
-from litehedge.sim.random_path import random_path
+from litehedge.sim.find import world_before_fall
+from litehedge.sim.market.feed import LiveMarket
+from litehedge.sim.market.parameters import Parameters
 from litehedge.sim.venue import Opening, SimVenue
 from litehedge.store.bundled import tier_table
 from litehedge.tape import FRAME_NS
@@ -36,46 +38,59 @@ from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND, instant_ns
 ATOM_NS: Final = 5 * NS_PER_SECOND
 PRE_ROLL_NS: Final = NS_PER_DAY + 2 * NS_PER_MINUTE
 STARTS: Final = "2026-01-05"
-CRASH_AFTER_MINUTES: Final = 12
+LEAD_MINUTES: Final = 20  # from the opening of the position to the fall
+FALL: Final = 0.06
+STATIC: Final = 0.5
 BLOCKS: Final = "▁▂▃▄▅▆▇█"
-LABEL: Final = "RANDOM PATH, not a market: it shows how litehedge works, not how well"
+LABEL: Final = (
+    "SIMULATED MARKET, its squeeze looked for: it shows how litehedge works, not how well"
+)
 
 
 def demo(
-    seed: Annotated[int, typer.Option(min=0, help="Another seed, another path.")] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another market.")] = 1,
     minutes: Annotated[int, typer.Option(min=1, help="Simulated minutes to show.")] = 60,
     speed: Annotated[float, typer.Option(min=1, help="Simulated seconds per second.")] = 60.0,
     ui: Annotated[bool, typer.Option(help="Show the live view.")] = True,
     json: Annotated[bool, typer.Option("--json", help="Print the end result as JSON.")] = False,
 ) -> None:
-    """Guard a 20x long through a random path with a crash, in the terminal.
+    """Guard a 20x long through a long squeeze of a simulated market, in the terminal.
 
-    The path is plainly random; the engine, the forecaster, the guards and the margin account are
-    the real ones.
+    The market is made as it goes: our orders eat its book. It begins twenty minutes before a fall
+    that was looked for. The engine, the forecaster, the guards and the margin account are the real
+    ones; beside them go the same position without hedge, and one half as large.
     """
     settings = with_position(settings_from(None), "long", 20.0)
     tiers = tier_table(settings.venue.name, settings.venue.symbol)
-    opens_ns = instant_ns(STARTS) + PRE_ROLL_NS
-    seconds = PRE_ROLL_NS // NS_PER_SECOND + minutes * 60
-    crash_at = PRE_ROLL_NS // NS_PER_SECOND + CRASH_AFTER_MINUTES * 60
+    lead_s = PRE_ROLL_NS // NS_PER_SECOND + LEAD_MINUTES * 60
+    with stderr.status("looking for a squeeze …"):
+        world, fall_s = world_before_fall(
+            Parameters(), seed, instant_ns(STARTS) // NS_PER_SECOND, fall=FALL, lead_s=lead_s
+        )
+    market = LiveMarket(world, ATOM_NS // NS_PER_SECOND)
+    opens_ns = (fall_s - LEAD_MINUTES * 60) * NS_PER_SECOND
+    atoms = (PRE_ROLL_NS + minutes * NS_PER_MINUTE) // ATOM_NS
     state = start(
         settings, policy_named(settings.hedge.policy, settings), tiers,
         choose_model(settings.model.name, FRAME_NS).forecaster, session="demo", atom_ns=ATOM_NS,
         per_frame=FRAME_NS // ATOM_NS, held_every_ns=NS_PER_MINUTE,
     )  # fmt: skip
-    venue = SimVenue(settings, tiers, Opening(opens_ns, reopens=False), ATOM_NS)
-    naked = SimVenue(settings, tiers, Opening(opens_ns, reopens=False), ATOM_NS)
-    watch = _Watch(state, venue, opens_ns, settings.position.wallet_usdt)
-    feed = random_path(seed, instant_ns(STARTS), seconds, crash_at)
+    opening = Opening(opens_ns, reopens=False)
+    venue = SimVenue(settings, tiers, opening, ATOM_NS, market.trade)
+    twins = {
+        "unhedged": SimVenue(settings, tiers, opening, ATOM_NS),
+        "half": SimVenue(settings, tiers, Opening(opens_ns, False, STATIC), ATOM_NS),
+    }
+    watch = _Watch(state, venue, twins, opens_ns, settings.position.wallet_usdt)
+    feed = market.events(atoms)
     live = ui and not json and console.is_terminal
     try:
         if live:
             with Live(watch.view(), console=console, refresh_per_second=12) as screen:
-                paced = _paced(feed, naked, watch, opens_ns, speed, screen)
+                paced = _paced(feed, watch, opens_ns, speed, screen)
                 run(state, paced, venue, observe=watch)
         else:
-            run(state, _paced(feed, naked, watch, opens_ns, float("inf"), None), venue,
-                observe=watch)  # fmt: skip
+            run(state, _paced(feed, watch, opens_ns, float("inf"), None), venue, observe=watch)
     except KeyboardInterrupt:
         stderr.print("stopped")
     if json:
@@ -85,10 +100,9 @@ def demo(
 
 
 def _paced(
-    feed: Iterator[ev.MarketEvent], naked: SimVenue, watch: _Watch, opens_ns: int, speed: float,
-    screen: Live | None,
-) -> Iterator[ev.MarketEvent]:  # fmt: skip
-    """Let time pass as fast as asked; show the unhedged twin the same market."""
+    feed: Iterator[ev.MarketEvent], watch: _Watch, opens_ns: int, speed: float, screen: Live | None
+) -> Iterator[ev.MarketEvent]:
+    """Let time pass as fast as asked; show the twins the same market."""
     began = 0.0
     for event in feed:
         if event.known_ns >= opens_ns and screen is not None:
@@ -97,21 +111,24 @@ def _paced(
             time.sleep(max(0.0, due - time.monotonic()))
         elif screen is not None and event.known_ns % (600 * NS_PER_SECOND) == 0:
             screen.update(watch.warming(event.known_ns))
-        for happened in naked.on_market(event):
-            if isinstance(happened, ev.Liquidated):
-                watch.naked_died_ns = happened.known_ns
-        watch.naked_equity = naked.equity()
+        watch.show_twins(event)
         yield event
-        if screen is not None and event.known_ns % ATOM_NS == 0 and event.known_ns >= opens_ns:
+        is_last = isinstance(event, ev.Bar) and event.asset == "LTC"  # of its atom
+        if screen is not None and is_last and event.known_ns >= opens_ns:
             screen.update(watch.view())
 
 
 class _Watch:
     """Collects what the view shows."""
 
-    def __init__(self, state: State, venue: SimVenue, opens_ns: int, wallet_usdt: float) -> None:
+    def __init__(
+        self, state: State, venue: SimVenue, twins: dict[str, SimVenue], opens_ns: int,
+        wallet_usdt: float,
+    ) -> None:  # fmt: skip
         self._state = state
         self._venue = venue
+        self._twins = twins
+        self._twin_died_ns = dict.fromkeys(twins, 0)
         self._opens_ns = opens_ns
         self._wallet_usdt = wallet_usdt
         self._prices: deque[float] = deque(maxlen=72)
@@ -120,17 +137,15 @@ class _Watch:
         self._price = float("nan")
         self._died_ns = 0
         self._trades = 0
-        self.naked_died_ns = 0
-        self.naked_equity = wallet_usdt
 
     def __call__(self, event: ev.AnyEvent, effects: list[Effect]) -> None:
         if event.known_ns < self._opens_ns:
             return
-        if isinstance(event, ev.Trade):
+        if isinstance(event, ev.Bar) and event.asset == "LTC":
             self._now_ns = event.known_ns
-            self._price = event.price
+            self._price = event.close
             if event.known_ns % (60 * NS_PER_SECOND) == 0:
-                self._prices.append(event.price)
+                self._prices.append(event.close)
         elif isinstance(event, ev.Liquidated):
             self._died_ns = event.known_ns
         elif isinstance(event, ev.OrderFilled):
@@ -140,6 +155,13 @@ class _Watch:
                 effect.recommendation.action is not Action.MAINTAIN or effect.verdicts
             ):
                 self._told.append(effect)
+
+    def show_twins(self, event: ev.MarketEvent) -> None:
+        """Show the positions without litehedge what the market did."""
+        for name, twin in self._twins.items():
+            for happened in twin.on_market(event):
+                if isinstance(happened, ev.Liquidated):
+                    self._twin_died_ns[name] = happened.known_ns
 
     # --- what is shown ------------------------------------------------------------------------
 
@@ -173,8 +195,8 @@ class _Watch:
         )  # fmt: skip
         facts.add_row(
             "equity with litehedge", usdt(self._venue.equity()),
-            "without", usdt(self.naked_equity)
-            + (f"  liquidated {iso_utc(self.naked_died_ns)[11:]}" if self.naked_died_ns else ""),
+            "without / half as large",
+            f"{self._standing('unhedged')} / {self._standing('half')}",
         )  # fmt: skip
         decisions = Table.grid(padding=(0, 2))
         for d in self._told:
@@ -188,6 +210,12 @@ class _Watch:
             Group(Text(self._spark(), style="blue"), Text(), facts, Text(), decisions),
             title=f"litehedge demo · 20x long · {iso_utc(self._now_ns, seconds=True)} UTC · PAPER",
             subtitle=LABEL,
+        )
+
+    def _standing(self, name: str) -> str:
+        died_ns = self._twin_died_ns[name]
+        return (
+            f"liquidated {iso_utc(died_ns)[11:]}" if died_ns else usdt(self._twins[name].equity())
         )
 
     def _spark(self) -> str:
@@ -205,24 +233,23 @@ class _Watch:
             "equity_usdt": self._venue.equity(),
             "liquidated": bool(self._died_ns),
             "trades": self._trades,
-            "unhedged_equity_usdt": self.naked_equity,
-            "unhedged_liquidated": bool(self.naked_died_ns),
+            **{f"{n}_equity_usdt": twin.equity() for n, twin in self._twins.items()},
+            **{f"{n}_liquidated": bool(at) for n, at in self._twin_died_ns.items()},
         }
 
     def say_result(self) -> None:
-        """Say in three sentences how it ended."""
-        died = f"was liquidated at {iso_utc(self._died_ns)[11:]}" if self._died_ns else "survived"
-        naked = (
-            f"was liquidated at {iso_utc(self.naked_died_ns)[11:]}"
-            if self.naked_died_ns
-            else "survived"
-        )
-        console.print(
-            f"With litehedge the position {died} and holds {usdt(self._venue.equity())} of "
-            f"{usdt(self._wallet_usdt)} after {self._trades} trades. Without it, it {naked} and "
-            f"holds {usdt(self.naked_equity)}.",
-            highlight=False,
-        )
+        """Say how it ended, beside the positions without litehedge."""
+        rows = [
+            ("with litehedge", self._venue.equity(), self._died_ns, self._trades),
+            ("without", self._twins["unhedged"].equity(), self._twin_died_ns["unhedged"], 0),
+            ("half as large", self._twins["half"].equity(), self._twin_died_ns["half"], 0),
+        ]
+        table = Table("20x long", "it", "holds", "trades")
+        for name, worth, died_ns, trades in rows:
+            fate = f"was liquidated at {iso_utc(died_ns)[11:]}" if died_ns else "survived"
+            of_all = f"{usdt(worth)} of {usdt(self._wallet_usdt)}"
+            table.add_row(name, fate, of_all, str(trades))
+        console.print(table)
         console.print(LABEL + ".", style="yellow", highlight=False)
         console.print(
             "Real history: litehedge data import FILE..., then litehedge backtest --help",

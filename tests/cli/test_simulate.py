@@ -1,0 +1,82 @@
+"""``litehedge simulate``: worlds as data sets, files and facts."""
+
+import polars as pl
+import pytest
+
+
+def test_a_world_becomes_data_sets_that_other_commands_use(litehedge, lake):
+    result = litehedge(
+        "simulate", "--days", 2, "--seed", 3, "--scenario", "crash-2025-10", "--json", "-"
+    )
+    assert result.code == 0, result.err
+    assert set(result.json["data"]) == {
+        "sim_ltc", "sim_btc", "sim_funding", "sim_open_interest", "sim_liquidations",
+    }  # fmt: skip
+    own = lake.dataset("sim_ltc")
+    assert own.rows == 2 * 1440
+    assert set(lake.companions(own)) == {"btc", "funding", "open_interest", "liquidations"}
+    assert not any(lake.problems(one) for one in lake.datasets())
+    squeezes = litehedge("label", "--data", "sim_ltc", "--json", "-").json["squeezes"]
+    assert min(q["peak_price"] / q["onset_price"] for q in squeezes) < 0.6
+    run = litehedge(
+        "backtest", "--data", "sim_ltc", "--leverage", 5, "--policy", "margin-vol-safe",
+        "--json", "-",
+    )  # fmt: skip
+    assert run.code == 0, run.err
+    assert run.json["meta"]["liquidated"]["unhedged"]
+    again = litehedge("simulate", "--days", 2)
+    assert again.code == 2
+    assert "already is a data set sim_ltc" in again.err
+
+
+def test_worlds_keep_to_themselves(litehedge, lake):
+    for name in ("one", "two"):
+        assert litehedge("simulate", "--days", 1, "--name", name).code == 0
+    found = lake.companions(lake.dataset("two_ltc"))
+    assert {one.name for one in found.values()} <= {
+        "two_btc", "two_funding", "two_open_interest", "two_liquidations",
+    }  # fmt: skip
+
+
+def test_files_hold_everything_and_the_same_seed_gives_the_same_bytes(litehedge, tmp_path):
+    for folder in ("a", "b"):
+        done = litehedge(
+            "simulate", "--days", 31, "--seed", 5, "--bars", "1min", "--out", tmp_path / folder
+        )
+        assert done.code == 0, done.err
+    names = sorted(p.name for p in (tmp_path / "a").iterdir())
+    assert names == ["sim-000.parquet", "sim-001.parquet"]
+    for name in names:
+        one, other = (tmp_path / folder / name for folder in ("a", "b"))
+        assert one.read_bytes() == other.read_bytes()
+    table = pl.read_parquet(tmp_path / "a" / "sim-000.parquet")
+    assert table.height == 30 * 1440
+    assert "hidden_regime" in table.columns
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("--scenario", "crash-2025"), "no scenario"),
+        (("--bars", "7s"), "do not make up a minute"),
+        (("--bars", "1h"), "do not make up a minute"),
+        (("--facts", "--scenario", "flash-crash"), "a market left alone"),
+        (("--name", "../x"), "name"),
+    ],
+)
+def test_bad_input(litehedge, arguments, what):
+    result = litehedge("simulate", "--days", 1, *arguments)
+    assert result.code == 2
+    assert what in result.err
+
+
+def test_scenarios_are_listed(litehedge):
+    assert "crash-2025-10" in litehedge("simulate", "--list").out
+
+
+def test_facts_are_measured(litehedge, tmp_path):
+    told = tmp_path / "facts.json"
+    result = litehedge("simulate", "--facts", "--days", 20, "--seeds", 1, "--json", told)
+    assert result.code == 0, result.err
+    assert "vol_5m" in result.out
+    assert told.exists()
