@@ -1,4 +1,4 @@
-"""Run the benchmarks: ``python -m bench [kernel features events memory]``."""
+"""Run the benchmarks: ``python -m bench [kernel features events world memory]``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import import_module
 from rich.console import Console
 from rich.table import Table
 
-ALL = ("kernel", "features", "events", "memory")
+ALL = ("kernel", "features", "events", "world", "memory")
 
 
 def main() -> None:

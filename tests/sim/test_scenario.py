@@ -161,13 +161,14 @@ def test_what_any_of_them_sets_is_set(first: dict[str, float], second: dict[str,
 
 
 def test_a_default_that_was_set_is_an_override() -> None:
-    usual = Scenario(name="usual", about="x", parameters=Parameters(beta=1.0))
+    default = Parameters().beta
+    usual = Scenario(name="usual", about="x", parameters=Parameters(beta=default))
     other = Scenario(name="other", about="x", parameters=Parameters(beta=2.0))
-    assert usual.overrides == {"beta": 1.0}
+    assert usual.overrides == {"beta": default}
     assert compose([usual, usual])[0] == Parameters()
     with pytest.raises(ConfigError) as refused:
         compose([usual, other])
-    assert refused.value.what == "parameters.beta: usual sets 1, other sets 2"
+    assert refused.value.what == f"parameters.beta: usual sets {default:g}, other sets 2"
     assert refused.value.remedy == "leave one out, or write a scenario that decides"
 
 

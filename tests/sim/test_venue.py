@@ -25,6 +25,20 @@ TIERS = packaged_tiers()
 MINUTE = NS_PER_MINUTE
 
 
+class Reacting:
+    """A market that notes what is traded, and may refuse."""
+
+    def __init__(self, why: str = "") -> None:
+        self.felt: list[float] = []
+        self.why = why
+
+    def trade(self, usdt: float) -> None:
+        self.felt.append(usdt)
+
+    def refuses(self, *, reduce_only: bool) -> str:
+        return self.why
+
+
 def venue(**costs: float) -> SimVenue:
     settings = Settings(position=Position(leverage=5.0), costs=Costs(**costs))
     return SimVenue(settings, TIERS, Opening(T0, reopens=True), MINUTE)
@@ -214,8 +228,9 @@ def test_quotes_drive_the_account_once_there_are_any() -> None:
 
 
 def test_a_large_order_walks_the_book_to_its_limit_and_is_felt() -> None:
-    felt: list[float] = []
-    here = SimVenue(Settings(), packaged_tiers(), Opening(T0, reopens=False), MINUTE, felt.append)
+    market = Reacting()
+    felt = market.felt
+    here = SimVenue(Settings(), packaged_tiers(), Opening(T0, reopens=False), MINUTE, market)
     here.on_market(ev.Trade(T0, T0, 100.0, 1.0, True))
     now = T0 + NS_PER_SECOND
     here.submit(order(-20.0, 99.0), T0)
@@ -225,6 +240,15 @@ def test_a_large_order_walks_the_book_to_its_limit_and_is_felt() -> None:
     assert -11.0 < fill.qty_ltc < -9.0
     assert 99.0 < fill.price < 100.0
     assert felt == [fill.qty_ltc * fill.price]
+
+
+def test_a_venue_that_refuses_says_why() -> None:
+    market = Reacting("the venue is down")
+    here = SimVenue(Settings(), packaged_tiers(), Opening(T0, reopens=False), MINUTE, market)
+    here.on_market(ev.Trade(T0, T0, 100.0, 1.0, True))
+    [refused] = here.submit(order(-20.0, 99.0), T0)
+    assert isinstance(refused, ev.OrderRejected)
+    assert refused.reason == "the venue is down"
 
 
 def test_the_mark_liquidates_where_there_is_one() -> None:

@@ -76,7 +76,7 @@ def demo(
         per_frame=FRAME_NS // ATOM_NS, held_every_ns=NS_PER_MINUTE,
     )  # fmt: skip
     opening = Opening(opens_ns, reopens=False)
-    venue = SimVenue(settings, tiers, opening, ATOM_NS, market.trade)
+    venue = SimVenue(settings, tiers, opening, ATOM_NS, market)
     twins = {
         "unhedged": SimVenue(settings, tiers, opening, ATOM_NS),
         "half": SimVenue(settings, tiers, Opening(opens_ns, False, STATIC), ATOM_NS),

@@ -18,7 +18,7 @@ from litehedge.errors import DataError, UsageError
 from litehedge.feeds.archive import Kind, Series
 from litehedge.report.real_minutes import minutes_of
 from litehedge.sim.facts import Row, compare, facts
-from litehedge.sim.market.feed import OPEN_INTEREST_S
+from litehedge.sim.market.feed import OPEN_INTEREST_S, tell
 from litehedge.sim.market.parameters import Parameters
 from litehedge.sim.market.second import FUNDING_S
 from litehedge.sim.market.step import run_world
@@ -84,13 +84,17 @@ def simulate(
     with stderr.status("five days to warm up …"):
         world = warmed_world(parameters, seed, begin_s)
     months = []
+    last = None
     steps = [min(30, days - done) for done in range(0, days, 30)]
     for i, step in enumerate(track(steps, f"{days} days", console=stderr, transient=True)):
         record = run_world(world, step * DAY_S, atom_s=atom_s, shocks=shocks)
+        begun_s = begin_s + i * 30 * DAY_S
+        record = tell(record, begun_s, atom_s, shocks, last)
+        last = record[-1:]
         if out is None:
             months.append(record)
         else:
-            _write_month(out, name, i, record, begin_s + i * 30 * DAY_S, atom_s)
+            _write_month(out, name, i, record, begun_s, atom_s)
     told: dict[str, Any] = {"seed": seed, "days": days, "begin": BEGIN, "bars_s": atom_s}
     if out is None:
         record = np.concatenate(months)

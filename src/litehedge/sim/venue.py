@@ -8,8 +8,8 @@ keeps the true account; the engine sees it only through events.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,16 @@ from litehedge.risk.limits import whole_lots
 from litehedge.sim.execution import execute, liquidity_decays, new_liquidity, observe_bars
 from litehedge.sim.market.book import consumption, walked
 from litehedge.units import LONG, NS_PER_DAY, NS_PER_MINUTE, NS_PER_MS, SHORT
+
+
+class Market(Protocol):
+    """What a venue needs of a market that reacts to its orders."""
+
+    def trade(self, usdt: float) -> None:
+        """Let an order eat the book."""
+
+    def refuses(self, *, reduce_only: bool) -> str:
+        """Return why no such order is taken now; empty when it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,7 @@ class SimVenue:
         tiers: TierTable,
         opening: Opening,
         bar_ns: int,
-        trade: Callable[[float], None] = lambda usdt: None,
+        market: Market | None = None,
     ) -> None:
         self._settings = settings
         self._tiers = tiers
@@ -100,7 +110,7 @@ class SimVenue:
         self._bounds = (0.0, float("inf"))
         self._price = float("nan")
         self._depth = (float("inf"), float("inf"))  # USDT within 1 %, of bids and asks
-        self._trade = trade
+        self._market = market
         self._has_book = False
         self._has_mark = False
         self._pending: list[tuple[int, Order]] = []  # arrival time, order
@@ -112,6 +122,10 @@ class SimVenue:
         """Take an order; it arrives after the latency."""
         if not self.is_open:
             return self._say(ev.OrderRejected(now_ns, now_ns, order.client_id, "no position"))
+        if self._market is not None:
+            why = self._market.refuses(reduce_only=order.reduce_only)
+            if why:
+                return self._say(ev.OrderRejected(now_ns, now_ns, order.client_id, why))
         self._pending.append((now_ns + self._latency_ns, order))
         return self._say(ev.OrderAccepted(now_ns, now_ns, order.client_id))
 
@@ -257,8 +271,8 @@ class SimVenue:
         fee = abs(qty) * price * float(self._terms["taker_fee"][0])
         middle = 0.5 * (bid + ask)
         slippage = abs(qty) * abs(price - middle)
-        if qty != 0.0:
-            self._trade(qty * price)
+        if qty != 0.0 and self._market is not None:
+            self._market.trade(qty * price)
         return self._book(order, now_ns, qty, price, fee, slippage, middle)
 
     def _book(

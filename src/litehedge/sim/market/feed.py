@@ -10,12 +10,19 @@ from numpy.typing import NDArray
 
 from litehedge.market import events as ev
 from litehedge.sim.market.second import FUNDING_S
+from litehedge.sim.market.shocks import Shock
 from litehedge.sim.market.state import World
 from litehedge.sim.market.step import NO_SHOCKS, run_world
 from litehedge.units import NS_PER_SECOND
 
 OPEN_INTEREST_S: Final = 300
 """Venues publish open interest every five minutes."""
+
+_NOTHING_HAPPENS: Final = (
+    "buy_usdt", "sell_usdt", "liquidated_long_usdt", "liquidated_short_usdt",
+    "reported_long_usdt", "reported_short_usdt", "stops_usdt", "deleveraged_usdt",
+    "whales_in_usdt", "whales_out_usdt",
+)  # fmt: skip
 
 
 def events_of(atoms: NDArray[np.void], begin_s: int, atom_s: int) -> Iterator[ev.MarketEvent]:
@@ -67,6 +74,36 @@ def _atom_events(
     )  # fmt: skip
 
 
+def tell(
+    record: NDArray[np.void], begin_s: int, atom_s: int, shocks: NDArray[np.void],
+    before: NDArray[np.void] | None = None,
+) -> NDArray[np.void]:  # fmt: skip
+    """Return the record as feeds tell it: frozen while they are frozen, quotes crossed.
+
+    A frozen feed repeats its last value, without trades or liquidations; `before` ``(1,)`` is the
+    atom before the first one, if it is known. Without such shocks it is the record itself.
+    """
+    kinds = set(shocks["kind"].tolist())
+    if not kinds & {Shock.FREEZE, Shock.CROSS}:
+        return record
+    told = record.copy()
+    ends_s = begin_s + atom_s * np.arange(1, record.size + 1)
+    for shock in shocks:
+        inside = (ends_s > shock["start_s"]) & (ends_s <= shock["stop_s"])
+        if shock["kind"] == Shock.CROSS:
+            told["bid"][inside] = told["ask"][inside] * (1.0 + shock["size"])
+        elif shock["kind"] == Shock.FREEZE and inside.any():
+            first = int(np.flatnonzero(inside)[0])
+            last = told[first - 1] if first > 0 else (before if before is not None else told)[0]
+            frozen = last.copy()
+            for name in _NOTHING_HAPPENS:
+                frozen[name] = 0.0
+            for name in ("open", "high", "low"):
+                frozen[name] = frozen["close"]
+            told[inside] = frozen
+    return told
+
+
 class LiveMarket:
     """A world that runs while somebody trades in it.
 
@@ -80,11 +117,24 @@ class LiveMarket:
         self.world = world
         self.atom_s = atom_s
         self._shocks = shocks
+        self._last: NDArray[np.void] | None = None
         self._own_usdt = np.zeros(atom_s)
 
     def trade(self, usdt: float) -> None:
         """Let an order of ours eat the book in the next second; positive buys."""
         self._own_usdt[0] += usdt
+
+    def refuses(self, *, reduce_only: bool) -> str:
+        """Return why the venue takes no such order now; empty when it does."""
+        now = self.world.second
+        active = self._shocks[(self._shocks["start_s"] <= now) & (now < self._shocks["stop_s"])][
+            "kind"
+        ]
+        if self.world.state["outage_until"][0] > now or Shock.OUTAGE in active:
+            return "the venue is down"
+        if Shock.REFUSE in active and not reduce_only:
+            return "the venue takes only orders that reduce"
+        return ""
 
     def events(self, atoms: int) -> Iterator[ev.MarketEvent]:
         """Yield the events of so many atoms, each made when it is asked for."""
@@ -95,4 +145,6 @@ class LiveMarket:
                 own_usdt=self._own_usdt,
             )  # fmt: skip
             self._own_usdt[:] = 0.0
-            yield from events_of(record, begin_s, self.atom_s)
+            told = tell(record, begin_s, self.atom_s, self._shocks, self._last)
+            self._last = told
+            yield from events_of(told, begin_s, self.atom_s)

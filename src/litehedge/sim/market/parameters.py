@@ -65,7 +65,7 @@ class Parameters(BaseModel):
         0.45, ge=0, le=2, description="share of a falling jump that comes back"
     )
     overshoot_up: float = Field(
-        0.10, ge=0, le=2, description="share of a rising jump that comes back"
+        0.20, ge=0, le=2, description="share of a rising jump that comes back"
     )
     noise_sd: float = Field(0.0007, ge=0, le=0.01, description="sd of the transient price error")
     noise_s: float = Field(420.0, ge=10, le=86_400, description="time in which it fades, s")
@@ -155,13 +155,13 @@ class Parameters(BaseModel):
         0.004, ge=0, le=0.1, description="drift a day per unit of sentiment that leads"
     )
     premium_base: float = Field(
-        -4.6e-4,
+        -4.5e-4,
         ge=-0.01,
         le=0.01,
         description="premium of a balanced crowd; perpetuals trade low",
     )
     discount_share: float = Field(
-        0.2,
+        0.1,
         ge=0,
         le=1,
         description="how far discounts go relative to premiums; arbitrage",
