@@ -21,8 +21,8 @@ from litehedge.settings import load_settings
 FOLDER = Path(__file__).parent / "reference"
 HEAD = "<!-- Written by docs/generate.py from the code; do not edit. -->\n\n"
 COMMANDS = (
-    (), ("demo",), ("data", "import"), ("data", "list"), ("data", "check"), ("label",), ("train",),
-    ("backtest",), ("replay",), ("export-schema",),
+    (), ("demo",), ("simulate",), ("data", "import"), ("data", "list"), ("data", "check"),
+    ("label",), ("train",), ("backtest",), ("replay",), ("export-schema",),
 )  # fmt: skip
 
 
