@@ -80,6 +80,15 @@ def test_demo_is_labelled_simulated_and_hedges(litehedge):
     assert again.json == result.json
 
 
+def test_what_the_demo_decided_can_be_proved(litehedge, tmp_path):
+    journal = tmp_path / "demo.db"
+    told = litehedge("demo", "--json", "--minutes", 30, "--journal", journal)
+    assert told.code == 0, told.err
+    proof = litehedge("replay", journal, "--json")
+    assert proof.code == 0, proof.err
+    assert proof.json["runs"][0]["decisions"] > 30
+
+
 def test_demo_ends_with_a_sentence(litehedge):
     assert "with litehedge" in litehedge("demo", "--minutes", 5).out
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -18,9 +17,11 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 import litehedge
 from litehedge import backtest as bt
 from litehedge.cli.common import check_writable, home, settings_from, stderr, write_file, write_json
+from litehedge.cli.journals import begin_journal, end_journal
 from litehedge.cli.models import Chosen, choose_model, saw
 from litehedge.cli.show import print_comparisons, print_decisions, print_run
 from litehedge.config import Settings
+from litehedge.engine_state import Fixed
 from litehedge.errors import UsageError
 from litehedge.hedge.policies import ORACLE, Policy, policies, policy_named, static
 from litehedge.margin.tiers import TierTable
@@ -35,7 +36,6 @@ from litehedge.report.metrics import (
 from litehedge.report.tearsheet import TearSheet, render
 from litehedge.sim.episode import PATH_HI, PATH_LO
 from litehedge.store.bundled import tier_table
-from litehedge.store.journal import Header, Journal
 from litehedge.store.lake import Dataset, Lake
 from litehedge.tape import WARM_UP_NS, Tape, build_tape, check_range, event_chunks, per_frame_of
 from litehedge.units import NS_PER_DAY, duration_ns, instant_ns, iso_utc
@@ -389,25 +389,14 @@ def _play(job: Job, settings: Settings, policy: Policy, journal_path: Path | Non
     )
     session = f"bt{job.start_ns // NS_PER_DAY}"
     held_every_ns = 3600 * 10**9
-    journal = Journal(journal_path) if journal_path is not None else None
-    if journal is not None:
-        journal.begin(
-            Header(
-                litehedge=litehedge.__version__,
-                created=datetime.now(tz=UTC).isoformat(timespec="seconds"),
-                mode="backtest",
-                settings=settings.model_dump(),
-                policy=policy.name,
-                free_ratio=policy.free_ratio,
-                model_id=job.model.forecaster.id,
-                model_folder=job.model.folder,
-                session=session,
-                atom_ns=job.dataset.interval_ns,
-                per_frame=per_frame,
-                held_every_ns=held_every_ns,
-                trading_state=0,
-                data=job.dataset.name,
-            )
+    fixed = Fixed(
+        settings, policy, job.tiers, job.model.forecaster, session, job.dataset.interval_ns,
+        per_frame, held_every_ns,
+    )  # fmt: skip
+    journal = None
+    if journal_path is not None:
+        journal = begin_journal(
+            journal_path, fixed, job.model, mode="backtest", data=job.dataset.name
         )
     with _progress(f"{policy.name} on {job.dataset.name}", job.end_ns - begin) as reach:
         run = bt.play(
@@ -416,10 +405,8 @@ def _play(job: Job, settings: Settings, policy: Policy, journal_path: Path | Non
             journal=journal, held_every_ns=held_every_ns,
             progress=lambda now_ns: reach(now_ns - begin),
         )  # fmt: skip
-    if journal is not None:
-        journal.close()
-        stderr.print(f"journal in {journal_path}; prove it with: litehedge replay {journal_path}",
-                     highlight=False)  # fmt: skip
+    if journal is not None and journal_path is not None:
+        end_journal(journal, journal_path)
     return run
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -16,7 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from litehedge.backtest import with_position
-from litehedge.cli.common import console, settings_from, stderr, write_json
+from litehedge.cli.common import check_writable, console, settings_from, stderr, write_json
+from litehedge.cli.journals import begin_journal, end_journal
 from litehedge.cli.models import choose_model
 from litehedge.effects import Decision, Effect
 from litehedge.engine_state import State, start
@@ -52,6 +54,9 @@ def demo(
     minutes: Annotated[int, typer.Option(min=1, help="Simulated minutes to show.")] = 60,
     speed: Annotated[float, typer.Option(min=1, help="Simulated seconds per second.")] = 60.0,
     ui: Annotated[bool, typer.Option(help="Show the live view.")] = True,
+    journal: Annotated[
+        Path | None, typer.Option(help="Write the journal, for: litehedge replay.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the end result as JSON.")] = False,
 ) -> None:
     """Guard a 20x long through a long squeeze of a simulated market, in the terminal.
@@ -60,6 +65,7 @@ def demo(
     that was looked for. The engine, the forecaster, the guards and the margin account are the real
     ones; beside them go the same position without hedge, and one half as large.
     """
+    check_writable(journal)
     settings = with_position(settings_from(None), "long", 20.0)
     tiers = tier_table(settings.venue.name, settings.venue.symbol)
     lead_s = PRE_ROLL_NS // NS_PER_SECOND + LEAD_MINUTES * 60
@@ -70,11 +76,15 @@ def demo(
     market = LiveMarket(world, ATOM_NS // NS_PER_SECOND)
     opens_ns = (fall_s - LEAD_MINUTES * 60) * NS_PER_SECOND
     atoms = (PRE_ROLL_NS + minutes * NS_PER_MINUTE) // ATOM_NS
+    model = choose_model(settings.model.name, FRAME_NS)
     state = start(
-        settings, policy_named(settings.hedge.policy, settings), tiers,
-        choose_model(settings.model.name, FRAME_NS).forecaster, session="demo", atom_ns=ATOM_NS,
-        per_frame=FRAME_NS // ATOM_NS, held_every_ns=NS_PER_MINUTE,
+        settings, policy_named(settings.hedge.policy, settings), tiers, model.forecaster,
+        session=f"demo{seed}", atom_ns=ATOM_NS, per_frame=FRAME_NS // ATOM_NS,
+        held_every_ns=NS_PER_MINUTE,
     )  # fmt: skip
+    book = None
+    if journal is not None:
+        book = begin_journal(journal, state.fixed, model, mode="demo", data=f"seed {seed}")
     opening = Opening(opens_ns, reopens=False)
     venue = SimVenue(settings, tiers, opening, ATOM_NS, market)
     twins = {
@@ -88,11 +98,14 @@ def demo(
         if live:
             with Live(watch.view(), console=console, refresh_per_second=12) as screen:
                 paced = _paced(feed, watch, opens_ns, speed, screen)
-                run(state, paced, venue, observe=watch)
+                run(state, paced, venue, journal=book, observe=watch)
         else:
-            run(state, _paced(feed, watch, opens_ns, float("inf"), None), venue, observe=watch)
+            fast = _paced(feed, watch, opens_ns, float("inf"), None)
+            run(state, fast, venue, journal=book, observe=watch)
     except KeyboardInterrupt:
         stderr.print("stopped")
+    if book is not None and journal is not None:
+        end_journal(book, journal)
     if json:
         write_json(watch.result(), "-")
     else:
