@@ -146,6 +146,7 @@ class _Watch:
         self._wallet_usdt = wallet_usdt
         self._prices: deque[float] = deque(maxlen=72)
         self._told: deque[Decision] = deque(maxlen=6)
+        self._last: Decision | None = None
         self._now_ns = opens_ns
         self._price = float("nan")
         self._died_ns = 0
@@ -164,9 +165,10 @@ class _Watch:
         elif isinstance(event, ev.OrderFilled):
             self._trades += 1
         for effect in effects:
-            if isinstance(effect, Decision) and (
-                effect.recommendation.action is not Action.MAINTAIN or effect.verdicts
-            ):
+            if not isinstance(effect, Decision):
+                continue
+            self._last = effect
+            if effect.recommendation.action is not Action.MAINTAIN or effect.verdicts:
                 self._told.append(effect)
 
     def show_twins(self, event: ev.MarketEvent) -> None:
@@ -204,7 +206,7 @@ class _Watch:
         soon = f"{_p(signals[sg.ONSET, 0])} / {_p(signals[sg.ONSET + 1, 0])}"
         facts.add_row(
             "squeeze of longs in 15 / 60 min", soon,
-            "hedged", f"{percent(hedge / position, 0) if position else '-'}",
+            "hedged", (percent(hedge / position, 0) if position else "-") + self._band(),
         )  # fmt: skip
         facts.add_row(
             "equity with litehedge", usdt(self._venue.equity()),
@@ -224,6 +226,12 @@ class _Watch:
             title=f"litehedge demo · 20x long · {iso_utc(self._now_ns, seconds=True)} UTC · PAPER",
             subtitle=LABEL,
         )
+
+    def _band(self) -> str:
+        if self._last is None:
+            return ""
+        band = self._last.recommendation
+        return f"  (band {percent(band.lo, 0)} to {percent(band.hi, 0)})"
 
     def _standing(self, name: str) -> str:
         died_ns = self._twin_died_ns[name]
