@@ -48,8 +48,8 @@ def load_settings(
     ConfigError
         With one line per mistake, all of them.
     """
-    tree, problems, origins = _read_toml(text, where)
-    lines = _lines_of(text)
+    tree, problems, origins = read_toml(text, where)
+    lines = lines_of(text)
     for name, raw in sorted((environ or {}).items()):
         if name.startswith(ENV_PREFIX) and "__" in name:
             path = name[len(ENV_PREFIX) :].lower().replace("__", ".")
@@ -85,7 +85,14 @@ def _line_number(problem: str) -> int:
 # --- reading ----------------------------------------------------------------------------------
 
 
-def _read_toml(text: str, where: str) -> tuple[dict[str, Any], list[str], dict[str, str]]:
+def read_toml(text: str, where: str) -> tuple[dict[str, Any], list[str], dict[str, str]]:
+    """Return the tree of TOML text, and room for problems and origins; `where` names the file.
+
+    Raises
+    ------
+    ConfigError
+        When it is not TOML.
+    """
     try:
         return tomllib.loads(text), [], {}
     except tomllib.TOMLDecodeError as error:
@@ -115,7 +122,7 @@ def _set(tree: dict[str, Any], path: str, value: Any, origin: str) -> list[str]:
     return []
 
 
-def _lines_of(text: str) -> dict[str, int]:
+def lines_of(text: str) -> dict[str, int]:
     """Return the line number of each dotted path in TOML text (tables, keys and dotted keys)."""
     lines: dict[str, int] = {}
     section = ""

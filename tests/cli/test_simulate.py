@@ -26,7 +26,7 @@ def test_a_world_becomes_data_sets_that_other_commands_use(litehedge, lake):
     assert run.json["meta"]["liquidated"]["unhedged"]
     again = litehedge("simulate", "--days", 2)
     assert again.code == 2
-    assert "already is a data set sim_ltc" in again.err
+    assert "there already are sim_ltc" in again.err
 
 
 def test_worlds_keep_to_themselves(litehedge, lake):
@@ -62,6 +62,7 @@ def test_files_hold_everything_and_the_same_seed_gives_the_same_bytes(litehedge,
         (("--bars", "1h"), "do not make up a minute"),
         (("--facts", "--scenario", "flash-crash"), "a market left alone"),
         (("--name", "../x"), "name"),
+        (("--out", "/proc/none"), "cannot write"),
     ],
 )
 def test_bad_input(litehedge, arguments, what):

@@ -318,6 +318,7 @@ def _single(
     runs = {policy.name: run, "unhedged": unhedged}
     summaries = {name: run_summary(one, tape, settings, unhedged) for name, one in runs.items()}
     frontier = _life_frontier(job, settings, tape)
+    notes = _notes(job, tape)
     rows = [
         comparison_row(name, job.sides[0], job.leverages[0], one.outcomes, frontier)
         for name, one in runs.items()
@@ -329,14 +330,14 @@ def _single(
             summaries=summaries,
             notes=[
                 "episodes are lives: each ends with a liquidation or with the data",
-                *_notes(job, tape),
+                *notes,
             ],
         )
         write_json({"rows": rows, "meta": meta, "decisions": _told(run)}, json)
     if json != "-":
         print_run(
             job.dataset.name, settings, summaries, rows, in_sample=job.in_sample,
-            notes=_notes(job, tape), is_funded="funding" in job.lake.companions(job.dataset),
+            notes=notes, is_funded="funding" in job.lake.companions(job.dataset),
         )  # fmt: skip
         if shown != "none":
             print_decisions(run.decisions, everything=shown == "all")

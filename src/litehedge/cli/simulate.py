@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from rich.table import Table
 
-from litehedge.cli.common import console, home, print_table, stderr, write_json
+from litehedge.cli.common import check_writable, console, home, print_table, stderr, write_json
 from litehedge.errors import DataError, UsageError
 from litehedge.feeds.archive import Kind, Series
 from litehedge.report.real_minutes import minutes_of
@@ -28,6 +28,7 @@ from litehedge.store.lake import Lake, check_name
 from litehedge.units import NS_PER_SECOND, duration_ns, instant_ns
 
 BEGIN: Final = "2026-01-05"  # a Monday
+DATA_SETS: Final = ("ltc", "btc", "open_interest", "funding", "liquidations")
 REAL: Final = "ltc_perp_5m"
 
 
@@ -80,6 +81,10 @@ def simulate(
             f"bars of {bars} do not make up a minute", "choose 5s, 10s, 15s, 30s, 1min"
         )
     check_name(name)
+    if out is None:
+        _refuse_taken(name, replace=replace)
+    else:
+        check_writable(out / "a month")
     shocks = shocks_array(planned, begin_s)
     with stderr.status("five days to warm up …"):
         world = warmed_world(parameters, seed, begin_s)
@@ -108,6 +113,16 @@ def simulate(
         console.print(f"{days} days of market, seed {seed}, in {where}", highlight=False)
         if out is None:
             console.print(f"Next: litehedge label --data {name}_ltc", highlight=False)
+
+
+def _refuse_taken(name: str, *, replace: bool) -> None:
+    """Refuse before the work what the lake would refuse after it, with half of the data there."""
+    taken = {one.name for one in Lake(home() / "lake").datasets()}
+    mine = [own for what in DATA_SETS if (own := f"{name}_{what}") in taken]
+    if mine and not replace:
+        raise UsageError(
+            f"there already are {', '.join(mine)}", "give another --name, or --replace"
+        )
 
 
 def _list(json: str | None) -> None:

@@ -31,7 +31,6 @@ __all__ = ["TARGETS", "Minutes", "Row", "Target", "compare", "facts"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 FIVE: Final = 5
 HOUR: Final = 60

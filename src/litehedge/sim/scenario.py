@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic.functional_serializers import field_serializer
 
 from litehedge.errors import ConfigError, UsageError
-from litehedge.settings import _lines_of, _read_toml
+from litehedge.settings import lines_of, read_toml
 from litehedge.sim.market.parameters import REGIME_NAMES, Parameters
 from litehedge.sim.market.shocks import SHOCK, Shock
 from litehedge.units import NS_PER_DAY, NS_PER_SECOND, duration_ns
@@ -177,7 +177,7 @@ def parse_scenario(text: str, where: str) -> Scenario:
     ConfigError
         With one line per mistake, all of them: file and line, dotted path, what is allowed, why.
     """
-    tree = _read_toml(text, where)[0]
+    tree = read_toml(text, where)[0]
     try:
         return Scenario.model_validate({"name": Path(where).stem, **tree})
     except ValidationError as error:
@@ -186,7 +186,7 @@ def parse_scenario(text: str, where: str) -> Scenario:
     text = re.sub(r'("""|\'\'\').*?\1', lambda it: "\n" * it[0].count("\n"), text, flags=re.S)
     number = count()
     header = re.compile(r"^[ \t]*\[\[\s*shocks\s*\]\]", re.M)
-    lines = _lines_of(header.sub(lambda _: f"[shocks.{next(number)}]", text))
+    lines = lines_of(header.sub(lambda _: f"[shocks.{next(number)}]", text))
     told = sorted((_line(item["loc"], lines), _explain(item)) for item in mistakes)
     raise ConfigError(
         "\n".join(f"{where}{f':{line}' if line else ''}  {mistake}" for line, mistake in told),

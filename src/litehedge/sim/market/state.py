@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.jit import kernel
-from litehedge.sim.market.chance import Chance, normals, uniform
+from litehedge.sim.market.chance import normals, uniform
 from litehedge.sim.market.parameters import (
     BUCKET_WIDTH,
     BUCKETS,
@@ -225,8 +225,3 @@ def _begin(
                 mass[side, layer, bucket % BUCKETS] += qty
                 total[side, layer] += qty
                 s.opened[side] += qty
-
-
-def chance_buffer() -> Chance:
-    """Return room for the generator."""
-    return np.empty(1, dtype=np.uint64)
