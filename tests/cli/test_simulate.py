@@ -1,5 +1,7 @@
 """``litehedge simulate``: worlds as data sets, files and facts."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
@@ -54,9 +56,33 @@ def test_files_hold_everything_and_the_same_seed_gives_the_same_bytes(litehedge,
     assert "hidden_regime" in table.columns
 
 
+def test_the_oracle_lies_beside_the_data_and_goes_with_it(litehedge, tmp_path):
+    """It is no data set: nothing that learns from the lake can come across it."""
+    wanted = ("simulate", "--days", 2, "--name", "w")
+    with_oracle = (*wanted, "--oracle", "12h", "--branches", 8)
+    done = litehedge(*with_oracle, "--json", "-")
+    assert done.code == 0, done.err
+    path = Path(done.json["oracle"])
+    truth = pl.read_parquet(path)
+    assert truth.height == 2 * 2
+    assert (truth["end_ns"] % (12 * 3600 * 10**9) == 0).all()
+    assert truth.select(pl.col("^p_onset_.*$")).width == 13
+    assert not any("oracle" in name for name in done.json["data"])
+    refused = litehedge(*with_oracle)
+    assert refused.code == 2
+    assert "exists" in refused.err
+    assert litehedge(*wanted, "--replace").code == 0
+    assert not path.exists(), "the truth of a world that is no more"
+    out = litehedge(*with_oracle, "--out", tmp_path / "w")
+    assert out.code == 0, out.err
+    assert pl.read_parquet(tmp_path / "w" / "w-oracle.parquet").equals(truth)
+
+
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
+        (("--oracle", "20s", "--days", 3), "minutes"),
+        (("--oracle", "1h", "--days", 1), "no room"),
         (("--scenario", "crash-2025"), "no scenario"),
         (("--bars", "7s"), "do not make up a minute"),
         (("--bars", "1h"), "do not make up a minute"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -10,10 +11,18 @@ import numpy as np
 import polars as pl
 import typer
 from numpy.typing import NDArray
-from rich.progress import track
+from rich.progress import Progress, track
 from rich.table import Table
 
-from litehedge.cli.common import check_writable, console, home, print_table, stderr, write_json
+from litehedge.cli.common import (
+    check_writable,
+    console,
+    home,
+    print_table,
+    stderr,
+    write_file,
+    write_json,
+)
 from litehedge.errors import DataError, UsageError
 from litehedge.feeds.archive import Kind, Series
 from litehedge.report.real_minutes import minutes_of
@@ -21,15 +30,19 @@ from litehedge.sim.facts import Row, compare, facts
 from litehedge.sim.market.feed import OPEN_INTEREST_S, tell
 from litehedge.sim.market.parameters import Parameters
 from litehedge.sim.market.second import FUNDING_S
+from litehedge.sim.market.state import World
 from litehedge.sim.market.step import run_world
+from litehedge.sim.oracle.truth import FEWEST_BRANCHES, Truth, true_hazards
 from litehedge.sim.scenario import compose, load_scenario, scenario_names, shocks_array
 from litehedge.sim.study import DAY_S, facts_of_world, warmed_world
 from litehedge.store.lake import Lake, check_name
-from litehedge.units import NS_PER_SECOND, duration_ns, instant_ns
+from litehedge.units import MINUTES_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND, duration_ns, instant_ns
 
 BEGIN: Final = "2026-01-05"  # a Monday
 DATA_SETS: Final = ("ltc", "btc", "open_interest", "funding", "liquidations")
 REAL: Final = "ltc_perp_5m"
+TRUTH_FROM_MIN: Final = int(MINUTES_PER_DAY)
+"""The thresholds of a squeeze need a day before them."""
 
 
 def simulate(
@@ -45,6 +58,17 @@ def simulate(
         Path | None, typer.Option(help="Write Parquet files here, a month each, hidden state too.")
     ] = None,
     replace: Annotated[bool, typer.Option(help="Replace data sets of that name.")] = False,
+    oracle: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EVERY",
+            help="Also write the true hazard of a squeeze, known from many futures: one instant "
+            "every 1h, say.",
+        ),
+    ] = None,
+    branches: Annotated[
+        int, typer.Option(min=FEWEST_BRANCHES, help="With --oracle: futures of each instant.")
+    ] = 64,
     show_facts: Annotated[
         bool, typer.Option("--facts", help="Measure stylised facts beside the real ones; no data.")
     ] = False,
@@ -60,6 +84,10 @@ def simulate(
     The data sets can be labelled, trained on and backtested like real ones:
 
     litehedge simulate --days 90 --seed 7 --name sim7, then: litehedge label --data sim7_ltc
+
+    What no forecaster can beat, to see how much of it one has:
+
+    litehedge simulate --days 30 --name sim7 --oracle 1h --branches 100
 
     Stylised facts of three years of five seeds beside those of real Litecoin:
 
@@ -81,6 +109,11 @@ def simulate(
             f"bars of {bars} do not make up a minute", "choose 5s, 10s, 15s, 30s, 1min"
         )
     check_name(name)
+    every_min = _every_min(oracle, days)
+    truth_at = (out if out is not None else home() / "oracle") / f"{name}-oracle.parquet"
+    if every_min and truth_at.exists() and not replace:
+        raise UsageError(f"{truth_at} exists", "give another --name, or --replace")
+    check_writable(truth_at if every_min else None)
     if out is None:
         _refuse_taken(name, replace=replace)
     else:
@@ -88,6 +121,7 @@ def simulate(
     shocks = shocks_array(planned, begin_s)
     with stderr.status("five days to warm up …"):
         world = warmed_world(parameters, seed, begin_s)
+    untouched = world.copy()
     months = []
     last = None
     steps = [min(30, days - done) for done in range(0, days, 30)]
@@ -106,13 +140,52 @@ def simulate(
         told["data"] = _store(record, begin_s, atom_s, name, seed, replace=replace)
     else:
         told["folder"] = str(out)
+    if every_min:
+        truth = _truth(untouched, days, every_min, branches, shocks)
+        buffer = io.BytesIO()
+        truth.table().write_parquet(buffer)
+        write_file(truth_at, buffer.getvalue())
+        told["oracle"] = str(truth_at)
+    elif replace:
+        truth_at.unlink(missing_ok=True)  # it was of the world that is no more
     if json is not None:
         write_json(told, json)
     if json != "-":
+        if every_min:
+            console.print(f"true hazards in {truth_at}", highlight=False, soft_wrap=True)
         where = ", ".join(told["data"]) if out is None else str(out)
         console.print(f"{days} days of market, seed {seed}, in {where}", highlight=False)
         if out is None:
             console.print(f"Next: litehedge label --data {name}_ltc", highlight=False)
+
+
+def _every_min(text: str | None, days: int) -> int:
+    """Return the minutes between the instants of the oracle, 0 without it."""
+    if text is None:
+        return 0
+    every_ns = duration_ns(text)
+    if every_ns % NS_PER_MINUTE or every_ns == 0:
+        raise UsageError(f"an oracle every {text} does not fall on minutes", "choose 15min, 1h")
+    if days * MINUTES_PER_DAY <= TRUTH_FROM_MIN:
+        raise UsageError(
+            f"{days} days have no room for an oracle",
+            "its thresholds trail behind by a day: --days 2 or more",
+        )
+    return every_ns // NS_PER_MINUTE
+
+
+def _truth(
+    world: World, days: int, every_min: int, branches: int, shocks: NDArray[np.void]
+) -> Truth:
+    instants = np.arange(TRUTH_FROM_MIN, days * MINUTES_PER_DAY, every_min, dtype=np.int64)
+    with Progress(
+        *Progress.get_default_columns(), console=stderr, transient=True
+    ) as bar:  # says the time left
+        task = bar.add_task(f"{branches} futures of {instants.size} instants", total=instants.size)
+        return true_hazards(
+            world, instants, branches, shocks=shocks,
+            progress=lambda done, total: bar.update(task, completed=done),
+        )  # fmt: skip
 
 
 def _refuse_taken(name: str, *, replace: bool) -> None:

@@ -127,33 +127,64 @@ def slow_sigma(close: Floats, decay: float, warm: float, frame_minutes: float) -
 
 
 @kernel
-def _triggers(
-    high: Floats, low: Floats, close: Floats, sigma: Floats, lag: int, minutes: float, side: float,
+def fired(
+    high: Floats, low: Floats, close: Floats, sigma: Floats, burst: Floats, unusual: Floats,
+    oi_change: Floats, lag: int, minutes: float, side: float,
 ) -> NDArray[np.bool_]:  # fmt: skip
+    """Return where the trigger of one side holds, ``(frame,)`` like all arrays here.
+
+    Parameters
+    ----------
+    sigma
+        Slow volatility per root minute.
+    burst, unusual
+        Liquidations of that side over `lag` frames in USDT, and their trailing quantile; NaN of
+        either asks nothing.
+    oi_change
+        Log change of open interest over `lag` frames; NaN asks nothing.
+    side
+        1 for long squeezes, -1 for short ones.
+    """
     out = np.zeros(close.size, np.bool_)
     for i in range(lag, close.size):
         move = np.log(low[i] / close[i - lag]) if side > 0.0 else np.log(close[i - lag] / high[i])
-        out[i] = -move >= threshold(sigma[i], minutes)
+        out[i] = (
+            -move >= threshold(sigma[i], minutes)
+            and not burst[i] < unusual[i]
+            and not oi_change[i] > OI_FALL
+        )
     return out
 
 
 @kernel
-def _find(
-    fired: NDArray[np.bool_], against: Floats, along: Floats, noise: NDArray[np.int8],
+def noise_of(liquidated: Floats, usual: Floats) -> NDArray[np.int8]:
+    """Tell of each frame whether liquidations are calm, noisy, or not known."""
+    out = np.full(liquidated.size, _UNKNOWN, np.int8)
+    for i in range(liquidated.size):
+        if np.isfinite(liquidated[i]) and np.isfinite(usual[i]):
+            out[i] = _NOISY if liquidated[i] > usual[i] else _CALM
+    return out
+
+
+@kernel
+def find(
+    fires: NDArray[np.bool_], against: Floats, along: Floats, noise: NDArray[np.int8],
     walk_back: int, quiet: int, silent: int, longest: int, out: Ints,
 ) -> int:  # fmt: skip
-    """Walk through one segment for one side. `out` rows: onset, trigger, peak, end, complete.
+    """Walk through one segment for one side; return how many squeezes it holds.
+
+    `out` rows, one per squeeze: frame of onset, trigger, peak, end; 1 when it is complete.
 
     `against` and `along` are log extremes turned so that the squeeze makes `along` fall: for a
     long squeeze high and low, for a short squeeze -low and -high. `noise` tells whether
     liquidations are calm, noisy, or not known.
     """
-    n = fired.size
+    n = fires.size
     found = 0
     last_end = -1
     i = 1
     while i < n:
-        if not fired[i]:
+        if not fires[i]:
             i += 1
             continue
         # The extreme it fell from; then where it ends; then how late the fall really began.
@@ -195,7 +226,7 @@ def _find(
     return found
 
 
-def _trailing_quantile(values: Floats, frame_minutes: float, quantile: float) -> Floats:
+def trailing_quantile(values: Floats, frame_minutes: float, quantile: float) -> Floats:
     """Quantile of the last 30 days, NaN before a day of observations."""
     window = frames_per(TRAILING_DAYS * MINUTES_PER_DAY, frame_minutes)
     rolled = (
@@ -208,7 +239,7 @@ def _trailing_quantile(values: Floats, frame_minutes: float, quantile: float) ->
     return rolled.fill_null(np.nan).to_numpy()
 
 
-def _rolling_sum(values: Floats, window: int) -> Floats:
+def rolling_sum(values: Floats, window: int) -> Floats:
     """Sum of the last `window` values, NaN where one of them is missing."""
     rolled = pl.Series(values, dtype=pl.Float64).fill_nan(None).rolling_sum(window)
     return rolled.fill_null(np.nan).to_numpy()
@@ -235,18 +266,9 @@ def _in_segment(values: Floats, ends: Ints, frame_ns: int, side: Side) -> Iterat
     lag = frames_per(MOVE_MINUTES, minutes)
     decay = decay_of_half_life(SLOW_HALF_LIFE_DAYS * MINUTES_PER_DAY / minutes)
     sigma = slow_sigma(close, decay, SIGMA_WARM_MINUTES / minutes, minutes)
-    fired = _triggers(high, low, close, sigma, lag, lag * minutes, sign)
-    if not fired.any():
-        return
-
     column = sc.LIQUIDATED_LONGS if side == "long" else sc.LIQUIDATED_SHORTS
-    liquidated = values[:, column]
-    burst = _rolling_sum(liquidated, lag)
-    unusual = _trailing_quantile(burst, minutes, LIQUIDATION_QUANTILE)
-    fired &= ~(burst < unusual)
-    usual = _trailing_quantile(liquidated, minutes, CALM_QUANTILE)
-    noise = np.where(liquidated > usual, _NOISY, _CALM).astype(np.int8)
-    noise[~np.isfinite(liquidated) | ~np.isfinite(usual)] = _UNKNOWN
+    liquidated = np.ascontiguousarray(values[:, column])
+    burst = rolling_sum(liquidated, lag)
     oi = np.where(
         values[:, sc.FIRST_AGE + sc.FEED_OPEN_INTEREST] <= _OI_FRESH_S,
         values[:, sc.OPEN_INTEREST],
@@ -254,14 +276,18 @@ def _in_segment(values: Floats, ends: Ints, frame_ns: int, side: Side) -> Iterat
     )
     oi_change = np.full(oi.size, np.nan)
     oi_change[lag:] = np.log(oi[lag:] / oi[:-lag])
-    fired &= ~(oi_change > OI_FALL)
+    unusual = trailing_quantile(burst, minutes, LIQUIDATION_QUANTILE)
+    fires = fired(high, low, close, sigma, burst, unusual, oi_change, lag, lag * minutes, sign)
+    if not fires.any():
+        return
+    noise = noise_of(liquidated, trailing_quantile(liquidated, minutes, CALM_QUANTILE))
 
     against, along = np.log(high), np.log(low)
     if side == "short":
         against, along = -along, -against
-    out = np.zeros((int(fired.sum()), 5), dtype=np.int64)
-    found = _find(
-        fired, against, along, noise,
+    out = np.zeros((int(fires.sum()), 5), dtype=np.int64)
+    found = find(
+        fires, against, along, noise,
         frames_per(WALK_BACK_MINUTES, minutes), frames_per(QUIET_MINUTES, minutes),
         frames_per(SILENT_MINUTES, minutes), frames_per(LONGEST_MINUTES, minutes), out,
     )  # fmt: skip

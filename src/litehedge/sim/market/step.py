@@ -98,7 +98,8 @@ def _end_atom(
     row.ask_depth_usdt = s.depth[1] / (1.0 + s.taken[1]) * math.exp(0.25 * b)
     longs = total[LONGS].sum()
     shorts = total[SHORTS].sum()
-    row.open_interest_ltc = max(longs, shorts)
+    # The difference is held by those who hedge elsewhere: either side's end lowers what is open.
+    row.open_interest_ltc = 0.5 * (longs + shorts)
     row.long_short_ratio = (longs / (shorts + 1.0)) ** 0.8 * math.exp(0.12 * a)
     row.funding_rate = predicted_funding(s)
     row.sentiment = s.sentiment_seen + 0.35 * d
@@ -113,12 +114,13 @@ def _end_atom(
 
 
 @kernel
-def _run(
+def run_seconds(
     parameters: NDArray[np.void], states: NDArray[np.void], mass: Floats, scale: Floats,
     total: Floats, mix: Floats, regimes: NDArray[np.void], shocks: NDArray[np.void],
     push: NDArray[np.void], seed: int, first: int, seconds: int, atom_s: int, own_usdt: Floats,
     atoms: NDArray[np.void],
 ) -> None:  # fmt: skip
+    """Let a world run on, in place: `run_world` for kernels. `push` ``(1,)`` is room to work."""
     p = parameters[0]
     s = states[0]
     chance = np.empty(1, np.uint64)
@@ -178,7 +180,7 @@ def run_world(
         raise ValueError(f"{seconds} s are not whole atoms of {atom_s} s that make up minutes")
     atoms = np.zeros(seconds // atom_s, dtype=ATOM)
     own = np.zeros(0) if own_usdt is None else own_usdt
-    _run(
+    run_seconds(
         world.parameters, world.state, world.mass, world.scale, world.total, world.mix, REGIMES,
         shocks, np.zeros(1, dtype=PUSH), world.seed, world.second, seconds, atom_s, own, atoms,
     )  # fmt: skip
