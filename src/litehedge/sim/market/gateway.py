@@ -6,7 +6,8 @@ than usual, a few many times. A venue that is too busy refuses what does not red
 order may be at work or not, and only a query tells. A venue that is down does either of the last
 two with everything.
 
-The shares follow what traders reported of 2025-10-10 (see `Reply`); none of them is a measurement.
+The shares lie within what traders reported of 2025-10-10: 5 to 20 % unknown, 10 to 50 % busy, 5 to
+50 times the latency, up to 10 s. They are what a stress test assumes, not measurements.
 """
 
 from __future__ import annotations
