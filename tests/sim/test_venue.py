@@ -351,6 +351,18 @@ def test_an_order_without_an_answer_is_known_by_query_once_the_venue_is_up(is_ta
     assert [type(one) for one in told(here, 1)] == [ev.OrderFilled] * is_taken
 
 
+def test_a_fill_that_is_on_its_way_is_not_told_twice() -> None:
+    market = Made()
+    here = live(market)
+    here.submit(order(-20.0, 90.0), T0)
+    market.second(1, 100.0)
+    [word] = here.query("lh-v-000000", T0)
+    assert isinstance(word, ev.OrderAccepted)
+    [fill] = told(here, 1)
+    assert isinstance(fill, ev.OrderFilled)
+    assert here.query("lh-v-000000", T0) == [fill]
+
+
 def test_the_winning_leg_is_deleveraged_at_the_mark_and_the_other_is_not() -> None:
     market = Made(closes_ltc=12.3456)
     here = live(market)

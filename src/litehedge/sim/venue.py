@@ -186,10 +186,13 @@ class SimVenue:
     def query(self, client_id: str, now_ns: int) -> list[ev.AccountEvent]:
         """Return the last word on an order; an order we never saw was never accepted.
 
-        A venue that is down answers nothing.
+        A venue that is down answers nothing. What is on its way to be told is not told twice: until
+        then the order is at work.
         """
         if self._market is not None and self._market.is_down:
             return []
+        if any(getattr(event, "client_id", "") == client_id for event in self._happened):
+            return [ev.OrderAccepted(now_ns, now_ns, client_id)]
         if client_id in self._ended:
             return [self._ended[client_id]]
         return [ev.OrderRejected(now_ns, now_ns, client_id, "the venue has no such order")]
