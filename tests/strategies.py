@@ -111,6 +111,7 @@ def any_events() -> st.SearchStrategy[ev.AnyEvent]:
         st.builds(ev.OrderUnknown, *two, texts),
         st.builds(ev.FundingPaid, *two, finite, finite),
         st.builds(ev.Liquidated, *two, finite, st.booleans()),
+        st.builds(ev.Deleveraged, *two, st.integers(0, 1), finite, finite),
         st.builds(ev.Halt, *two, texts),
         st.builds(ev.Resume, *two, texts),
         st.builds(ev.SetHedge, *two, finite, times),

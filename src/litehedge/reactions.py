@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -11,7 +12,14 @@ from litehedge.decision import note_forced_closing, sizes
 from litehedge.effects import Alert, CancelAll, Effect, Query, StateChange
 from litehedge.engine_state import State
 from litehedge.errors import OrderProtocolError
-from litehedge.margin.account import POSITION, apply_fill, apply_funding, equity, new_account
+from litehedge.margin.account import (
+    HEDGE,
+    POSITION,
+    apply_fill,
+    apply_funding,
+    equity,
+    new_account,
+)
 from litehedge.margin.liquidation import liquidate
 from litehedge.market import events as ev
 from litehedge.orders.manager import OrderEvent, advance
@@ -71,6 +79,28 @@ def _on_liquidated(state: State, event: ev.Liquidated) -> list[Effect]:
     state.is_open = event.alive and bool(state.books["qty"][0, POSITION] != 0.0)
     left = "part of the position is left" if event.alive else "nothing is left"
     return [Alert("act_now", f"liquidated at {event.price:.2f} USDT: {left}")]
+
+
+def _on_deleveraged(state: State, event: ev.Deleveraged) -> list[Effect]:
+    """Book what the venue closed. The next decision sees the smaller leg; orders stay."""
+    held = float(state.books["qty"][0, event.leg]) if event.leg in (POSITION, HEDGE) else 0.0
+    closed = abs(event.qty_ltc)
+    possible = event.qty_ltc * held < 0.0 and closed <= abs(held) * (1.0 + 1e-9)
+    if not (possible and isfinite(event.price) and event.price > 0.0):
+        text = f"the venue deleveraged {event.qty_ltc} LTC of leg {event.leg}, which has {held}"
+        return [*transition(state, Cause.ORDER_PROTOCOL, event.known_ns), Alert("act_now", text)]
+    _, hedge = sizes(state.terms, state.books)
+    apply_fill(state.books, event.leg, event.qty_ltc, event.price, 0.0, 0.0)
+    if event.leg == POSITION:
+        note_forced_closing(state.terms, state.books, hedge)
+    position, hedge = state.books["qty"][0].tolist()
+    state.is_open = position != 0.0
+    name = "hedge" if event.leg == HEDGE else "position"
+    left = position if event.leg == POSITION else hedge
+    text = f"the venue deleveraged the {name} at {event.price:.2f} USDT: {abs(left):.3f} LTC left"
+    if position == 0.0 and hedge != 0.0:
+        text += f"; the hedge of {abs(hedge):.3f} LTC stands alone, close it"
+    return [Alert("act_now", text)]
 
 
 def _on_halt(state: State, event: ev.Halt) -> list[Effect]:
@@ -161,6 +191,7 @@ REACTIONS: Final[dict[type[ev.Event], Callable[[State, Any], list[Effect]]]] = {
     ev.OrderUnknown: _on_order,
     ev.FundingPaid: _on_funding_paid,
     ev.Liquidated: _on_liquidated,
+    ev.Deleveraged: _on_deleveraged,
     ev.Halt: _on_halt,
     ev.Resume: _on_resume,
     ev.SetHedge: _on_override,

@@ -23,6 +23,7 @@ from litehedge.effects import Alert, CancelAll, Decision, Effect, Query, StateCh
 from litehedge.engine import step
 from litehedge.engine_state import State, start
 from litehedge.hedge.policies import policy_named
+from litehedge.margin.account import equity
 from litehedge.market import events as ev
 from litehedge.orders.manager import Order, OrderState
 from litehedge.risk.state import TradingState
@@ -88,7 +89,7 @@ class World:
     def events(self, n: int) -> Iterator[ev.AnyEvent]:
         yield opened(self.settings, self.now, self.price)
         for _ in range(n):
-            usual, rare = "bbbbbbbbbbbttkooooooarrufp", "hhlxxz"
+            usual, rare = "bbbbbbbbbbbttkooooooarrufp", "hhlxxzddd"
             is_rare = self.draw(st.integers(0, 24)) == 24
             yield self.happening(self.draw(st.sampled_from(rare if is_rare else usual)))
 
@@ -126,6 +127,10 @@ class World:
                 if draw(st.booleans()):
                     return ev.Freeze(now, now, until)
                 return ev.SetHedge(now, now, draw(st.floats(-1.0, 2.0)), until)
+            case "d":
+                leg = draw(st.sampled_from([0, 1, 1, 1, 2]))
+                qty = draw(st.one_of(st.sampled_from([0.001, 1.0, 1e6]), st.floats()))
+                return ev.Deleveraged(now, now, leg, qty, draw(st.floats(-1.0, 500.0)))
             case "p":
                 return draw(st.sampled_from([ev.Follow(now, now), self.book()]))
             case _:
@@ -429,6 +434,66 @@ def test_nothing_held_is_nothing_to_guard(kind: str) -> None:
         state, _ = step(state, ev.Liquidated(T0, T0, 50.0, True))
     assert not state.is_open
     assert bars(state, [100.0, 90.0]) == []
+
+
+def hedged_by_hand(ratio: float = 0.4) -> State:
+    """A long of 50 LTC with a hedge that a person wants."""
+    state, _ = step(guarded(), ev.SetHedge(T0, T0, ratio, T0 + NS_PER_HOUR))
+    [submit] = [e for e in bars(state, [100.0]) if isinstance(e, Submit)]
+    order = submit.order
+    fill = ev.OrderFilled(T0, T0, order.client_id, order.leg, float(order.qty_ltc), 100.0, 0.0, 0.0)
+    return step(state, fill)[0]
+
+
+def test_what_was_deleveraged_is_bought_again() -> None:
+    state = hedged_by_hand()
+    before = float(equity(state.books, 90.0))
+    state, effects = step(state, ev.Deleveraged(T0, T0, 1, 15.0, 90.0))
+    assert [type(e) for e in effects] == [Alert]
+    assert state.books["qty"][0].tolist() == [50.0, -5.0]
+    assert float(equity(state.books, 90.0)) == pytest.approx(before)
+    [submit] = [e for e in bars(state, [90.0], T0 + MINUTE) if isinstance(e, Submit)]
+    assert submit.order.qty_ltc == Decimal("-15")
+
+
+def test_deleveraging_leaves_an_order_alone() -> None:
+    state = hedged_by_hand()
+    state, _ = step(state, ev.SetHedge(T0, T0, 0.8, T0 + NS_PER_HOUR))
+    bars(state, [100.0], T0 + MINUTE)
+    order = state.order
+    assert order is not None
+    state, effects = step(state, ev.Deleveraged(T0, T0, 1, 20.0, 90.0))
+    assert state.order is order
+    assert not [e for e in effects if isinstance(e, CancelAll)]
+
+
+@pytest.mark.parametrize(
+    ("leg", "qty", "price"),
+    [(1, -1.0, 90.0), (1, 20.1, 90.0), (0, 1.0, 90.0), (2, 1.0, 90.0), (1, float("nan"), 90.0),
+     (1, 1.0, float("nan")), (1, 1.0, 0.0)],
+)  # fmt: skip
+def test_a_deleveraging_that_cannot_be_halts(leg: int, qty: float, price: float) -> None:
+    state = hedged_by_hand()
+    books = state.books.tobytes()
+    state, effects = step(state, ev.Deleveraged(T0, T0, leg, qty, price))
+    assert state.trading is HALTED
+    assert state.books.tobytes() == books
+    assert isinstance(effects[-1], Alert)
+
+
+def test_a_hedge_that_is_left_alone_is_told() -> None:
+    state, [alert] = step(hedged_by_hand(), ev.Deleveraged(T0, T0, 0, -50.0, 110.0))
+    assert not state.is_open
+    assert alert.text.endswith("the hedge of 20.000 LTC stands alone, close it")  # type: ignore[union-attr]
+    assert bars(state, [110.0], T0 + MINUTE) == []
+
+
+def test_what_is_deleveraged_of_a_reduced_position_cannot_be_bought_back() -> None:
+    settings_ = Settings(hedge=Hedge(location="reduce"))
+    state = engine(settings_, "margin-vol")
+    state, _ = step(state, opened(settings_, T0, 100.0))
+    state, _ = step(state, ev.Deleveraged(T0, T0, 0, -20.0, 110.0))
+    assert state.terms["size"][0] == state.books["qty"][0, 0] == 30.0
 
 
 def test_a_refusal_that_goes_on_is_told_once_an_hour() -> None:

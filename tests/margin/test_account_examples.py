@@ -13,6 +13,7 @@ from litehedge.margin.account import (
     apply_fill,
     apply_funding,
     auto_deleverage,
+    deleveraging_rank,
     equity,
     new_account,
     transfer,
@@ -203,6 +204,24 @@ def test_the_venue_deleverages_a_winning_hedge() -> None:
     assert books["wallet"][0, 0] == close(1000 + 40 * 20)
     assert books["fees"][0] == 0.0
     assert bounds(books, 80.0, ROWS)[0] > 0.0  # what is left is no full hedge any more
+
+
+def test_winners_are_ranked_by_profit_and_leverage() -> None:
+    """A hedge beside a loser has little equity behind it: it leads the queue."""
+    books = new_account(1000.0, 100.0, 100.0, 10.0)
+    hedge(books, -50.0, 100.0)
+    for mark, worth in ((98.0, 1000 - 200 + 100), (90.1, 1000 - 990 + 495)):
+        expected = (100.0 - mark) / 100.0 * 50.0 * mark / worth
+        assert deleveraging_rank(books, HEDGE, mark) == close(expected)
+        assert deleveraging_rank(books, POSITION, mark) == 0.0
+    assert deleveraging_rank(books, HEDGE, 79.0) == np.inf  # nothing is left behind it
+    assert deleveraging_rank(books, POSITION, 101.0) == close(0.01 * 10100.0 / 1050.0)
+    apart = new_account(1000.0, 100.0, 100.0, 10.0, second_wallet_usdt=1000.0)
+    hedge(apart, -50.0, 100.0)
+    assert deleveraging_rank(apart, HEDGE, 90.0) == close(0.1 * 4500.0 / 1500.0)
+    alone = new_account(1000.0, 100.0, 100.0, 10.0, isolated=True)
+    assert deleveraging_rank(alone, POSITION, 105.0) == close(0.05 * 10500.0 / 1500.0)
+    assert deleveraging_rank(alone, HEDGE, 105.0) == 0.0
 
 
 # --- liquidation ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import numpy as np
@@ -16,6 +17,8 @@ from litehedge.margin.account import HEDGE, POSITION
 from litehedge.market import events as ev
 from litehedge.orders.manager import Order, new_order
 from litehedge.sim.execution import execute, new_liquidity, observe_bars
+from litehedge.sim.market.gateway import Reply
+from litehedge.sim.market.recording import Second
 from litehedge.sim.venue import Opening, SimVenue, open_account, position_size
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
 from strategies import log_floats
@@ -25,18 +28,53 @@ TIERS = packaged_tiers()
 MINUTE = NS_PER_MINUTE
 
 
-class Reacting:
-    """A market that notes what is traded, and may refuse."""
+class Made:
+    """A market that is made up: it shows what seconds it is told to, and notes what is traded."""
 
-    def __init__(self, why: str = "") -> None:
+    def __init__(self, *replies: Reply, down: bool = False, closes_ltc: float = 0.0) -> None:
         self.felt: list[float] = []
-        self.why = why
+        self.replies = list(replies)
+        self.is_down = down
+        self.closes_ltc = closes_ltc
+        self.ranks: list[float] = []
+        self.traders: list[Callable[[Second], None]] = []
+
+    def join(self, trader: Callable[[Second], None]) -> None:
+        self.traders.append(trader)
 
     def trade(self, usdt: float) -> None:
         self.felt.append(usdt)
 
-    def refuses(self, *, reduce_only: bool) -> str:
-        return self.why
+    def reply(self, number: int, *, reduce_only: bool, latency_ns: int) -> Reply:
+        return self.replies.pop(0) if self.replies else Reply(True, True, "", latency_ns)
+
+    def deleverages(self, second: Second, qty_ltc: float, rank: float) -> float:
+        self.ranks.append(rank)
+        return min(abs(qty_ltc), self.closes_ltc) if rank > 0.0 else 0.0
+
+    def second(
+        self, number: int, price: float, depth: float = 1e6, *, deleveraged: float = 0.0
+    ) -> None:
+        now = T0 + number * NS_PER_SECOND
+        nothing = float("nan")
+        for trader in self.traders:
+            trader(Second(now, price - 0.05, price + 0.05, depth, depth, price, nothing,
+                          deleveraged, deleveraged))  # fmt: skip
+
+
+def live(market: Made, **changes: object) -> SimVenue:
+    """A venue in that market, its position open at 100."""
+    settings = Settings(position=Position(leverage=5.0), **changes)  # type: ignore[arg-type]
+    here = SimVenue(settings, TIERS, Opening(T0, reopens=False), MINUTE, market)
+    market.second(0, 100.0)
+    assert isinstance(told(here, 0)[0], ev.Opened)
+    return here
+
+
+def told(here: SimVenue, number: int) -> list[ev.AccountEvent]:
+    """What the venue says when a feed that stands still tells its last price once more."""
+    now = T0 + number * NS_PER_SECOND
+    return here.on_market(ev.Book(now, now, 99.95, 100.05, 1e6, 1e6))
 
 
 def venue(**costs: float) -> SimVenue:
@@ -227,30 +265,6 @@ def test_quotes_drive_the_account_once_there_are_any() -> None:
     assert isinstance(dead, ev.Liquidated)
 
 
-def test_a_large_order_walks_the_book_to_its_limit_and_is_felt() -> None:
-    market = Reacting()
-    felt = market.felt
-    here = SimVenue(Settings(), packaged_tiers(), Opening(T0, reopens=False), MINUTE, market)
-    here.on_market(ev.Trade(T0, T0, 100.0, 1.0, True))
-    now = T0 + NS_PER_SECOND
-    here.submit(order(-20.0, 99.0), T0)
-    fill, rest = here.on_market(ev.Book(now, now, 100.0, 100.1, 1e3, 1e3))
-    assert isinstance(fill, ev.OrderFilled)
-    assert isinstance(rest, ev.OrderExpired)
-    assert -11.0 < fill.qty_ltc < -9.0
-    assert 99.0 < fill.price < 100.0
-    assert felt == [fill.qty_ltc * fill.price]
-
-
-def test_a_venue_that_refuses_says_why() -> None:
-    market = Reacting("the venue is down")
-    here = SimVenue(Settings(), packaged_tiers(), Opening(T0, reopens=False), MINUTE, market)
-    here.on_market(ev.Trade(T0, T0, 100.0, 1.0, True))
-    [refused] = here.submit(order(-20.0, 99.0), T0)
-    assert isinstance(refused, ev.OrderRejected)
-    assert refused.reason == "the venue is down"
-
-
 def test_the_mark_liquidates_where_there_is_one() -> None:
     here = venue()
     here.on_market(ev.Trade(T0, T0, 100.0, 1.0, True))
@@ -258,6 +272,150 @@ def test_the_mark_liquidates_where_there_is_one() -> None:
     assert here.on_market(ev.Mark(now, now, 100.0)) == []
     assert here.on_market(ev.Book(now, now, 49.0, 51.0, 1e6, 1e6)) == []  # a wick of last price
     assert isinstance(here.on_market(ev.Mark(now, now, 50.0))[0], ev.Liquidated)
+
+
+# --- in a market ------------------------------------------------------------------------------
+
+
+def test_a_large_order_walks_the_book_to_its_limit_and_is_felt() -> None:
+    market = Made()
+    here = live(market)
+    here.submit(order(-20.0, 99.0), T0)
+    market.second(1, 100.0, depth=1e3)
+    fill, rest = told(here, 1)
+    assert isinstance(fill, ev.OrderFilled)
+    assert isinstance(rest, ev.OrderExpired)
+    assert -11.0 < fill.qty_ltc < -9.0
+    assert 99.0 < fill.price < 100.0
+    assert market.felt == [fill.qty_ltc * fill.price]
+
+
+def test_what_is_told_moves_nothing_but_the_clock() -> None:
+    market = Made()
+    here = live(market)
+    assert told(here, 1) == []
+    here.on_market(ev.Mark(T0, T0 + NS_PER_SECOND, 1.0))  # a feed that is wrong
+    assert here.is_open
+    market.second(1, 100.0)
+    market.second(2, 70.0)
+    assert told(here, 1) == []  # not known yet
+    [dead] = told(here, 2)
+    assert isinstance(dead, ev.Liquidated)
+    assert (dead.event_ns, dead.alive) == (T0 + 2 * NS_PER_SECOND, False)
+    assert market.felt == [pytest.approx(-50.0 * 70.0)]  # the forced sale eats the book too
+
+
+def test_who_only_looks_is_not_felt() -> None:
+    market = Made()
+    twin = SimVenue(Settings(), TIERS, Opening(T0, False), MINUTE, market, is_felt=False)
+    market.second(0, 100.0)
+    twin.submit(order(-1.0, 99.0), T0)
+    market.second(1, 100.0)
+    market.second(2, 40.0)
+    kinds = [type(one) for one in told(twin, 2)]
+    assert kinds == [ev.Opened, ev.OrderFilled, ev.Liquidated]
+    assert market.felt == []
+
+
+def test_an_order_meets_the_book_of_the_second_in_which_it_arrives() -> None:
+    market = Made(Reply(True, True, "", 2_400_000_000))
+    here = live(market)
+    here.submit(order(-20.0, 90.0), T0)
+    for number, price in ((1, 99.0), (2, 98.0), (3, 97.0), (4, 96.0)):
+        market.second(number, price)
+    [fill] = told(here, 4)
+    assert isinstance(fill, ev.OrderFilled)
+    assert fill.event_ns == T0 + 3 * NS_PER_SECOND
+    assert fill.price == pytest.approx(96.95, abs=1e-2)
+
+
+def test_a_venue_that_refuses_says_why() -> None:
+    here = live(Made(Reply(False, True, "the venue is down", 0)))
+    [refused] = here.submit(order(-20.0, 99.0), T0)
+    assert isinstance(refused, ev.OrderRejected)
+    assert refused.reason == "the venue is down"
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_an_order_without_an_answer_is_known_by_query_once_the_venue_is_up(is_taken: bool) -> None:
+    market = Made(Reply(is_taken, False, "", NS_PER_SECOND), down=True)
+    here = live(market)
+    [unknown] = here.submit(order(-20.0, 90.0), T0)
+    assert isinstance(unknown, ev.OrderUnknown)
+    assert here.query("lh-v-000000", T0) == []
+    assert here.cancel_all(T0) == []  # it does not hear of it
+    market.is_down = False
+    [word] = here.query("lh-v-000000", T0)
+    assert isinstance(word, ev.OrderAccepted if is_taken else ev.OrderRejected)
+    market.second(1, 100.0)
+    assert [type(one) for one in told(here, 1)] == [ev.OrderFilled] * is_taken
+
+
+def test_a_fill_that_is_on_its_way_is_not_told_twice() -> None:
+    market = Made()
+    here = live(market)
+    here.submit(order(-20.0, 90.0), T0)
+    market.second(1, 100.0)
+    [word] = here.query("lh-v-000000", T0)
+    assert isinstance(word, ev.OrderAccepted)
+    [fill] = told(here, 1)
+    assert isinstance(fill, ev.OrderFilled)
+    assert here.query("lh-v-000000", T0) == [fill]
+
+
+def test_the_winning_leg_is_deleveraged_at_the_mark_and_the_other_is_not() -> None:
+    market = Made(closes_ltc=12.3456)
+    here = live(market)
+    here.submit(order(-20.0, 90.0), T0)
+    market.second(1, 100.0)
+    market.second(2, 95.0)
+    before = here.equity()
+    market.second(3, 95.0, deleveraged=500.0)
+    *_, closed = told(here, 3)
+    lots = pytest.approx(12.345, abs=1e-9)
+    assert closed == ev.Deleveraged(closed.event_ns, closed.known_ns, HEDGE, lots, 95.0)
+    assert here.sizes() == (50.0, pytest.approx(20.0 - 12.345))
+    assert here.equity() == pytest.approx(before)
+    assert market.ranks[0] == 0.0 < market.ranks[1]
+    assert market.felt == [pytest.approx(-20.0 * 99.95, rel=1e-3)]  # ADL is not in the book
+    market.closes_ltc = 1e9
+    market.second(4, 95.0, deleveraged=500.0)
+    [rest] = told(here, 4)
+    assert here.books["qty"][0, HEDGE] == 0.0
+    assert rest.qty_ltc == pytest.approx(20.0 - 12.345)  # type: ignore[union-attr]
+    market.second(5, 95.0, deleveraged=500.0)
+    assert told(here, 5) == []
+
+
+def test_a_winning_position_may_go_too_and_ends_the_life() -> None:
+    market = Made(closes_ltc=1e9)
+    here = live(market)
+    here.submit(order(-20.0, 120.0), T0)
+    market.second(1, 110.0, deleveraged=1e9)
+    gone, closed = [one for one in told(here, 1) if not isinstance(one, ev.OrderFilled)]
+    assert isinstance(gone, ev.OrderExpired)
+    assert (closed.leg, closed.qty_ltc) == (POSITION, -50.0)  # type: ignore[union-attr]
+    assert not here.is_open
+    assert here.equity() == pytest.approx(1000.0 + 50.0 * 10.0)
+
+
+def test_an_order_that_reduces_finds_no_more_than_is_left() -> None:
+    market = Made(closes_ltc=15.0)
+    here = live(market)
+    here.submit(order(-20.0, 90.0), T0)
+    market.second(1, 100.0)
+    lift = new_order(
+        "v", 1, HEDGE, 20.0, 120.0, lot=Decimal("0.001"), tick=Decimal("0.01"),
+        reduce_only=True, decided_ns=T0,
+    )  # fmt: skip
+    market.replies = [Reply(True, True, "", 2 * NS_PER_SECOND)]  # deleveraged on its way
+    here.submit(lift, T0 + NS_PER_SECOND)
+    market.second(2, 95.0, deleveraged=500.0)
+    market.second(3, 95.0)
+    *_, closed, fill, rest = told(here, 3)
+    assert isinstance(closed, ev.Deleveraged)
+    assert (fill.qty_ltc, rest.reason) == (5.0, "there is nothing left to reduce")  # type: ignore[union-attr]
+    assert here.books["qty"][0, HEDGE] == 0.0
 
 
 # --- the plan ---------------------------------------------------------------------------------

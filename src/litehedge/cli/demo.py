@@ -88,8 +88,8 @@ def demo(
     opening = Opening(opens_ns, reopens=False)
     venue = SimVenue(settings, tiers, opening, ATOM_NS, market)
     twins = {
-        "unhedged": SimVenue(settings, tiers, opening, ATOM_NS),
-        "half": SimVenue(settings, tiers, Opening(opens_ns, False, STATIC), ATOM_NS),
+        name: SimVenue(settings, tiers, one, ATOM_NS, market, is_felt=False)
+        for name, one in (("unhedged", opening), ("half", Opening(opens_ns, False, STATIC)))
     }
     watch = _Watch(state, venue, twins, opens_ns, settings.position.wallet_usdt)
     feed = market.events(atoms)
@@ -115,7 +115,7 @@ def demo(
 def _paced(
     feed: Iterator[ev.MarketEvent], watch: _Watch, opens_ns: int, speed: float, screen: Live | None
 ) -> Iterator[ev.MarketEvent]:
-    """Let time pass as fast as asked; show the twins the same market."""
+    """Let time pass as fast as asked, for the twins too."""
     began = 0.0
     for event in feed:
         if event.known_ns >= opens_ns and screen is not None:
@@ -172,7 +172,7 @@ class _Watch:
                 self._told.append(effect)
 
     def show_twins(self, event: ev.MarketEvent) -> None:
-        """Show the positions without litehedge what the market did."""
+        """Note what the market did to the positions without litehedge."""
         for name, twin in self._twins.items():
             for happened in twin.on_market(event):
                 if isinstance(happened, ev.Liquidated):

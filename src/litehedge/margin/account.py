@@ -216,6 +216,30 @@ def transfer(books: Books, source: int, target: int, amount: float) -> None:
 
 
 @kernel
+def deleveraging_rank(books: Books, leg: int, mark: float) -> float:
+    """Return how early a venue deleverages a leg: profit by entry notional x effective leverage.
+
+    Effective leverage is the leg's notional by the equity of its scope. 0 for a leg that loses;
+    infinity without equity. Source: Binance's leverage and profit ranking.
+    """
+    account = books[0]
+    qty = account.qty[leg]
+    gain = qty * (mark - account.entry[leg])
+    if gain <= 0.0:
+        return 0.0
+    worth = 0.0
+    for scope in range(N_SCOPES):
+        if in_scope(books, scope, leg):
+            worth = scope_base(books, scope)
+            for other in range(2):
+                if in_scope(books, scope, other):
+                    worth += account.qty[other] * (mark - account.entry[other])
+    if worth <= 0.0:
+        return np.inf
+    return gain / account.entry[leg] * mark / worth
+
+
+@kernel
 def auto_deleverage(books: Books, leg: int, share: float, price: float) -> float:
     """Close `share` of a leg by the venue's ADL at `price`, without a fee. Return the quantity."""
     account = books[0]

@@ -146,6 +146,14 @@ class Liquidated(Event, frozen=True, tag="liquidated", gc=False):
     alive: bool
 
 
+class Deleveraged(Event, frozen=True, tag="deleveraged", gc=False):
+    """The venue closed signed `qty_ltc` of a leg that wins, against somebody's liquidation."""
+
+    leg: int
+    qty_ltc: float
+    price: float
+
+
 # --- people -----------------------------------------------------------------------------------
 
 
@@ -188,6 +196,7 @@ AccountEvent = (
     | OrderUnknown
     | FundingPaid
     | Liquidated
+    | Deleveraged
 )
 Command = Halt | Resume | SetHedge | Freeze | Follow
 AnyEvent = MarketEvent | AccountEvent | Command

@@ -1,14 +1,21 @@
-"""The simulated venue: fills, fees, funding and liquidation, over bars or over quotes.
+"""The simulated venue: fills, fees, funding, liquidation and ADL, over bars, quotes or a market.
 
-The same class serves backtest and paper. Over bars an order executes at the open of the bar in
-which it arrives; over quotes it walks the book of the first quote after it arrived. Liquidation
-looks at the mark price where there is one, else at quotes, else at the range of bars. The venue
-keeps the true account; the engine sees it only through events.
+The same class serves backtest, paper and the simulated market. Over bars an order executes at the
+open of the bar in which it arrives; over quotes it walks the book of the first quote after it
+arrived. Liquidation looks at the mark price where there is one, else at quotes, else at the range
+of bars. The venue keeps the true account; the engine sees it only through events.
+
+In a simulated market the venue lives on what truly happens, second by second, and what feeds tell
+only moves its clock: a frozen feed blinds the engine, not the venue. The grain is a second: an
+order meets the book at the end of the second in which it arrives, and moves the price of the next.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import isnan
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +25,16 @@ from litehedge.config import Settings
 from litehedge.decision import note_forced_closing, sizes
 from litehedge.hedge.policies import static
 from litehedge.hedge.terms import terms_of
-from litehedge.margin.account import POSITION, apply_fill, apply_funding, equity, new_account
+from litehedge.margin.account import (
+    HEDGE,
+    POSITION,
+    apply_fill,
+    apply_funding,
+    auto_deleverage,
+    deleveraging_rank,
+    equity,
+    new_account,
+)
 from litehedge.margin.liquidation import bounds, liquidate_within
 from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
@@ -26,17 +42,32 @@ from litehedge.orders.manager import Order
 from litehedge.risk.limits import whole_lots
 from litehedge.sim.execution import execute, liquidity_decays, new_liquidity, observe_bars
 from litehedge.sim.market.book import consumption, walked
+from litehedge.sim.market.gateway import Reply
+from litehedge.sim.market.recording import Second
 from litehedge.units import LONG, NS_PER_DAY, NS_PER_MINUTE, NS_PER_MS, SHORT
 
 
 class Market(Protocol):
     """What a venue needs of a market that reacts to its orders."""
 
-    def trade(self, usdt: float) -> None:
-        """Let an order eat the book."""
+    def join(self, trader: Callable[[Second], None]) -> None:
+        """Show the venue every second, as it truly is."""
 
-    def refuses(self, *, reduce_only: bool) -> str:
-        """Return why no such order is taken now; empty when it is."""
+    def trade(self, usdt: float) -> None:
+        """Let an order eat the book; positive buys."""
+
+    @property
+    def is_down(self) -> bool:
+        """Whether requests get no answer now."""
+        ...
+
+    def reply(self, number: int, *, reduce_only: bool, latency_ns: int) -> Reply:
+        """Return what becomes of an order that is sent now."""
+        ...
+
+    def deleverages(self, second: Second, qty_ltc: float, rank: float) -> float:
+        """Return how much of a winning leg is deleveraged in this second, unsigned LTC."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +116,16 @@ def open_account(settings: Settings, entry_usdt: float, free_ratio: float) -> ev
 
 
 class SimVenue:
-    """A venue that lives on the market events it is shown."""
+    """A venue that lives on the market events it is shown, or in a market that it joins.
+
+    Parameters
+    ----------
+    market
+        Where orders go; None where the events are all there is.
+    is_felt
+        Whether our orders eat that market's book. A second account that is only looked at does
+        not.
+    """
 
     def __init__(
         self,
@@ -94,6 +134,8 @@ class SimVenue:
         opening: Opening,
         bar_ns: int,
         market: Market | None = None,
+        *,
+        is_felt: bool = True,
     ) -> None:
         self._settings = settings
         self._tiers = tiers
@@ -111,32 +153,57 @@ class SimVenue:
         self._price = float("nan")
         self._depth = (float("inf"), float("inf"))  # USDT within 1 %, of bids and asks
         self._market = market
-        self._has_book = False
-        self._has_mark = False
+        self._is_felt = is_felt
+        self._has_book = market is not None
+        self._has_mark = market is not None
+        self._happened: deque[ev.AccountEvent] = deque()  # not yet told
+        self._orders = 0  # that we were sent
+        if market is not None:
+            market.join(self._live_second)
         self._pending: list[tuple[int, Order]] = []  # arrival time, order
         self._ended: dict[str, ev.AccountEvent] = {}  # last word on each order, for queries
 
     # --- what the engine's side calls ---------------------------------------------------------
 
     def submit(self, order: Order, now_ns: int) -> list[ev.AccountEvent]:
-        """Take an order; it arrives after the latency."""
+        """Take an order; it arrives after the latency. A market may refuse it, or say nothing."""
         if not self.is_open:
             return self._say(ev.OrderRejected(now_ns, now_ns, order.client_id, "no position"))
+        reply = Reply(True, True, "", self._latency_ns)
         if self._market is not None:
-            why = self._market.refuses(reduce_only=order.reduce_only)
-            if why:
-                return self._say(ev.OrderRejected(now_ns, now_ns, order.client_id, why))
-        self._pending.append((now_ns + self._latency_ns, order))
-        return self._say(ev.OrderAccepted(now_ns, now_ns, order.client_id))
+            self._orders += 1
+            reply = self._market.reply(
+                self._orders, reduce_only=order.reduce_only, latency_ns=self._latency_ns
+            )
+        said: list[ev.AccountEvent] = []
+        if reply.is_taken:
+            self._pending.append((now_ns + reply.latency_ns, order))
+            said = self._say(ev.OrderAccepted(now_ns, now_ns, order.client_id))
+        if not reply.is_told:
+            return [ev.OrderUnknown(now_ns, now_ns, order.client_id)]
+        return said or self._say(ev.OrderRejected(now_ns, now_ns, order.client_id, reply.why))
 
     def query(self, client_id: str, now_ns: int) -> list[ev.AccountEvent]:
-        """Return the last word on an order; an order we never saw was never accepted."""
+        """Return the last word on an order; an order we never saw was never accepted.
+
+        A venue that is down answers nothing. What is on its way to be told is not told twice: until
+        then the order is at work.
+        """
+        if self._market is not None and self._market.is_down:
+            return []
+        if any(getattr(event, "client_id", "") == client_id for event in self._happened):
+            return [ev.OrderAccepted(now_ns, now_ns, client_id)]
         if client_id in self._ended:
             return [self._ended[client_id]]
         return [ev.OrderRejected(now_ns, now_ns, client_id, "the venue has no such order")]
 
     def cancel_all(self, now_ns: int) -> list[ev.AccountEvent]:
-        """Cancel whatever has not arrived yet."""
+        """Cancel whatever has not arrived yet; a venue that is down does not hear of it."""
+        if self._market is not None and self._market.is_down:
+            return []
+        return self._cancel_all(now_ns)
+
+    def _cancel_all(self, now_ns: int) -> list[ev.AccountEvent]:
         pending, self._pending = self._pending, []
         said: list[ev.AccountEvent] = []
         for _, order in pending:
@@ -160,7 +227,15 @@ class SimVenue:
     # --- the market ---------------------------------------------------------------------------
 
     def on_market(self, event: ev.MarketEvent) -> list[ev.AccountEvent]:
-        """Let the market move; return what happened to the account, in order."""
+        """Let the market move; return what happened to the account, in order.
+
+        In a market that we joined the event is only what a feed tells: it says what time it is.
+        """
+        if self._market is not None:
+            told: list[ev.AccountEvent] = []
+            while self._happened and self._happened[0].known_ns <= event.known_ns:
+                told.append(self._happened.popleft())
+            return told
         kind = type(event)
         if kind is ev.Book:
             self._has_book = True
@@ -176,10 +251,61 @@ class SimVenue:
             self._has_mark = True
             return self._on_mark(event.known_ns, event.price)  # type: ignore[union-attr]
         if kind is ev.Funding and self.is_open:
-            apply_funding(self.books, self._price, event.rate)  # type: ignore[union-attr]
-            self._set_bounds(self._price)
-            return [ev.FundingPaid(event.event_ns, event.known_ns, self._price, event.rate)]  # type: ignore[union-attr]
+            return self._settle(event.event_ns, event.known_ns, event.rate)  # type: ignore[union-attr]
         return []
+
+    def _live_second(self, second: Second) -> None:
+        """Live through a second of the market that we joined; remember what it did to us."""
+        self._depth = (second.bid_depth_usdt, second.ask_depth_usdt)
+        said = self._on_quote(second.now_ns, second.bid, second.ask)
+        if self.is_open:
+            said += self._on_deleveraging(second)
+            held = float(self.books["qty"].sum())
+            forced = self._on_mark(second.now_ns, second.mark)
+            if forced:
+                self._eat((float(self.books["qty"].sum()) - held) * second.mark)
+                said += forced
+        if self.is_open and not isnan(second.settled_rate):
+            said += self._settle(second.now_ns, second.now_ns, second.settled_rate)
+        self._happened += said
+
+    def _settle(self, event_ns: int, known_ns: int, rate: float) -> list[ev.AccountEvent]:
+        apply_funding(self.books, self._price, rate)
+        self._set_bounds(self._price)
+        return [ev.FundingPaid(event_ns, known_ns, self._price, rate)]
+
+    def _on_deleveraging(self, second: Second) -> list[ev.AccountEvent]:
+        """Close what the wave reaches of our winning legs, at the mark and without a fee.
+
+        A venue closes at the bankruptcy price of whom it liquidates; the crowd has none that is
+        known, and the mark is near it.
+        """
+        if self._market is None or second.deleveraged_long_ltc + second.deleveraged_short_ltc <= 0:
+            return []
+        said: list[ev.AccountEvent] = []
+        for leg in (POSITION, HEDGE):
+            held = float(self.books["qty"][0, leg])
+            rank = float(deleveraging_rank(self.books, leg, second.mark))
+            size = self._market.deleverages(second, held, rank)
+            if size < abs(held):
+                size = float(whole_lots(size, float(self._terms["lot"][0])))
+            if held == 0.0 or size <= 0.0:
+                continue
+            _, hedge = self.sizes()
+            qty = auto_deleverage(self.books, leg, size / abs(held), second.mark)
+            said.append(ev.Deleveraged(second.now_ns, second.now_ns, leg, qty, second.mark))
+            if leg == POSITION:
+                note_forced_closing(self._terms, self.books, hedge)
+                if self.books["qty"][0, POSITION] == 0.0:
+                    said = self._cancel_all(second.now_ns) + said
+                    self._end_life(second.now_ns)
+                    break
+        self._set_bounds(second.mark)
+        return said
+
+    def _eat(self, usdt: float) -> None:
+        if self._market is not None and self._is_felt:
+            self._market.trade(usdt)
 
     def _on_bar(self, bar: ev.Bar) -> list[ev.AccountEvent]:
         open_ns = bar.event_ns - bar.interval_ns
@@ -249,7 +375,7 @@ class SimVenue:
         self, order: Order, when_ns: int, open_: float, volume: float
     ) -> list[ev.AccountEvent]:
         qty, price, fee, slippage = execute(
-            float(order.qty_ltc), float(order.limit_usdt), open_, volume, self._bar_minutes,
+            self._reducing(order), float(order.limit_usdt), open_, volume, self._bar_minutes,
             self.liquidity, self._terms,
         )  # fmt: skip
         return self._book(order, when_ns, qty, price, fee, slippage, open_)
@@ -258,7 +384,7 @@ class SimVenue:
         self, order: Order, now_ns: int, bid: float, ask: float
     ) -> list[ev.AccountEvent]:
         """Walk the book from the touch, no further than the limit; the rest is gone (IOC)."""
-        qty = float(order.qty_ltc)
+        qty = self._reducing(order)
         touch, depth = (ask, self._depth[1]) if qty > 0.0 else (bid, self._depth[0])
         reach = abs(float(np.log(float(order.limit_usdt) / touch)))
         if (touch - float(order.limit_usdt)) * qty > 0.0:
@@ -271,15 +397,28 @@ class SimVenue:
         fee = abs(qty) * price * float(self._terms["taker_fee"][0])
         middle = 0.5 * (bid + ask)
         slippage = abs(qty) * abs(price - middle)
-        if qty != 0.0 and self._market is not None:
-            self._market.trade(qty * price)
+        if qty != 0.0:
+            self._eat(qty * price)
         return self._book(order, now_ns, qty, price, fee, slippage, middle)
+
+    def _reducing(self, order: Order) -> float:
+        """Return an order's signed quantity, that of an order which reduces no larger than its leg.
+
+        A leg may have been deleveraged while the order was on its way.
+        """
+        qty, lot = float(order.qty_ltc), float(self._terms["lot"][0])
+        held = float(self.books["qty"][0, order.leg])
+        most = abs(held) if held * qty < 0.0 else 0.0
+        if not order.reduce_only or abs(qty) <= most + 0.5 * lot:
+            return qty
+        return float(np.copysign(whole_lots(most, lot), qty))
 
     def _book(
         self, order: Order, when_ns: int, qty: float, price: float, fee: float, slippage: float,
         mark: float,
     ) -> list[ev.AccountEvent]:  # fmt: skip
         said: list[ev.AccountEvent] = []
+        allowed = self._reducing(order)
         if qty != 0.0:
             apply_fill(self.books, order.leg, qty, price, fee, slippage)
             self._set_bounds(mark)
@@ -290,6 +429,8 @@ class SimVenue:
             )
         if abs(qty) < abs(float(order.qty_ltc)):
             why = "beyond the collar" if qty == 0.0 else "the rest found no volume"
+            if qty == allowed:
+                why = "there is nothing left to reduce"
             said += self._say(ev.OrderExpired(when_ns, when_ns, order.client_id, why))
         return said
 
@@ -299,7 +440,7 @@ class SimVenue:
         said: list[ev.AccountEvent] = []
         while low <= self._bounds[0] or high >= self._bounds[1]:
             if not said:
-                said = self.cancel_all(now_ns)  # the venue cancels everything first
+                said = self._cancel_all(now_ns)  # the venue cancels everything first
             _, hedge = self.sizes()
             # What is left of the position may die in the same bar.
             open_ = liquidate_within(
@@ -311,9 +452,13 @@ class SimVenue:
             self._is_open = bool(self.books["qty"][0, POSITION] != 0.0)
             said.append(ev.Liquidated(now_ns, now_ns, float(open_), self.is_open))
         if not self.is_open:
-            midnight = (now_ns // NS_PER_DAY + 1) * NS_PER_DAY
-            self._opens_ns = midnight if self._opening.reopens else np.iinfo(np.int64).max
+            self._end_life(now_ns)
         return said
+
+    def _end_life(self, now_ns: int) -> None:
+        self._is_open = False
+        midnight = (now_ns // NS_PER_DAY + 1) * NS_PER_DAY
+        self._opens_ns = midnight if self._opening.reopens else np.iinfo(np.int64).max
 
     def _set_bounds(self, mark: float) -> None:
         self._bounds = bounds(self.books, mark, self._tiers.rows)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from litehedge.market import events as ev
-from litehedge.sim.market.feed import LiveMarket, events_of, tell
+from litehedge.sim.market.feed import WAVE_S, LiveMarket, events_of, tell
+from litehedge.sim.market.forced import winners_ahead
+from litehedge.sim.market.gateway import Reply
 from litehedge.sim.market.parameters import Parameters
+from litehedge.sim.market.recording import Second
 from litehedge.sim.market.shocks import SHOCK, Shock
-from litehedge.sim.market.state import new_world
+from litehedge.sim.market.state import World, new_world
 from litehedge.sim.market.step import run_world
 from litehedge.units import NS_PER_SECOND
 
@@ -67,6 +72,12 @@ def test_crossed_quotes_and_nothing_else() -> None:
     assert tell(record, MONDAY, 5, shock(Shock.DEPTH, 0, 600, 0.5)) is record
 
 
+def sent(market: LiveMarket, *, reduce_only: bool) -> Reply:
+    """What becomes of an order, of which something is said."""
+    asked = (market.reply(n, reduce_only=reduce_only, latency_ns=10**8) for n in range(100))
+    return next(one for one in asked if one.is_told)
+
+
 def test_what_a_venue_refuses() -> None:
     for kind, raising, reducing in (
         (Shock.OUTAGE, "the venue is down", "the venue is down"),
@@ -74,11 +85,75 @@ def test_what_a_venue_refuses() -> None:
     ):
         market = LiveMarket(new_world(Parameters(), 1, MONDAY), 5, shock(kind, 10, 10))
         feed = market.events(100)
-        assert market.refuses(reduce_only=False) == ""
+        assert sent(market, reduce_only=False).is_taken
         while market.world.second < MONDAY + 10:
             next(feed)
-        assert market.refuses(reduce_only=False) == raising
-        assert market.refuses(reduce_only=True) == reducing
+        assert sent(market, reduce_only=False).why == raising
+        assert sent(market, reduce_only=True).why == reducing
+        assert market.is_down == (kind is Shock.OUTAGE)
+
+
+def test_who_joined_sees_every_second_as_it_truly_is() -> None:
+    """Even where quotes are told crossed and the feed stands still."""
+    shocks = np.concatenate([shock(Shock.CROSS, 100, 100, 0.004), shock(Shock.FREEZE, 300, 100)])
+    market = LiveMarket(new_world(Parameters(), 1, MONDAY), 5, shocks)
+    seen: list[Second] = []
+    market.join(seen.append)
+    told = list(market.events(120))
+    assert [one.now_ns for one in seen] == [(MONDAY + i) * NS_PER_SECOND for i in range(1, 601)]
+    assert all(one.bid < one.ask for one in seen)
+    record = run_world(new_world(Parameters(), 1, MONDAY), 600)
+    for name in ("bid", "ask", "bid_depth_usdt", "ask_depth_usdt", "mark"):
+        np.testing.assert_array_equal([getattr(one, name) for one in seen[4::5]], record[name])
+    marks = [one.price for one in told if isinstance(one, ev.Mark)]
+    assert len(set(marks[60:80])) == 1 < len({one.mark for one in seen[300:400]})
+
+
+def test_funding_settles_in_its_second() -> None:
+    market = LiveMarket(new_world(Parameters(), 1, MONDAY + 28_740))
+    seen: list[Second] = []
+    market.join(seen.append)
+    [funding] = [one for one in market.events(24) if isinstance(one, ev.Funding)]
+    settled = [one for one in seen if one.settled_rate == one.settled_rate]
+    assert [(one.now_ns, one.settled_rate) for one in settled] == [(funding.event_ns, funding.rate)]
+
+
+# --- deleveraging -----------------------------------------------------------------------------
+
+
+def a_wave(ltc: float, *, world: World | None = None) -> tuple[LiveMarket, Second]:
+    """A market in which so many LTC of shorts are deleveraged, and the second of it."""
+    market = LiveMarket(world or new_world(Parameters(), 1, MONDAY))
+    market._note_deleveraging(1, ltc)
+    return market, Second(0, 84.9, 85.1, 1e6, 1e6, 85.0, float("nan"), 0.0, ltc)
+
+
+@given(st.floats(1e-3, 1e5), st.floats(1e-3, 1e5), st.floats(0.0, 20.0), st.floats(0.0, 20.0))
+@settings(max_examples=40)
+def test_the_queue_of_winners(wave: float, held: float, rank: float, other: float) -> None:
+    """No more than the leg, than the second, than the wave; a higher rank is reached earlier."""
+    market, second = a_wave(wave)
+    closed = market.deleverages(second, -held, rank)
+    assert 0.0 <= closed <= min(wave, held)
+    if other >= rank:
+        assert market.deleverages(second, -held, other) >= closed
+    assert market.deleverages(second, -held, float("inf")) == min(wave, held)
+    assert market.deleverages(second, -held, 0.0) == 0.0  # a leg that loses
+    assert market.deleverages(second, held, float("inf")) == 0.0  # the side that dies
+
+
+def test_a_leg_is_reached_when_the_wave_has_passed_those_ahead() -> None:
+    world = new_world(Parameters(), 1, MONDAY)
+    crowd = (world.state[0], world.mass, world.scale, 1)
+    everybody, middle = (float(winners_ahead(*crowd, rank)) for rank in (0.0, 0.1))
+    assert 0.0 < middle < everybody < 0.6 * world.total[1].sum()  # the others lose
+    market, second = a_wave(middle - 1.0, world=world)
+    assert market.deleverages(second, -50.0, 0.1) == 0.0
+    market._note_deleveraging(1, 31.0)
+    assert market.deleverages(second, -50.0, 0.1) == pytest.approx(30.0)
+    world.second += WAVE_S + 1
+    market._note_deleveraging(1, 5.0)  # a new wave begins at the front again
+    assert market.deleverages(second, -50.0, 0.1) == 0.0
 
 
 def test_our_trade_moves_the_market_once() -> None:

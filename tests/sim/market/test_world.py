@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from litehedge.sim.market.book import consumption, displacement, walked
+from litehedge.sim.market.book import consumption, displacement, usual_variance, walked
 from litehedge.sim.market.parameters import Parameters
 from litehedge.sim.market.recording import ATOM
 from litehedge.sim.market.shocks import SHOCK, Shock
@@ -172,6 +172,33 @@ def test_our_order_moves_price_more_the_larger_it_is() -> None:
     assert moved[2] < 1e-4  # 50 k$ are nothing
     assert 5e-4 < moved[1] < 5e-3  # a million some basis points
     assert moved[0] < 3.0 * 1.6 * moved[1]
+
+
+def test_impact_of_our_orders_is_monotone_and_within_the_square_root_band() -> None:
+    """Worked off in ten minutes, a million or three move price by half to twice the law."""
+    sizes = (5e4, 1e6, 3e6)
+    moves: dict[float, list[float]] = {usdt: [] for usdt in sizes}
+    for seed in range(4):
+        origin = world(seed)
+        run_world(origin, 6 * HOUR)
+        alone = run_world(origin.copy(), 600)["close"][-1]
+        for sign in (1.0, -1.0):
+            here = [
+                sign * np.log(
+                    run_world(origin.copy(), 600, own_usdt=np.full(600, sign * usdt / 600))[
+                        "close"
+                    ][-1] / alone
+                )
+                for usdt in sizes
+            ]  # fmt: skip
+            assert 0.0 < here[0] < here[1] < here[2]
+            for usdt, moved in zip(sizes, here, strict=True):
+                moves[usdt].append(float(moved))
+    p = world().parameters[0]
+    daily = np.sqrt(usual_variance(p) * 86_400.0)
+    for usdt in sizes:
+        by_law = np.median(moves[usdt]) / (daily * np.sqrt(usdt / p["daily_volume_usdt"]))
+        assert (0.5 if usdt > 1e5 else 0.1) < by_law < 2.0
 
 
 @given(st.floats(0.0, 6.0))

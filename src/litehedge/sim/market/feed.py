@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.market import events as ev
+from litehedge.sim.market.book import usual_variance
+from litehedge.sim.market.forced import winners_ahead
+from litehedge.sim.market.gateway import Reply, reply
+from litehedge.sim.market.recording import ATOM, Second
 from litehedge.sim.market.second import FUNDING_S
 from litehedge.sim.market.shocks import Shock
-from litehedge.sim.market.state import World
-from litehedge.sim.market.step import NO_SHOCKS, run_world
+from litehedge.sim.market.state import LONGS, SHORTS, World
+from litehedge.sim.market.step import NO_SHOCKS, run_second
 from litehedge.units import NS_PER_SECOND
 
 OPEN_INTEREST_S: Final = 300
 """Venues publish open interest every five minutes."""
+
+WAVE_S: Final = 3_600
+"""A wave of deleveraging ends when it paused for so long."""
 
 _NOTHING_HAPPENS: Final = (
     "buy_usdt", "sell_usdt", "liquidated_long_usdt", "liquidated_short_usdt",
@@ -107,6 +114,10 @@ def tell(
 class LiveMarket:
     """A world that runs while somebody trades in it.
 
+    It keeps what happens apart from what feeds tell. Whoever joined is shown the market as it is
+    at the end of each second, and may trade there: that moves the price of the second after.
+    `events` tells feeds of whole atoms, frozen or crossed as the shocks say.
+
     Parameters
     ----------
     world
@@ -118,33 +129,84 @@ class LiveMarket:
         self.atom_s = atom_s
         self._shocks = shocks
         self._last: NDArray[np.void] | None = None
-        self._own_usdt = np.zeros(atom_s)
+        self._own_usdt = 0.0
+        self._traders: list[Callable[[Second], None]] = []
+        self._deleveraged = [0.0, 0.0]  # LTC of the winners of each side, in this wave
+        self._wave_s = [0, 0]  # when each side was last deleveraged
+
+    def join(self, trader: Callable[[Second], None]) -> None:
+        """Show somebody every second from now on."""
+        self._traders.append(trader)
 
     def trade(self, usdt: float) -> None:
         """Let an order of ours eat the book in the next second; positive buys."""
-        self._own_usdt[0] += usdt
+        self._own_usdt += usdt
 
-    def refuses(self, *, reduce_only: bool) -> str:
-        """Return why the venue takes no such order now; empty when it does."""
+    @property
+    def is_down(self) -> bool:
+        """Whether the venue can be reached by nobody now."""
         now = self.world.second
-        active = self._shocks[(self._shocks["start_s"] <= now) & (now < self._shocks["stop_s"])][
-            "kind"
-        ]
-        if self.world.state["outage_until"][0] > now or Shock.OUTAGE in active:
-            return "the venue is down"
-        if Shock.REFUSE in active and not reduce_only:
-            return "the venue takes only orders that reduce"
-        return ""
+        return bool(self.world.state["outage_until"][0] > now) or Shock.OUTAGE in self._active()
+
+    def reply(self, number: int, *, reduce_only: bool, latency_ns: int) -> Reply:
+        """Return what the venue makes of order `number` that is sent now (`gateway.reply`)."""
+        world = self.world
+        usual = usual_variance(world.parameters[0])
+        return reply(
+            world.seed, world.second, number, float(np.sqrt(world.state["variance"][0] / usual)),
+            is_down=self.is_down, only_reducing=Shock.REFUSE in self._active(),
+            reduce_only=reduce_only, latency_ns=latency_ns,
+        )  # fmt: skip
+
+    def deleverages(self, second: Second, qty_ltc: float, rank: float) -> float:
+        """Return how much of a winning leg of that rank is deleveraged in this second, unsigned.
+
+        A wave of deleveraging takes the queue from the front. The leg is reached when the wave has
+        passed those ahead of it, and then gives no more than the second's share. A wave ends when
+        an hour brought no more; by then there are new winners at the front.
+        """
+        side = LONGS if qty_ltc > 0.0 else SHORTS
+        closes = second.deleveraged_long_ltc if side == LONGS else second.deleveraged_short_ltc
+        if closes <= 0.0 or rank <= 0.0:
+            return 0.0
+        world = self.world
+        ahead = float(winners_ahead(world.state[0], world.mass, world.scale, side, rank))
+        return max(0.0, min(abs(qty_ltc), closes, self._deleveraged[side] - ahead))
 
     def events(self, atoms: int) -> Iterator[ev.MarketEvent]:
         """Yield the events of so many atoms, each made when it is asked for."""
         for _ in range(atoms):
             begin_s = self.world.second
-            record = run_world(
-                self.world, self.atom_s, atom_s=self.atom_s, shocks=self._shocks,
-                own_usdt=self._own_usdt,
-            )  # fmt: skip
-            self._own_usdt[:] = 0.0
+            record = self._run_atom()
             told = tell(record, begin_s, self.atom_s, self._shocks, self._last)
             self._last = told
             yield from events_of(told, begin_s, self.atom_s)
+
+    def _run_atom(self) -> NDArray[np.void]:
+        record = np.zeros(1, dtype=ATOM)
+        for within in range(self.atom_s):
+            own, self._own_usdt = self._own_usdt, 0.0
+            second = run_second(
+                self.world, record, within, atom_s=self.atom_s, shocks=self._shocks, own_usdt=own
+            )
+            self._note_deleveraging(LONGS, second.deleveraged_long_ltc)
+            self._note_deleveraging(SHORTS, second.deleveraged_short_ltc)
+            for trader in self._traders:
+                trader(second)
+        return record
+
+    def _note_deleveraging(self, side: int, ltc: float) -> None:
+        if ltc <= 0.0:
+            return
+        if self.world.second - self._wave_s[side] > WAVE_S:
+            self._deleveraged[side] = 0.0
+        self._deleveraged[side] += ltc
+        self._wave_s[side] = self.world.second
+
+    def _active(self) -> set[int]:
+        """Return the kinds of shock that act now."""
+        if self._shocks.size == 0:
+            return set()
+        now = self.world.second
+        acts = (self._shocks["start_s"] <= now) & (now < self._shocks["stop_s"])
+        return set(self._shocks["kind"][acts].tolist())

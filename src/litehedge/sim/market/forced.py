@@ -6,15 +6,20 @@ insurance fund; beyond what the fund may hold, winners of the other side are clo
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
+
+import numpy as np
 
 from litehedge.jit import kernel
 from litehedge.sim.market.book import consumption, displacement
-from litehedge.sim.market.state import LONGS, Floats
+from litehedge.sim.market.parameters import BUCKET_WIDTH, BUCKETS, LEVERAGES, N_LEVERAGES
+from litehedge.sim.market.state import LONGS, MAINTENANCE, Floats
 
 WINNERS: Final = 4  # layers of leverage, the lowest first, from which winners are deleveraged
 LARGEST_REPORTED: Final = 1500.0
 SMALLEST_REPORTED: Final = 150.0
+_LEVERAGES: Final = np.array(LEVERAGES)
 
 
 @kernel
@@ -84,6 +89,32 @@ def _deleverage(s: Any, winners: int, qty: float, scale: Floats, total: Floats) 
         scale[winners, layer] *= 1.0 - share
     s.deleveraged[winners] += closed
     return closed
+
+
+@kernel
+def winners_ahead(s: Any, mass: Floats, scale: Floats, side: int, rank: float) -> float:
+    """Return the LTC of one side whose rank in the queue of deleveraging is above `rank`.
+
+    The rank is profit by entry notional times effective leverage (notional by equity), as on
+    Binance. The crowd's entries are where its liquidation prices say, without the scatter of
+    margin; positions with a stop are left out, because theirs cannot be told.
+    """
+    sign = 1.0 if side == LONGS else -1.0
+    found = 0.0
+    # The ring holds half of its buckets on either side of the mark.
+    for step in range(1, BUCKETS // 2):
+        bucket = s.bucket - int(sign) * step
+        dies_at = math.exp(bucket * BUCKET_WIDTH - s.mark)  # in multiples of the mark
+        for layer in range(N_LEVERAGES):
+            qty = mass[side, layer, bucket % BUCKETS] * scale[side, layer]
+            if qty <= 0.0:
+                continue
+            margin = 1.0 / _LEVERAGES[layer]
+            entry = dies_at / (1.0 - sign * (margin - MAINTENANCE[layer]))
+            profit = sign * (1.0 / entry - 1.0)
+            if profit > 0.0 and profit / (entry * (margin + profit)) > rank:
+                found += qty
+    return found
 
 
 @kernel

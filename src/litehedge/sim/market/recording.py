@@ -1,8 +1,8 @@
-"""What a world tells of each atom (a few seconds), before it becomes events."""
+"""What a world tells of each atom (a few seconds), and of a second to those who trade in it."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -47,3 +47,34 @@ ATOM: Final = np.dtype(
     ]
 )
 """Volumes are sums over the atom, everything else is as it is at the atom's end."""
+
+SECOND: Final = np.dtype(
+    [
+        ("bid", np.float64),
+        ("ask", np.float64),
+        ("bid_depth_usdt", np.float64),
+        ("ask_depth_usdt", np.float64),
+        ("mark", np.float64),
+        ("settled_rate", np.float64),
+        ("deleveraged_long_ltc", np.float64),
+        ("deleveraged_short_ltc", np.float64),
+    ]
+)
+
+
+class Second(NamedTuple):
+    """The market as it truly is at the end of a second: time, then the fields of `SECOND`.
+
+    `settled_rate` is NaN but in the seconds in which funding settles; what was deleveraged is that
+    of this second, by the side of the winners.
+    """
+
+    now_ns: int
+    bid: float
+    ask: float
+    bid_depth_usdt: float
+    ask_depth_usdt: float
+    mark: float
+    settled_rate: float
+    deleveraged_long_ltc: float
+    deleveraged_short_ltc: float

@@ -14,10 +14,11 @@ from litehedge.sim.market.chance import Chance, normals, start_second
 from litehedge.sim.market.crowd import near_death
 from litehedge.sim.market.minute import begin_minute, end_minute
 from litehedge.sim.market.parameters import REGIMES
-from litehedge.sim.market.recording import ATOM
-from litehedge.sim.market.second import PUSH, gather, one_second, predicted_funding
+from litehedge.sim.market.recording import ATOM, SECOND, Second
+from litehedge.sim.market.second import FUNDING_S, PUSH, gather, one_second, predicted_funding
 from litehedge.sim.market.shocks import SHOCK
 from litehedge.sim.market.state import LONGS, SHORTS, Floats, World
+from litehedge.units import NS_PER_SECOND
 
 NEAR_BUCKETS: Final = 30
 """What dies within 3 % is told among the hidden columns."""
@@ -65,6 +66,20 @@ def _add_second(row: Any, s: Any, told: Floats, second: int, forced_out: int) ->
 
 
 @kernel
+def _quote(p: Any, s: Any, b: float, c: float, d: float, out: Any) -> None:
+    """Write the quotes and depths of this instant; `b`, `c`, `d` are the noise of what is seen."""
+    price = math.exp(s.perp)
+    stress = math.sqrt(s.variance) / math.sqrt(usual_variance(p))
+    mean_depth = 0.5 * (s.depth[0] + s.depth[1])
+    half = 0.5e-4 * SPREAD_BPS * (1.0 + 0.35 * stress) * math.exp(0.35 * c)
+    half *= math.sqrt(s.usual_depth / mean_depth)
+    out.bid = price * (1.0 - half)
+    out.ask = price * (1.0 + half)
+    out.bid_depth_usdt = s.depth[0] / (1.0 + s.taken[0]) * math.exp(0.25 * d)
+    out.ask_depth_usdt = s.depth[1] / (1.0 + s.taken[1]) * math.exp(0.25 * b)
+
+
+@kernel
 def _end_atom(
     p: Any, s: Any, row: Any, mass: Floats, scale: Floats, total: Floats, chance: Chance,
     seconds: int,
@@ -89,13 +104,7 @@ def _end_atom(
     buyers = 0.5 + 0.33 * math.tanh(0.55 * moved + 0.55 * b)
     row.buy_usdt += volume * buyers
     row.sell_usdt += volume * (1.0 - buyers)
-    mean_depth = 0.5 * (s.depth[0] + s.depth[1])
-    half = 0.5e-4 * SPREAD_BPS * (1.0 + 0.35 * stress) * math.exp(0.35 * c)
-    half *= math.sqrt(s.usual_depth / mean_depth)
-    row.bid = price * (1.0 - half)
-    row.ask = price * (1.0 + half)
-    row.bid_depth_usdt = s.depth[0] / (1.0 + s.taken[0]) * math.exp(0.25 * d)
-    row.ask_depth_usdt = s.depth[1] / (1.0 + s.taken[1]) * math.exp(0.25 * b)
+    _quote(p, s, b, c, d, row)
     longs = total[LONGS].sum()
     shorts = total[SHORTS].sum()
     # The difference is held by those who hedge elsewhere: either side's end lowers what is open.
@@ -114,13 +123,41 @@ def _end_atom(
 
 
 @kernel
+def _tell_second(
+    p: Any, s: Any, row: Any, chance: Chance, second: int, ends_atom: bool, now: Any
+) -> None:
+    """Write what traders meet at the end of a second; at the end of an atom, what it records."""
+    if ends_atom:
+        now.bid = row.bid
+        now.ask = row.ask
+        now.bid_depth_usdt = row.bid_depth_usdt
+        now.ask_depth_usdt = row.ask_depth_usdt
+    else:
+        _, b = normals(chance)
+        c, d = normals(chance)
+        _quote(p, s, b, c, d, now)
+    now.mark = math.exp(s.mark)
+    now.settled_rate = s.funding if (second + 1) % FUNDING_S == 0 else math.nan
+
+
+@kernel
 def run_seconds(
     parameters: NDArray[np.void], states: NDArray[np.void], mass: Floats, scale: Floats,
     total: Floats, mix: Floats, regimes: NDArray[np.void], shocks: NDArray[np.void],
-    push: NDArray[np.void], seed: int, first: int, seconds: int, atom_s: int, own_usdt: Floats,
-    atoms: NDArray[np.void],
+    push: NDArray[np.void], seed: int, first: int, seconds: int, atom_s: int, within: int,
+    own_usdt: Floats, atoms: NDArray[np.void], now: NDArray[np.void],
 ) -> None:  # fmt: skip
-    """Let a world run on, in place: `run_world` for kernels. `push` ``(1,)`` is room to work."""
+    """Let a world run on, in place: `run_world` for kernels.
+
+    Parameters
+    ----------
+    push
+        `PUSH` ``(1,)``: room to work.
+    within
+        The first second's number in its atom.
+    now
+        `SECOND` ``(1,)``, written each second; `NOBODY` asks for none.
+    """
     p = parameters[0]
     s = states[0]
     chance = np.empty(1, np.uint64)
@@ -131,8 +168,8 @@ def run_seconds(
         second = first + i
         if shocks.size > 0:
             gather(shocks, second, push)
-        row = atoms[i // atom_s]
-        if i % atom_s == 0:
+        row = atoms[(within + i) // atom_s]
+        if (within + i) % atom_s == 0:
             _begin_atom(row, s)
         if second % 60 == 0:
             start_second(chance, seed ^ MINUTE_SEED, second)
@@ -150,11 +187,15 @@ def run_seconds(
         if second % 60 == 59:
             shock, _ = normals(chance)
             end_minute(p, s, mass, scale, total, shock)
-        if i % atom_s == atom_s - 1:
+        ends_atom = (within + i) % atom_s == atom_s - 1
+        if ends_atom:
             _end_atom(p, s, row, mass, scale, total, chance, atom_s)
+        if now.size > 0:
+            _tell_second(p, s, row, chance, second, ends_atom, now[0])
 
 
 NO_SHOCKS: Final = np.zeros(0, dtype=SHOCK)
+NOBODY: Final = np.zeros(0, dtype=SECOND)
 
 
 def run_world(
@@ -182,7 +223,45 @@ def run_world(
     own = np.zeros(0) if own_usdt is None else own_usdt
     run_seconds(
         world.parameters, world.state, world.mass, world.scale, world.total, world.mix, REGIMES,
-        shocks, np.zeros(1, dtype=PUSH), world.seed, world.second, seconds, atom_s, own, atoms,
+        shocks, np.zeros(1, dtype=PUSH), world.seed, world.second, seconds, atom_s, 0, own, atoms,
+        NOBODY,
     )  # fmt: skip
     world.second += seconds
     return atoms
+
+
+def run_second(
+    world: World,
+    atom: NDArray[np.void],
+    within: int,
+    *,
+    atom_s: int,
+    shocks: NDArray[np.void] = NO_SHOCKS,
+    own_usdt: float = 0.0,
+) -> Second:
+    """Let a world run on by a second, in place; return the market at its end.
+
+    The same as `run_world`, second by second.
+
+    Parameters
+    ----------
+    atom
+        `ATOM` ``(1,)``, written: the record of the atom so far, whole after its last second.
+    within
+        The second's number in its atom, from 0.
+    own_usdt
+        What we trade at market in this second, signed USDT.
+    """
+    state = world.state
+    before = state["deleveraged"][0].tolist()
+    now = np.zeros(1, dtype=SECOND)
+    run_seconds(
+        world.parameters, state, world.mass, world.scale, world.total, world.mix, REGIMES,
+        shocks, np.zeros(1, dtype=PUSH), world.seed, world.second, 1, atom_s, within,
+        np.array([own_usdt]), atom, now,
+    )  # fmt: skip
+    world.second += 1
+    after = state["deleveraged"][0].tolist()
+    now["deleveraged_long_ltc"] = after[LONGS] - before[LONGS]
+    now["deleveraged_short_ltc"] = after[SHORTS] - before[SHORTS]
+    return Second(world.second * NS_PER_SECOND, *now[0].item())

@@ -14,7 +14,7 @@ from litehedge.sim.market.parameters import REGIMES
 from litehedge.sim.market.recording import ATOM
 from litehedge.sim.market.second import PUSH
 from litehedge.sim.market.state import Floats, World
-from litehedge.sim.market.step import NO_SHOCKS, run_seconds
+from litehedge.sim.market.step import NO_SHOCKS, NOBODY, run_seconds
 
 NO_ORDERS: Final = np.zeros(0)
 BRANCHES: Final = 0x0AC1E0AC1E
@@ -75,5 +75,6 @@ def _branch(
     for b in numba.prange(seeds.size):
         run_seconds(
             parameters, state.copy(), mass.copy(), scale.copy(), total.copy(), mix.copy(),
-            regimes, shocks, push.copy(), seeds[b], first, seconds, atom_s, own_usdt, atoms[b],
+            regimes, shocks, push.copy(), seeds[b], first, seconds, atom_s, 0, own_usdt, atoms[b],
+            NOBODY,
         )  # fmt: skip
