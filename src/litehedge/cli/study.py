@@ -177,9 +177,7 @@ def _all_lives(
                 future.result()
                 reach(done)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for child in multiprocessing.active_children():
-                child.terminate()
+            pool.shutdown(cancel_futures=True)  # a worker that still lives ends its world first
             raise
     return np.concatenate([future.result() for future in futures])
 
