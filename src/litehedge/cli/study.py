@@ -88,7 +88,7 @@ def blowup(
         str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is the terminal.")
     ] = None,
 ) -> None:
-    """Let many traders live for months in simulated worlds: who is ruined, hedged and not?
+    """Let many traders live for months in simulated worlds, and see who is ruined, hedged and not.
 
     Every trader opens one position in the first minute and keeps it. The arms: unhedged; smaller
     from the start by what the hedge is on average, which is free; hedged with every limit opened;
