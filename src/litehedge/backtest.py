@@ -308,8 +308,7 @@ class _Recorder:
                 self._on_fill(event)
             case ev.Liquidated():
                 self._account.append(event)
-                if not event.alive and self._life is not None:
-                    self._life["liquidated"] = 1
+                self._on_forced(event)
             case ev.OrderExpired() | ev.OrderRejected() | ev.FundingPaid():
                 self._account.append(event)
             case _:
@@ -323,6 +322,7 @@ class _Recorder:
         self._life["wallet"] = self._peak
         self._life["lowest_equity"] = self._peak
         self._life["entry"] = event.entry_usdt
+        self._life["forced_at"] = -1
         self._refusals_before = self._state.refusals
 
     def _on_fill(self, fill: ev.OrderFilled) -> None:
@@ -332,6 +332,15 @@ class _Recorder:
         life["trades"] += 1
         position, _ = sizes(self._state.terms, self._state.books)
         life["turnover"] += abs(fill.qty_ltc) / position
+
+    def _on_forced(self, event: ev.Liquidated) -> None:
+        life = self._life
+        if life is None:
+            return
+        if life["forced_at"] < 0:
+            life["forced_at"] = len(self._ends)  # the bar itself comes after what it did
+        if not event.alive:
+            life["liquidated"] = 1
 
     def _on_bar(self, bar: ev.Bar) -> None:
         if bar.event_ns - bar.interval_ns < self._opens_ns:

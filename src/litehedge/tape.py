@@ -6,7 +6,7 @@ forecasts live only while their chunk is worked on, signals and bars are kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -160,21 +160,56 @@ def build_tape(
     """
     if dataset.kind != "bars":
         raise UsageError(f"{dataset.name} holds {dataset.kind}, not bars", "choose a bars data set")
-    per_frame = per_frame_of(dataset.interval_ns)
     begin = max(dataset.start_ns, start_ns - WARM_UP_NS)
     room = int(min(dataset.rows, (end_ns - start_ns) // dataset.interval_ns + 1))
+    tape = tape_of(
+        dataset.name, dataset.interval_ns, event_chunks(lake, dataset, begin, end_ns), forecaster,
+        start_ns, room, lambda now_ns: progress(now_ns - begin, end_ns - begin),
+    )  # fmt: skip
+    if len(tape) == 0:
+        raise UsageError(
+            f"no bars between {iso_utc(start_ns)} and {iso_utc(end_ns)}",
+            f"{dataset.name} covers {dataset.span}, with gaps; see: "
+            f"litehedge data check {dataset.name}",
+        )
+    return tape
+
+
+def tape_of(
+    name: str,
+    bar_ns: int,
+    chunks: Iterable[tuple[EventArrays, pl.DataFrame]],
+    forecaster: Forecaster,
+    start_ns: int,
+    room: int,
+    reached: Callable[[int], None] = lambda now_ns: None,
+) -> Tape:
+    """Work out the signals of every frame of consecutive chunks, wherever they come from.
+
+    Parameters
+    ----------
+    chunks
+        Events and their bars, as `event_chunks` yields them.
+    start_ns
+        The tape begins with the first bar that opens here or later; what comes before warms up.
+    room
+        The most bars that may follow.
+    reached
+        Is told the end of every chunk.
+    """
+    per_frame = per_frame_of(bar_ns)
     all_ends = np.empty(room, dtype=np.int64)
     all_bars = np.empty((room, 5))
     all_signals = np.empty((sg.N_SIGNALS, room), dtype=np.float32)
-    funding_at: list[Ints] = []
-    funding: list[Floats] = []
-    pipeline = _Pipeline(dataset.interval_ns, per_frame, forecaster)
+    funding_at: list[Ints] = [np.empty(0, dtype=np.int64)]
+    funding: list[Floats] = [np.empty(0)]
+    pipeline = _Pipeline(bar_ns, per_frame, forecaster)
     liquidity = new_liquidity()
-    decays = liquidity_decays(dataset.interval_ns / NS_PER_MINUTE)
+    decays = liquidity_decays(bar_ns / NS_PER_MINUTE)
     filled = 0
-    for events, bars in event_chunks(lake, dataset, begin, end_ns):
+    for events, bars in chunks:
         ends = bars["event_ns"].to_numpy()
-        kept = ends - dataset.interval_ns >= start_ns
+        kept = ends - bar_ns >= start_ns
         n = int(kept.sum())
         pipeline.write_signals(events, ends, all_signals, filled - (ends.size - n))
         at = slice(filled, filled + n)
@@ -189,24 +224,17 @@ def build_tape(
         funding_at.append(places[counted] + filled - (ends.size - n))
         funding.append(rates[counted])
         filled += n
-        progress(int(ends[-1]) - begin, end_ns - begin)
-    if filled == 0:
-        raise UsageError(
-            f"no bars between {iso_utc(start_ns)} and {iso_utc(end_ns)}",
-            f"{dataset.name} covers {dataset.span}, with gaps; see: "
-            f"litehedge data check {dataset.name}",
-        )
-    squeezes = pipeline.squeezes()
+        reached(int(ends[-1]))
     tape = Tape(
-        name=dataset.name,
-        bar_ns=dataset.interval_ns,
+        name=name,
+        bar_ns=bar_ns,
         end_ns=all_ends[:filled],
         bars=all_bars[:filled],
         funding_at=np.concatenate(funding_at),
         funding=np.concatenate(funding),
         signals=all_signals[:, :filled],
         liquidity=liquidity,
-        squeezes=[q for q in squeezes if q.end_ns > start_ns],
+        squeezes=[q for q in pipeline.squeezes() if q.end_ns > start_ns],
     )
     mark_oracle(tape)
     return tape

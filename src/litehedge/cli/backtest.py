@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -12,11 +10,19 @@ from typing import Annotated, Any, Final
 import msgspec
 import numpy as np
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 import litehedge
 from litehedge import backtest as bt
-from litehedge.cli.common import check_writable, home, settings_from, stderr, write_file, write_json
+from litehedge.cli.common import (
+    check_writable,
+    home,
+    numbers,
+    progress,
+    settings_from,
+    stderr,
+    write_file,
+    write_json,
+)
 from litehedge.cli.journals import begin_journal, end_journal
 from litehedge.cli.models import Chosen, choose_model, saw
 from litehedge.cli.show import print_comparisons, print_decisions, print_run
@@ -145,7 +151,7 @@ def backtest(
         raise UsageError(f"there is no --decisions {decisions}", "choose changes, all or none")
     for target in (report, journal, Path(json) if json not in (None, "-") else None):
         check_writable(target)
-    leverages = _numbers(leverage)
+    leverages = numbers("--leverage", leverage) if leverage is not None else []
     chosen = settings_from(
         settings,
         {
@@ -176,17 +182,6 @@ def backtest(
             "give --episodes 7d to compare several, or choose one",
         )
     _single(job, report, journal, json, decisions)
-
-
-def _numbers(text: str | None) -> list[float]:
-    if text is None:
-        return []
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise UsageError(
-            f"--leverage {text} is not a list of numbers", "write 5 or 3,5,10"
-        ) from None
 
 
 def _job(
@@ -226,24 +221,8 @@ def _wanted(compare: str | None, settings: Settings) -> list[Policy]:
     return [policy_named(name.strip(), settings) for name in compare.split(",")]
 
 
-@contextmanager
-def _progress(what: str, total: float) -> Iterator[Any]:
-    """Show progress on stderr; yields a function that is told how far it is."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
-               TimeRemainingColumn())  # fmt: skip
-    with Progress(
-        *columns, console=stderr, transient=True, disable=not stderr.is_terminal
-    ) as progress:
-        task = progress.add_task(what, total=total)
-
-        def reach(done: float, label: str = what) -> None:
-            progress.update(task, completed=done, description=label)
-
-        yield reach
-
-
 def _tape(job: Job) -> Tape:
-    with _progress(f"reading {job.dataset.name}", 1.0) as reach:
+    with progress(f"reading {job.dataset.name}", 1.0) as reach:
         return build_tape(
             job.lake, job.dataset, job.model.forecaster, job.start_ns, job.end_ns,
             lambda done, total: reach(done / total),
@@ -263,7 +242,7 @@ def _grid(
     comparisons: list[Comparison] = []
     steps = len(job.sides) * len(job.leverages) * (len(wanted) + 1)
     done = 0
-    with _progress("episodes", steps) as reach:
+    with progress("episodes", steps) as reach:
         for side in job.sides:
             for leverage in job.leverages:
                 settings = bt.with_position(job.settings, side, leverage)
@@ -399,7 +378,7 @@ def _play(job: Job, settings: Settings, policy: Policy, journal_path: Path | Non
         journal = begin_journal(
             journal_path, fixed, job.model, mode="backtest", data=job.dataset.name
         )
-    with _progress(f"{policy.name} on {job.dataset.name}", job.end_ns - begin) as reach:
+    with progress(f"{policy.name} on {job.dataset.name}", job.end_ns - begin) as reach:
         run = bt.play(
             feed, job.dataset.interval_ns, per_frame, settings, job.tiers, policy,
             job.model.forecaster, opens_ns=job.start_ns, session=session, reopens=job.reopens,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import platformdirs
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from litehedge.config import Settings
@@ -127,6 +129,34 @@ def check_writable(path: Path | None) -> None:
 
 def _cannot_write(path: Path, error: OSError) -> UsageError:
     return UsageError(f"cannot write {path}: {error.strerror or error}", "give another path")
+
+
+def numbers(option: str, text: str) -> list[float]:
+    """Read the value of an option as numbers with commas between them.
+
+    Raises
+    ------
+    UsageError
+        When it is none.
+    """
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"{option} {text} is not a list of numbers", "write 5 or 3,5,10") from None
+
+
+@contextmanager
+def progress(what: str, total: float) -> Iterator[Callable[..., None]]:
+    """Show progress and the time left on stderr; yields a function that is told how far it is."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
+               TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+
+        def reach(done: float, label: str = what) -> None:
+            bar.update(task, completed=done, description=label)
+
+        yield reach
 
 
 def complain(error: LitehedgeError) -> None:

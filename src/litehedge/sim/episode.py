@@ -44,6 +44,7 @@ OUTCOME: Final = np.dtype(
         ("stop", np.int64),  # one past the last bar that was lived
         ("liquidated", np.int64),  # 1 when the position was closed by force
         ("liquidations", np.int64),  # partial ones included
+        ("forced_at", np.int64),  # bar of the first of them, -1 for none
         ("entry", np.float64),  # USDT per LTC
         ("wallet", np.float64),  # USDT at the start
         ("equity", np.float64),  # USDT at the end
@@ -122,6 +123,7 @@ def run_episode(
     turnover = 0.0
     trades = 0
     refusals = 0
+    forced_at = -1
     dead = False
     i = start
     while i < stop and not dead:
@@ -155,6 +157,8 @@ def run_episode(
             note_forced_closing(terms, books, hedge)
             pending_ns = -1
             changed = True
+            if forced_at < 0:
+                forced_at = i
             dead = account.qty[POSITION] == 0.0
         if changed:
             constant, slope = equity_line(books)
@@ -224,6 +228,7 @@ def run_episode(
     result.bars = i - start
     result.liquidated = 1 if dead else 0
     result.liquidations = account.liquidations
+    result.forced_at = forced_at
     result.entry = entry
     result.wallet = wallet
     result.equity = equity(books, bars[i - 1, 3])

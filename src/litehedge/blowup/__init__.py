@@ -1,0 +1,1 @@
+"""The blow-up study: many traders live six months in simulated worlds, hedged and not."""

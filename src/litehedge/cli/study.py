@@ -1,0 +1,221 @@
+"""``litehedge study``: questions to many simulated worlds at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.table import Table
+
+import litehedge
+from litehedge.backtest import with_position
+from litehedge.blowup.lives import BEGIN_S, RUIN_SHARE, Plan, world_lives
+from litehedge.blowup.worlds import WARM_UP_DAYS
+from litehedge.cli.common import (
+    check_writable,
+    console,
+    numbers,
+    print_table,
+    progress,
+    settings_from,
+    stderr,
+    write_file,
+    write_json,
+)
+from litehedge.cli.models import choose_model
+from litehedge.errors import UsageError
+from litehedge.hedge.policies import ORACLE, policy_named
+from litehedge.report.ruin import ARMS, WRONGS, RuinStudy, ruin_study
+from litehedge.report.ruin_charts import alive_svg
+from litehedge.report.ruin_sheet import (
+    DEFINITION,
+    HEADS,
+    cells,
+    difference_cells,
+    mix_in_words,
+    mix_rows,
+    ruin_page,
+    traders,
+)
+from litehedge.report.style import percent
+from litehedge.sim.scenario import compose, load_scenario
+from litehedge.store.bundled import tier_table
+from litehedge.units import NS_PER_MINUTE, NS_PER_SECOND, iso_utc
+
+app = typer.Typer(
+    help="Ask many simulated worlds one question.", no_args_is_help=True, rich_markup_mode="rich"
+)
+
+
+@app.callback()
+def _studies() -> None:
+    """Ask many simulated worlds one question."""
+
+
+@app.command()
+def blowup(
+    worlds: Annotated[int, typer.Option(min=2, help="Simulated worlds; seeds follow --seed.")] = 40,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first world.")] = 1,
+    days: Annotated[int, typer.Option(min=2, max=3650, help="How long traders live.")] = 182,
+    leverages: Annotated[str, typer.Option(help="Leverages of the traders.")] = "3,5,10,20,50",
+    wallet: Annotated[float, typer.Option(help="Margin wallet of each, in USDT.")] = 500.0,
+    policy: Annotated[str | None, typer.Option(help="Policy that hedges.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model by name or folder; auto; none.")] = None,
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(help="Scenario by name or TOML file, from the first minute of the lives on."),
+    ] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="Settings file. Default: litehedge.toml if it exists.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes, about 1 GB each. Default: one per core.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a report: one HTML file, no network needed.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write who is alive by day, as SVG.")] = None,
+    json: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is the terminal.")
+    ] = None,
+) -> None:
+    """Let many traders live for months in simulated worlds, and see who is ruined, hedged and not.
+
+    Every trader opens one position in the first minute and keeps it. The arms: unhedged; smaller
+    from the start by what the hedge is on average, which is free; hedged with every limit opened;
+    hedged behind the limits. Then the same with forecasters that have gone wrong.
+
+    The seed decides everything; the number of --jobs changes nothing.
+
+    litehedge study blowup --worlds 4 --days 30
+
+    litehedge study blowup --worlds 40 --report blowup.html --json blowup.json
+    """
+    for target in (report, plot, Path(json) if json not in (None, "-") else None):
+        check_writable(target)
+    plan, meta = _plan(
+        settings, wallet, policy, model, scenario or [], numbers("--leverages", leverages), days
+    )
+    begun = time.monotonic()
+    seeds = range(seed, seed + worlds)
+    with progress(f"{worlds} worlds", worlds) as reach:
+        lives = _all_lives(
+            plan, seeds, min(worlds, jobs or os.cpu_count() or 1),
+            lambda done: reach(done, f"{done} of {worlds} worlds"),
+        )  # fmt: skip
+    study = ruin_study(lives, days)
+    meta |= {"worlds": worlds, "seeds": f"{seed} .. {seeds[-1]}"}
+    if plot is not None:
+        write_file(plot, alive_svg(study).encode())
+    if report is not None:
+        write_file(report, ruin_page(study, meta, time.time_ns()).encode())
+    if json is not None:
+        write_json(_told(study, meta), json)
+    if json != "-":
+        _print(study)
+        stderr.print(f"{worlds} worlds in {time.monotonic() - begun:.0f} s", highlight=False)
+
+
+def _plan(
+    file: Path | None, wallet: float, policy: str | None, model: str | None, scenarios: list[str],
+    leverages: list[float], days: int,
+) -> tuple[Plan, dict[str, Any]]:  # fmt: skip
+    """Check everything that was asked for. Return it, and what a reader must know of it."""
+    settings = settings_from(
+        file, {"position.wallet_usdt": wallet, "hedge.policy": policy, "model.name": model}
+    )
+    if policy_named(settings.hedge.policy, settings).kind == ORACLE:
+        raise UsageError("the oracle never goes wrong", "choose another --policy")
+    tiers = tier_table(settings.venue.name, settings.venue.symbol)
+    for leverage in leverages:
+        with_position(settings, "long", leverage)  # refuses what is none
+        tiers.check_leverage(leverage, leverage * wallet)
+    parameters, shocks = compose([load_scenario(one) for one in scenarios])
+    forecaster = choose_model(settings.model.name, NS_PER_MINUTE).forecaster
+    plan = Plan(
+        parameters, tuple(shocks), settings, tiers, forecaster, tuple(sorted(set(leverages))), days
+    )
+    meta = {
+        "litehedge": litehedge.__version__,
+        "days": days,
+        "begin": iso_utc(BEGIN_S * NS_PER_SECOND),
+        "warm_up_days": WARM_UP_DAYS,
+        "ruin": DEFINITION,
+        "ruin_share": RUIN_SHARE,
+        "model": forecaster.id,
+        "scenarios": scenarios,
+        "tiers": f"{tiers.venue} {tiers.symbol} {tiers.version}",
+        "settings": settings.model_dump(),
+    }
+    return plan, meta
+
+
+def _all_lives(
+    plan: Plan, seeds: Sequence[int], jobs: int, reach: Callable[[int], None]
+) -> NDArray[np.void]:
+    """Live through every world, in the order of the seeds whoever is done first."""
+    if jobs == 1:
+        lives = []
+        for done, seed in enumerate(seeds, 1):
+            lives.append(world_lives(plan, seed))
+            reach(done)
+        return np.concatenate(lives)
+    context = multiprocessing.get_context("spawn")  # a fork would copy numba's threads half-way
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_die_quietly) as pool:
+        futures = [pool.submit(world_lives, plan, seed) for seed in seeds]
+        try:
+            for done, future in enumerate(as_completed(futures), 1):
+                future.result()
+                reach(done)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # a worker that still lives ends its world first
+            raise
+    return np.concatenate([future.result() for future in futures])
+
+
+def _die_quietly() -> None:
+    """Let Ctrl-C end a worker without a word: its parent tells what happened."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _told(study: RuinStudy, meta: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "rows": study.rows,
+        "differences": study.differences,
+        "alive_by_day": [
+            {"arm": key.arm, "forecaster": WRONGS[key.wrong], "share": share.tolist()}
+            for key, share in study.alive.items()
+        ],
+        "meta": meta | {"mix": {f"{k:g}": v for k, v in study.mix.items()}},
+    }
+
+
+def _print(study: RuinStudy) -> None:
+    table = Table(title=f"{study.days} days in {study.worlds} worlds: the mix of all traders")
+    for i, head in enumerate(HEADS):
+        table.add_column(head, justify="left" if i < 2 else "right")
+    for row in mix_rows(study):
+        table.add_row(*cells(row))
+    print_table(table)
+    console.print(DEFINITION, mix_in_words(study), highlight=False, sep="\n")
+    table = Table(title="ruined, by leverage and side")
+    for i, head in enumerate(("leverage", "side", *ARMS)):
+        table.add_column(head, justify="left" if i < 2 else "right")
+    for heading, rows in traders(study):
+        table.add_row(*heading, *(percent(row["ruin_rate"]) for row in rows))
+    print_table(table)
+    table = Table(title="one arm less another, in the same worlds")
+    for head in ("arms", "forecaster", "ruined", "90 %", "mean equity", "90 %"):
+        table.add_column(head, justify="left" if head in ("arms", "forecaster") else "right")
+    for difference in study.differences:
+        table.add_row(*difference_cells(difference))
+    print_table(table)
