@@ -12,25 +12,36 @@ from typing import Any, Final
 import numpy as np
 
 from litehedge.jit import kernel
+from litehedge.sim.market.brackets import (
+    FURTHER,
+    MAINTENANCE,
+    N_RESTS,
+    RATES,
+    REST_OF,
+    STAYS,
+)
 from litehedge.sim.market.chance import Chance, normals, uniform
 from litehedge.sim.market.parameters import (
+    BUCKET_WIDTH,
     BUCKETS,
     LEVERAGES,
     N_LAYERS,
     N_LEVERAGES,
+    RESTS,
     STOPS,
 )
 from litehedge.sim.market.state import (
     HOLDING_S,
     LONGS,
-    MAINTENANCE,
     Floats,
     bucket_of,
     liquidation_distance,
 )
 
 _LEVERAGES: Final = np.array(LEVERAGES)
-_CLOSING: Final = np.append(1.0 / HOLDING_S, 1.0 / (0.7 * HOLDING_S[3]))
+_CLOSING: Final = np.concatenate(
+    (1.0 / HOLDING_S, [1.0 / (0.7 * HOLDING_S[3])], np.full(N_RESTS, 1.0 / HOLDING_S[1]))
+)
 """Share of each layer that closes in a second of a usual market."""
 
 LARGEST_ORDER: Final = 345.0
@@ -99,13 +110,18 @@ def close_some(p: Any, s: Any, scale: Floats, total: Floats) -> float:
 
 @kernel
 def cross(s: Any, mass: Floats, scale: Floats, total: Floats) -> None:
-    """Move what the mark has crossed to the queues: liquidations, and stops."""
+    """Move what the mark has crossed to the queues: liquidations, and stops.
+
+    Of a large position only the part above its tier's floor is liquidated; the rest moves on to
+    where that dies. The nearest bucket is crossed first, so that a rest may be crossed too.
+    """
     reached = bucket_of(s.mark)
     if reached == s.bucket:
         return
     side = LONGS if reached < s.bucket else 1
-    first, last = (reached, s.bucket) if side == LONGS else (s.bucket + 1, reached + 1)
-    for bucket in range(first, last):
+    onward = -1 if side == LONGS else 1
+    for step in range(abs(reached - s.bucket)):
+        bucket = s.bucket - step - 1 if side == LONGS else s.bucket + step + 1
         at = bucket % BUCKETS
         for layer in range(N_LAYERS):
             qty = mass[side, layer, at] * scale[side, layer]
@@ -117,9 +133,17 @@ def cross(s: Any, mass: Floats, scale: Floats, total: Floats) -> None:
                 s.stop_queue[side] += qty
                 s.stopped[side] += qty
             else:
+                kind = layer if layer < STOPS else layer - 1
+                if REST_OF[kind] >= 0:
+                    left = qty * STAYS[kind]
+                    to = RESTS + REST_OF[kind]
+                    further = bucket + onward * max(1, round(FURTHER[side, kind] / BUCKET_WIDTH))
+                    mass[side, to, further % BUCKETS] += left / scale[side, to]
+                    total[side, to] += left
+                    qty -= left
                 before = s.queue_maintenance[side] * s.queue[side]
                 s.queue[side] += qty
-                s.queue_maintenance[side] = (before + MAINTENANCE[layer] * qty) / s.queue[side]
+                s.queue_maintenance[side] = (before + RATES[kind] * qty) / s.queue[side]
                 s.liquidated[side] += qty
     s.bucket = reached
 

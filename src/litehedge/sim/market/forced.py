@@ -13,8 +13,9 @@ import numpy as np
 
 from litehedge.jit import kernel
 from litehedge.sim.market.book import consumption, displacement
+from litehedge.sim.market.brackets import MAINTENANCE
 from litehedge.sim.market.parameters import BUCKET_WIDTH, BUCKETS, LEVERAGES, N_LEVERAGES
-from litehedge.sim.market.state import LONGS, MAINTENANCE, Floats
+from litehedge.sim.market.state import LONGS, Floats
 
 WINNERS: Final = 4  # layers of leverage, the lowest first, from which winners are deleveraged
 LARGEST_REPORTED: Final = 1500.0

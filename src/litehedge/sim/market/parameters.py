@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from litehedge.sim.market.brackets import N_RESTS
+
 BUCKETS: Final = 8192
 BUCKET_WIDTH: Final = 1e-3
 """Positions lie in buckets of log liquidation price, so wide each, on a ring of so many."""
@@ -20,7 +22,9 @@ LEVERAGES: Final = (2.0, 3.5, 6.0, 10.0, 15.0, 25.0, 40.0, 60.0)
 N_LEVERAGES: Final = len(LEVERAGES)
 STOPS: Final = N_LEVERAGES
 """The layer after the leverages: positions that end by a stop order before liquidation."""
-N_LAYERS: Final = N_LEVERAGES + 1
+RESTS: Final = STOPS + 1
+"""The first of the layers of what is left of positions that were liquidated in part."""
+N_LAYERS: Final = RESTS + N_RESTS
 
 
 class Parameters(BaseModel):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.jit import kernel
+from litehedge.sim.market.brackets import MAINTENANCE
 from litehedge.sim.market.chance import normals, uniform
 from litehedge.sim.market.parameters import (
     BUCKET_WIDTH,
@@ -32,9 +33,6 @@ SHARES: Final = np.array([0.5475, 0.22, 0.135, 0.072, 0.0205, 0.0042, 0.0007, 0.
 
 HOLDING_S: Final = np.array([10.0, 5.0, 2.5, 1.0, 0.40, 0.15, 0.06, 0.03]) * 86_400.0
 """How long positions of each leverage are held on average."""
-
-MAINTENANCE: Final = np.array([0.025, 0.025, 0.02, 0.015, 0.0125, 0.01, 0.0065, 0.0065])
-"""Maintenance rate of each leverage."""
 
 SECONDS_PER_YEAR: Final = 31_536_000.0
 N_WHALES: Final = 3
