@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.market import events as ev
-from litehedge.sim.market.second import FUNDING_S
 from litehedge.sim.market.shocks import Shock
 from litehedge.sim.market.state import World
 from litehedge.sim.market.step import NO_SHOCKS, run_world
-from litehedge.units import NS_PER_SECOND
-
-OPEN_INTEREST_S: Final = 300
-"""Venues publish open interest every five minutes."""
+from litehedge.sim.market.telling import Teller
 
 _NOTHING_HAPPENS: Final = (
     "buy_usdt", "sell_usdt", "liquidated_long_usdt", "liquidated_short_usdt",
@@ -25,53 +21,19 @@ _NOTHING_HAPPENS: Final = (
 )  # fmt: skip
 
 
-def events_of(atoms: NDArray[np.void], begin_s: int, atom_s: int) -> Iterator[ev.MarketEvent]:
-    """Yield the events of consecutive atoms, in order.
-
-    Within an atom: the book, forced orders, the mark, Bitcoin's bar, LTC's bar; then funding and
-    open interest when they are due. All are known when the atom ends.
+def events_of(
+    atoms: NDArray[np.void], begin_s: int, atom_s: int, seed: int
+) -> Iterator[ev.MarketEvent]:
+    """Yield the events of consecutive atoms, in the order in which they became known.
 
     Parameters
     ----------
     begin_s
         When the first atom begins, in seconds since 1970.
+    seed
+        Of the world: with it go latencies and gaps.
     """
-    interval_ns = atom_s * NS_PER_SECOND
-    btc_before = float(atoms["btc"][0]) if atoms.size else 0.0
-    for i in range(atoms.size):
-        row = atoms[i]
-        end_s = begin_s + (i + 1) * atom_s
-        yield from _atom_events(row, end_s * NS_PER_SECOND, interval_ns, btc_before)
-        btc_before = float(row["btc"])
-        now_ns = end_s * NS_PER_SECOND
-        if end_s % FUNDING_S == 0:
-            yield ev.Funding(now_ns, now_ns, float(row["funding_rate"]))
-        if end_s % OPEN_INTEREST_S == 0:
-            yield ev.OpenInterest(now_ns, now_ns, float(row["open_interest_ltc"]))
-
-
-def _atom_events(
-    row: Any, now_ns: int, interval_ns: int, btc_before: float
-) -> Iterator[ev.MarketEvent]:
-    yield ev.Book(
-        now_ns, now_ns, float(row["bid"]), float(row["ask"]), float(row["bid_depth_usdt"]),
-        float(row["ask_depth_usdt"]),
-    )  # fmt: skip
-    if row["liquidated_long_usdt"] > 0.0:
-        yield ev.Liquidation(now_ns, now_ns, "long", float(row["liquidated_long_usdt"]))
-    if row["liquidated_short_usdt"] > 0.0:
-        yield ev.Liquidation(now_ns, now_ns, "short", float(row["liquidated_short_usdt"]))
-    yield ev.Mark(now_ns, now_ns, float(row["mark"]))
-    btc = float(row["btc"])
-    yield ev.Bar(
-        now_ns, now_ns, "BTC", interval_ns, btc_before, max(btc, btc_before),
-        min(btc, btc_before), btc, 0.0,
-    )  # fmt: skip
-    close = float(row["close"])
-    yield ev.Bar(
-        now_ns, now_ns, "LTC", interval_ns, float(row["open"]), float(row["high"]),
-        float(row["low"]), close, float(row["buy_usdt"] + row["sell_usdt"]) / close,
-    )  # fmt: skip
+    return Teller(seed, atom_s).events(atoms, begin_s)
 
 
 def tell(
@@ -101,6 +63,7 @@ def tell(
             for name in ("open", "high", "low"):
                 frozen[name] = frozen["close"]
             told[inside] = frozen
+            told["outage"][inside] = record["outage"][inside]
     return told
 
 
@@ -118,6 +81,7 @@ class LiveMarket:
         self.atom_s = atom_s
         self._shocks = shocks
         self._last: NDArray[np.void] | None = None
+        self._teller = Teller(world.seed, atom_s)
         self._own_usdt = np.zeros(atom_s)
 
     def trade(self, usdt: float) -> None:
@@ -147,4 +111,4 @@ class LiveMarket:
             self._own_usdt[:] = 0.0
             told = tell(record, begin_s, self.atom_s, self._shocks, self._last)
             self._last = told
-            yield from events_of(told, begin_s, self.atom_s)
+            yield from self._teller.events(told, begin_s)
