@@ -8,14 +8,17 @@ from bench.market import NS, walk_bars
 from bench.timing import Figure, best_seconds
 from litehedge.features.vector import N_FEATURES, FeatureStream
 from litehedge.market import schema as sc
-from litehedge.market.frames import KIND_BAR, FrameFold, Frames
+from litehedge.market.frames import FrameFold, Frames
+from litehedge.market.rows import KIND_BAR, N_VALUES
 
 BARS = 200_000
 
 
 def measure() -> list[Figure]:
     """Time the fold and the features, in batch and frame by frame."""
-    bars = walk_bars(BARS)
+    bars = np.zeros((BARS, N_VALUES))
+    bars[:, :5] = walk_bars(BARS)
+    bars[:, 5] = np.nan  # what takers bought is not told
     known_ns = (np.arange(BARS, dtype=np.int64) + 1) * 60 * NS
     kinds = np.full(BARS, KIND_BAR, dtype=np.int8)
     fold = best_seconds(lambda: FrameFold(60 * NS).push_arrays(kinds, known_ns, bars))

@@ -30,6 +30,7 @@ def tape_of(bars: NDArray[np.float64], bar_s: int = 60) -> Tape:
     returns = np.diff(np.log(bars[:, 3]), prepend=np.log(100.0))
     signals = np.zeros((sg.N_SIGNALS, n), dtype=np.float32)
     signals[sg.STATE] = 2.0
+    signals[sg.DEPTH] = np.nan
     signals[sg.VOL_RULE] = np.sqrt(5.0 * np.convolve(returns**2, np.ones(60) / 60.0)[:n])
     signals[sg.VOLUME] = 8_000.0
     every = 8 * 3600 // bar_s

@@ -65,6 +65,7 @@ def logistic_weights(seed: int = 0) -> LogisticWeights:
     return LogisticWeights(
         mean=np.zeros(N_INPUTS),
         scale=np.ones(N_INPUTS),
+        seen=np.ones(N_INPUTS),
         trained_family=np.ones(len(MODEL_FAMILIES)),
         onset=head(2, N_GROUPS, first=-3.5, spread=0.3),
         onset_share=np.full((2, N_ONSET), 0.25),

@@ -6,7 +6,7 @@ import polars as pl
 
 from litehedge.feeds.archive import Series
 from litehedge.feeds.replay import EventArrays
-from litehedge.market import frames as fr
+from litehedge.market import rows as rw
 from litehedge.store.lake import Lake
 from synthetic import Market, bitcoin, funding
 
@@ -27,7 +27,7 @@ def store(lake: Lake, name: str, own: Market, asset: str = "LTC") -> None:
 def store_companions(lake: Lake, own: Market) -> None:
     """Put the Bitcoin bars and funding that belong to a market into a lake."""
     btc: EventArrays = bitcoin(own)
-    assert set(btc.kinds.tolist()) == {fr.KIND_BTC_BAR}
+    assert set(btc.kinds.tolist()) == {rw.KIND_BTC_BAR}
     store(lake, "btc", Market(btc.known_ns, btc.values, own.bar_ns), "BTC")
     store_funding(lake, funding(own))
 

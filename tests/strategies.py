@@ -84,6 +84,7 @@ def plans(kinds: tuple[str, ...] = KINDS, largest: float = 6e7) -> st.SearchStra
 # --- events -----------------------------------------------------------------------------------
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
+told = st.one_of(finite, st.just(ev.UNKNOWN))
 times = st.integers(-(2**60), 2**62)
 texts = st.text(max_size=20)
 client_ids = st.one_of(texts, st.just("lh-test-000000"))
@@ -93,13 +94,24 @@ def any_events() -> st.SearchStrategy[ev.AnyEvent]:
     """Every kind of event with any content that its type allows."""
     two = (times, times)
     return st.one_of(
-        st.builds(ev.Bar, *two, st.sampled_from(["LTC", "BTC"]), times, *[finite] * 5),
+        st.builds(ev.Bar, *two, st.sampled_from(["LTC", "BTC"]), times, *[finite] * 5, told),
         st.builds(ev.Trade, *two, finite, finite, st.booleans()),
-        st.builds(ev.Book, *two, *[finite] * 4),
-        st.builds(ev.Liquidation, *two, st.sampled_from(["long", "short"]), finite),
+        st.builds(ev.Book, *two, *[finite] * 4, *[told] * 4),
+        st.builds(
+            ev.Liquidation,
+            *two,
+            st.sampled_from(["long", "short"]),
+            finite,
+            st.sampled_from(["all", "largest"]),
+        ),
         st.builds(ev.Funding, *two, finite),
         st.builds(ev.OpenInterest, *two, finite),
         st.builds(ev.Mark, *two, finite),
+        st.builds(ev.Index, *two, finite),
+        st.builds(ev.LongShortRatio, *two, finite),
+        st.builds(ev.Transfer, *two, finite, st.booleans()),
+        st.builds(ev.Sentiment, *two, finite),
+        st.builds(ev.PredictedFunding, *two, st.sampled_from(ev.FUNDING_VENUES), finite),
         st.builds(ev.Tick, *two),
         st.builds(
             ev.Opened, *two, finite, st.none() | finite, finite, finite, finite, st.booleans()
@@ -144,5 +156,6 @@ def signal_rows(draw: st.DrawFn, *, state: int | None = None) -> NDArray[np.floa
     row[sg.VOL_RULE] = draw(log_floats(2e-4, 2e-2))
     row[sg.MOVE_15M] = draw(st.floats(-0.08, 0.08))
     row[sg.VOLUME] = draw(log_floats(1.0, 1e5))
+    row[sg.DEPTH] = np.nan
     row[sg.FUNDING] = draw(st.floats(-3e-3, 3e-3))
     return row[:, np.newaxis]

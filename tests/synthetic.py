@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from litehedge.feeds.replay import EventArrays
 from litehedge.margin.tiers import TierTable, parse_tiers
-from litehedge.market import frames as fr
+from litehedge.market import rows as rw
+from litehedge.market.events import FUNDING_VENUES
 from litehedge.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, instant_ns
 
 Floats = NDArray[np.float64]
@@ -66,7 +67,7 @@ class Market:
         """The bars as events, with companions merged in."""
         n = len(self)
         own = EventArrays(
-            np.full(n, fr.KIND_BAR, dtype=np.int8), self.end_ns, self.end_ns, self.bars,
+            np.full(n, rw.KIND_BAR, dtype=np.int8), self.end_ns, self.end_ns, bar_rows(self.bars),
             self.bar_ns,
         )  # fmt: skip
         return merged(own, *companions)
@@ -118,9 +119,17 @@ def merged(*streams: EventArrays) -> EventArrays:
     )
 
 
+def bar_rows(bars: Floats) -> Floats:
+    """Bars (bar, 5) as the fold takes them; what takers bought is not told."""
+    values = np.zeros((len(bars), rw.N_VALUES))
+    values[:, :5] = bars
+    values[:, 5] = np.nan
+    return values
+
+
 def rows(kind: int, known_ns: Ints, *columns: Floats, bar_ns: int = NS_PER_MINUTE) -> EventArrays:
     """Events of one kind from their columns."""
-    values = np.zeros((known_ns.size, fr.N_VALUES))
+    values = np.zeros((known_ns.size, rw.N_VALUES))
     for i, column in enumerate(columns):
         values[:, i] = column
     return EventArrays(
@@ -134,7 +143,7 @@ def bitcoin(own: Market, seed: int = 1) -> EventArrays:
     noise = np.exp(np.cumsum(0.0003 * rng.standard_normal(len(own))))
     bars = own.bars.copy()
     bars[:, :4] *= 300.0 * noise[:, np.newaxis]
-    return rows(fr.KIND_BTC_BAR, own.end_ns, *bars.T, bar_ns=own.bar_ns)
+    return rows(rw.KIND_BTC_BAR, own.end_ns, *bar_rows(bars).T, bar_ns=own.bar_ns)
 
 
 def funding(own: Market, rate: float = 1e-4, seed: int = 2) -> EventArrays:
@@ -143,7 +152,7 @@ def funding(own: Market, rate: float = 1e-4, seed: int = 2) -> EventArrays:
     first = (int(own.end_ns[0]) - own.bar_ns) // interval * interval
     times = np.arange(first, int(own.end_ns[-1]) + 1, interval, dtype=np.int64)
     rates = rate * (1.0 + np.random.default_rng(seed).standard_normal(times.size))
-    return rows(fr.KIND_FUNDING, times, rates, bar_ns=own.bar_ns)
+    return rows(rw.KIND_FUNDING, times, rates, bar_ns=own.bar_ns)
 
 
 def open_interest(own: Market, seed: int = 3) -> EventArrays:
@@ -152,7 +161,7 @@ def open_interest(own: Market, seed: int = 3) -> EventArrays:
     times = np.arange(first, int(own.end_ns[-1]) + 1, 5 * NS_PER_MINUTE, dtype=np.int64)
     rng = np.random.default_rng(seed)
     level = 1e6 * np.exp(np.cumsum(0.002 * rng.standard_normal(times.size)))
-    return rows(fr.KIND_OPEN_INTEREST, times, level, bar_ns=own.bar_ns)
+    return rows(rw.KIND_OPEN_INTEREST, times, level, bar_ns=own.bar_ns)
 
 
 def liquidations(own: Market, seed: int = 4) -> EventArrays:
@@ -161,18 +170,70 @@ def liquidations(own: Market, seed: int = 4) -> EventArrays:
     n = len(own) // 3
     lower, upper = int(own.end_ns[0]) - own.bar_ns, int(own.end_ns[-1])
     times = np.sort(rng.integers(lower, upper, n))
+    times[0] = lower
     size = np.exp(rng.normal(8.0, 1.5, n))
     is_long = rng.random(n) < 0.5
     zero = np.zeros(n)
     return rows(
-        fr.KIND_LIQUIDATION, times, np.where(is_long, size, zero), np.where(is_long, zero, size),
+        rw.KIND_LIQUIDATION, times, np.where(is_long, size, zero), np.where(is_long, zero, size),
         bar_ns=own.bar_ns,
     )  # fmt: skip
 
 
+def feeds(own: Market, seed: int = 5) -> dict[str, EventArrays]:
+    """What else a venue and others tell, by feed: book, mark, index, crowd, mood, funding."""
+    rng = np.random.default_rng(seed)
+    n, bar_ns = len(own), own.bar_ns
+    last_ns, close = own.end_ns - 1_000_000, own.bars[:, 3]
+    lower, upper = int(own.end_ns[0]) - bar_ns, int(own.end_ns[-1])
+
+    def noisy(middle: float, sd: float, size: int = n) -> Floats:
+        return np.asarray(middle * np.exp(sd * rng.standard_normal(size)))
+
+    def slow(kind: int, minutes: int, late_s: int) -> EventArrays:
+        times = np.arange(lower, upper, minutes * NS_PER_MINUTE, dtype=np.int64)
+        return rows(kind, times + late_s * 10**9, noisy(1.5, 0.1, times.size), bar_ns=bar_ns)
+
+    depths = [noisy(d, 0.3) for d in (2e6, 2e6, 6e5, 6e5, 5e6, 5e6)]
+    half = 1e-4 * noisy(1.0, 0.2)
+    quotes = (close * (1 - half), close * (1 + half))
+    told = {
+        "book": rows(rw.KIND_BOOK, last_ns, *quotes, *depths, bar_ns=bar_ns),
+        "mark": rows(rw.KIND_MARK, last_ns, close * noisy(1.0, 1e-4), bar_ns=bar_ns),
+        "index": rows(rw.KIND_INDEX, last_ns, close * noisy(1.0, 2e-4), bar_ns=bar_ns),
+        "long_short_ratio": slow(rw.KIND_LONG_SHORT_RATIO, 5, 30),
+        "sentiment": slow(rw.KIND_SENTIMENT, 60, 300),
+    }
+    for i, venue in enumerate(FUNDING_VENUES):
+        rates = 1e-4 * rng.standard_normal(n)
+        told[f"funding_{venue}"] = rows(
+            rw.KIND_PREDICTED_FUNDING, last_ns, np.full(n, float(i)), rates, bar_ns=bar_ns
+        )
+    times = np.sort(rng.integers(lower, upper, max(2, n // 200)))
+    times[0] = lower
+    inward = (rng.random(times.size) < 0.5).astype(float)
+    moved = noisy(3e6, 0.8, times.size)
+    told["transfers"] = rows(rw.KIND_TRANSFER, times, moved, inward, bar_ns=bar_ns)
+    return told
+
+
+def largest(all_of_them: EventArrays) -> EventArrays:
+    """What a throttled feed tells of forced orders: every other one, a third of it."""
+    return replace(
+        all_of_them,
+        kinds=np.full(all_of_them.kinds[::2].size, rw.KIND_LARGEST_LIQUIDATION, dtype=np.int8),
+        event_ns=all_of_them.event_ns[::2], known_ns=all_of_them.known_ns[::2],
+        values=all_of_them.values[::2] / 3.0,
+    )  # fmt: skip
+
+
 def everything(own: Market) -> EventArrays:
-    """The market with all companions."""
-    return own.events(bitcoin(own), funding(own), open_interest(own), liquidations(own))
+    """The market with all companions and feeds."""
+    forced = liquidations(own)
+    told = feeds(own).values()
+    return own.events(
+        bitcoin(own), funding(own), open_interest(own), forced, largest(forced), *told
+    )
 
 
 DAY = NS_PER_DAY

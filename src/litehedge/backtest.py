@@ -240,6 +240,9 @@ def walk(
     return Run(policy.name, tape.end_ns, path, np.concatenate(lives))
 
 
+_QUOTES: Final = (ev.Book, ev.Trade, ev.Mark)
+
+
 def play(
     feed: Iterator[ev.MarketEvent],
     bar_ns: int,
@@ -266,10 +269,17 @@ def play(
         settings, acting, tiers, forecaster, session=session, atom_ns=bar_ns,
         per_frame=per_frame, held_every_ns=held_every_ns,
     )  # fmt: skip
-    venue = SimVenue(settings, tiers, Opening(opens_ns, reopens, policy.free_ratio), bar_ns)
+    venue = _OnBars(settings, tiers, Opening(opens_ns, reopens, policy.free_ratio), bar_ns)
     recorder = _Recorder(venue, state, opens_ns, policy.free_ratio, progress)
     run(state, feed, venue, journal=journal, observe=recorder)
     return recorder.result(policy.name)
+
+
+class _OnBars(SimVenue):
+    """Lives on bars alone, as the compiled loop does: recorded quotes are for the features."""
+
+    def on_market(self, event: ev.MarketEvent) -> list[ev.AccountEvent]:
+        return [] if type(event) in _QUOTES else super().on_market(event)
 
 
 class _Recorder:

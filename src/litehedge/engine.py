@@ -12,7 +12,7 @@ bit; there is no clock, chance, file or network here.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,12 +44,8 @@ from litehedge.units import NS_PER_HOUR
 
 Floats = NDArray[np.float64]
 
-_MARKET: Final = frozenset(
-    {ev.Bar, ev.Trade, ev.Book, ev.Liquidation, ev.Funding, ev.OpenInterest, ev.Mark, ev.Tick}
-)
+_MARKET: Final = frozenset(get_args(ev.MarketEvent))
 TELL_REFUSAL_NS: Final = NS_PER_HOUR
-MAX_BOOK_AGE_S: Final = 10.0
-AGE_BOOK: Final = sc.FIRST_AGE + sc.FEEDS.index("book")
 _PRICED: Final = (ev.Bar, ev.Trade, ev.Book)
 _NOTHING: Final[list[Effect]] = []
 
@@ -85,14 +81,15 @@ def _on_frame(state: State, end_ns: int, frame: Floats) -> list[Effect]:
         return check_order(state, end_ns)
     if not state.is_open:
         return _NOTHING
-    return _decide(state, end_ns, price, _depth(frame))
+    return _decide(state, end_ns, price)
 
 
-def _decide(state: State, now_ns: int, price: float, depth_usdt: float) -> list[Effect]:
+def _decide(state: State, now_ns: int, price: float) -> list[Effect]:
     fixed = state.fixed
     override = _override(state, now_ns)
     state.budgets["state"][0] = state.trading
     age_s = (now_ns - state.price_ns) / 1e9
+    depth_usdt = float(state.signals[sg.DEPTH, 0])
     lo, hi, wanted, change = decision(
         state.terms, state.memory, state.signals, 0, now_ns, price, depth_usdt, age_s, override,
         state.books, state.budgets, state.limits, state.allowed,
@@ -198,10 +195,3 @@ def _override(state: State, now_ns: int) -> float:
         return held.ratio
     position, hedge = sizes(state.terms, state.books)
     return float(hedge / position)
-
-
-def _depth(frame: Floats) -> float:
-    """The thinner side of the book within 1 %, in USDT; NaN without a fresh book."""
-    if not frame[AGE_BOOK] <= MAX_BOOK_AGE_S:
-        return float("nan")
-    return float(min(frame[sc.BID_DEPTH], frame[sc.ASK_DEPTH]))

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from litehedge.errors import EmptyRange, UsageError
 from litehedge.features.vector import FeatureStream
-from litehedge.feeds.replay import EventArrays, merge
+from litehedge.feeds.replay import ROLES, EventArrays, merge
 from litehedge.hedge import signals as sg
-from litehedge.market.frames import KIND_FUNDING, FrameFold, Frames
+from litehedge.market import schema as sc
+from litehedge.market.frames import FrameFold, Frames
+from litehedge.market.rows import KIND_FUNDING
 from litehedge.sim.execution import liquidity_decays, new_liquidity, observe_bars
 from litehedge.squeeze.forecast import Forecaster, ForecastState
-from litehedge.squeeze.labels import SIDES, Squeeze, catalogue
+from litehedge.squeeze.labels import COLUMNS_READ, SIDES, Squeeze, catalogue
 from litehedge.store.lake import Dataset, Lake
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND, iso_utc
 
@@ -30,8 +32,10 @@ Ints = NDArray[np.int64]
 
 FRAME_NS: Final = NS_PER_MINUTE
 WARM_UP_NS: Final = 31 * NS_PER_DAY
-CHUNK_BARS: Final = 60_000
+CHUNK_BARS: Final = 40_000
 SETTLEMENT_SLACK_NS: Final = 9 * 3600 * NS_PER_SECOND
+STREAMS: Final = ("btc", "book", "mark_index")
+"""Companions that tell so often that nothing from before the start is needed."""
 
 Progress = Callable[[int, int], None]
 """Told how many of how many nanoseconds are done."""
@@ -93,13 +97,14 @@ def event_chunks(
 ) -> Iterator[tuple[EventArrays, pl.DataFrame]]:
     """Yield the events of a data set and its companions, and its bars, chunk by chunk.
 
-    ``start_ns < known_ns <= end_ns``. Settlements and open interest from shortly before the start
-    come with the first chunk, so that they are known from the beginning.
+    ``start_ns < known_ns <= end_ns``. Settlements and other slow feeds from shortly before the
+    start come with the first chunk, so that they are known from the beginning.
     """
-    companions = lake.companions(dataset)
+    companions = {role: one for role, one in lake.companions(dataset).items() if role in ROLES}
     size = CHUNK_BARS * dataset.interval_ns
     lower = start_ns
-    unread_from = dict.fromkeys(companions, start_ns - SETTLEMENT_SLACK_NS) | {"btc": start_ns}
+    unread_from = dict.fromkeys(companions, start_ns - SETTLEMENT_SLACK_NS)
+    unread_from |= dict.fromkeys(STREAMS, start_ns)
     while lower < end_ns:
         upper = min(lower + size, end_ns)
         bars = _read(lake, dataset.name, lower, upper)
@@ -108,11 +113,10 @@ def event_chunks(
             continue
         tables = {"bars": bars}
         for role, companion in companions.items():
-            if role in ("btc", "funding", "open_interest", "liquidations"):
-                table = _read(lake, companion.name, unread_from[role], upper)
-                unread_from[role] = upper
-                if table is not None:
-                    tables[role] = table
+            table = _read(lake, companion.name, unread_from[role], upper)
+            unread_from[role] = upper
+            if table is not None:
+                tables[role] = table
         yield merge(tables, dataset.interval_ns), bars
 
 
@@ -248,7 +252,8 @@ class _Pipeline:
         self._features = FeatureStream(bar_ns, per_frame)
         self._forecaster = forecaster
         self._per_frame = per_frame
-        self._first_phase: list[Frames] = []
+        self._ends: list[Ints] = []
+        self._read: list[Floats] = []  # what labels read of the frames of the first phase
 
     def write_signals(
         self, events: EventArrays, bar_ends: Ints, out: NDArray[np.float32], first: int
@@ -274,18 +279,18 @@ class _Pipeline:
             forecasts, features, np.where(found, np.maximum(places + first, -1), -1), out
         )
         one = frames.phases == 0
-        self._first_phase.append(
-            Frames(frames.end_ns[one], frames.values[one], frames.atom_ns, self._per_frame)
-        )
+        self._ends.append(frames.end_ns[one])
+        self._read.append(frames.values[np.ix_(one, COLUMNS_READ)])
 
     def squeezes(self) -> list[Squeeze]:
         """Return the catalogue of everything seen so far, on frames of one phase."""
-        if not self._first_phase:
+        if not self._ends:
             return []
-        ends = np.concatenate([f.end_ns for f in self._first_phase])
-        values = np.concatenate([f.values for f in self._first_phase])
-        frame_ns = self._first_phase[0].frame_ns
-        return catalogue(Frames(ends, values, frame_ns, 1))
+        ends = np.concatenate(self._ends)
+        # By column, so that those which nobody reads take no memory.
+        values = np.zeros((ends.size, sc.N_COLUMNS), order="F")
+        values[:, COLUMNS_READ] = np.concatenate(self._read)
+        return catalogue(Frames(ends, values, self._fold.atom_ns * self._per_frame, 1))
 
 
 def _settled(events: EventArrays, bar_ends: Ints) -> tuple[Ints, Floats]:

@@ -300,7 +300,7 @@ def test_check_of_mark_prices_and_of_what_is_no_bars(run: Run, tmp_path: Path) -
     mark = candles().with_columns(volume=pl.lit(0.0))
     oi = pl.DataFrame({"ts": [START, START + timedelta(minutes=5)], "oi": [1.0, 2.0]})
     run("import", csv(tmp_path / "ltc_mark_1m.csv", mark), csv(tmp_path / "ltc_oi.csv", oi))
-    assert "volume  none: mark prices are not traded" in run("check", "ltc_mark_1m").out
+    assert "volume  none: not traded, or not told" in run("check", "ltc_mark_1m").out
     assert json.loads(run("check", "ltc_mark_1m", "--json").out)["zero_volume_bars"] is None
     done = run("check", "ltc_oi")
     assert "LTCUSDT perp, open interest in LTC" in done.out

@@ -5,18 +5,19 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from litehedge.cli import simulate
+from litehedge.store.worlds import DATA_SETS, series_of
+
 
 def test_a_world_becomes_data_sets_that_other_commands_use(litehedge, lake):
     result = litehedge(
         "simulate", "--days", 2, "--seed", 3, "--scenario", "crash-2025-10", "--json", "-"
     )
     assert result.code == 0, result.err
-    assert set(result.json["data"]) == {
-        "sim_ltc", "sim_btc", "sim_funding", "sim_open_interest", "sim_liquidations",
-    }  # fmt: skip
+    assert set(result.json["data"]) == {f"sim_{what}" for what in DATA_SETS}
     own = lake.dataset("sim_ltc")
     assert own.rows == 2 * 1440
-    assert set(lake.companions(own)) == {"btc", "funding", "open_interest", "liquidations"}
+    assert set(lake.companions(own)) == set(DATA_SETS) - {"ltc"}
     assert not any(lake.problems(one) for one in lake.datasets())
     squeezes = litehedge("label", "--data", "sim_ltc", "--json", "-").json["squeezes"]
     assert min(q["peak_price"] / q["onset_price"] for q in squeezes) < 0.6
@@ -35,9 +36,36 @@ def test_worlds_keep_to_themselves(litehedge, lake):
     for name in ("one", "two"):
         assert litehedge("simulate", "--days", 1, "--name", name).code == 0
     found = lake.companions(lake.dataset("two_ltc"))
-    assert {one.name for one in found.values()} <= {
-        "two_btc", "two_funding", "two_open_interest", "two_liquidations",
-    }  # fmt: skip
+    assert {one.name for one in found.values()} == {
+        f"two_{what}" for what in set(DATA_SETS) - {"ltc"}
+    }
+
+
+def test_replacing_a_world_leaves_nothing_of_the_old_one(litehedge, lake, monkeypatch):
+    assert litehedge("simulate", "--days", 2, "--scenario", "crash-2025-10").code == 0
+    old = lake.dataset("sim_liquidations")
+
+    def calm(*arguments):
+        for what, series in series_of(*arguments):
+            if what != "liquidations":
+                yield what, series
+
+    monkeypatch.setattr(simulate, "series_of", calm)
+    result = litehedge("simulate", "--days", 1, "--replace", "--json", "-")
+    assert "sim_liquidations" not in result.json["data"]
+    assert "sim_liquidations" not in {one.name for one in lake.datasets()}
+    assert not (lake.root / "sim_liquidations" / old.version).exists()
+    assert "liquidations" not in lake.companions(lake.dataset("sim_ltc"))
+
+
+def test_forced_orders_are_labelled_and_bars_tell_who_bought(litehedge, lake):
+    assert litehedge("simulate", "--days", 2, "--scenario", "crash-2025-10").code == 0
+    forced = lake.read("sim_liquidations").group_by("feed").agg(pl.col("notional_usdt").sum())
+    told = dict(forced.iter_rows())
+    assert 0.0 < told["largest"] < told["all"]
+    bars = lake.read("sim_ltc")
+    assert (bars["buy_volume"] < bars["volume"]).all()
+    assert (bars["buy_volume"] > 0.0).all()
 
 
 def test_files_hold_everything_and_the_same_seed_gives_the_same_bytes(litehedge, tmp_path):

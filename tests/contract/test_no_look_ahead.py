@@ -24,7 +24,8 @@ from litehedge.feeds.replay import EventArrays
 from litehedge.hedge import signals as sg
 from litehedge.hedge.policies import policy_named
 from litehedge.market import schema as sc
-from litehedge.market.frames import KIND_BAR, KIND_FUNDING, Frames
+from litehedge.market.frames import Frames
+from litehedge.market.rows import KIND_BAR, KIND_FUNDING
 from litehedge.sim.execution import new_liquidity
 from litehedge.squeeze import labels
 from litehedge.squeeze.labels import catalogue, slow_sigma
@@ -36,6 +37,7 @@ from synthetic import (
     Market,
     bitcoin,
     everything,
+    feeds,
     funding,
     liquidations,
     market,
@@ -93,7 +95,7 @@ FUTURES = {"shuffled": shuffled, "dearer": dearer, "garbage": garbage, "silence"
 def other_companions(own: Market) -> list[EventArrays]:
     return [
         bitcoin(own, seed=91), funding(own, rate=5e-3, seed=92), open_interest(own, seed=93),
-        liquidations(own, seed=94),
+        liquidations(own, seed=94), *feeds(own, seed=95).values(),
     ]  # fmt: skip
 
 
@@ -152,13 +154,14 @@ def thresholds_of(events: EventArrays) -> Known:
     sigma = slow_sigma(close, decay_of_half_life(SLOW_HALF_LIFE_DAYS * 1440), 120.0, 1.0)
     lag = int(MOVE_MINUTES)
     columns = [sigma]
-    for sign in (1.0, -1.0):
-        fired = labels._triggers(high, low, close, sigma, lag, MOVE_MINUTES, sign)
-        columns.append(fired.astype(np.float64))
-    for column in (sc.LIQUIDATED_LONGS, sc.LIQUIDATED_SHORTS):
-        liquidated = values[:, column]
-        columns.append(labels._trailing_quantile(liquidated, 1.0, 0.95))
-        columns.append(labels._rolling_sum(liquidated, lag))
+    unasked = np.full(close.size, np.nan)
+    for sign, column in ((1.0, sc.LIQUIDATED_LONGS), (-1.0, sc.LIQUIDATED_SHORTS)):
+        burst = labels.rolling_sum(values[:, column], lag)
+        unusual = labels.trailing_quantile(burst, 1.0, 0.95)
+        fires = labels.fired(
+            high, low, close, sigma, burst, unusual, unasked, lag, MOVE_MINUTES, sign
+        )
+        columns += [burst, unusual, fires.astype(np.float64)]
     return end_ns, np.column_stack(columns)
 
 
@@ -179,7 +182,7 @@ def tape_of(events: EventArrays) -> Tape:
     frames = events.frames()
     features = FeatureStream(MINUTE).batch(frames)
     is_bar, is_funding = events.kinds == KIND_BAR, events.kinds == KIND_FUNDING
-    bars, ends = events.values[is_bar], events.known_ns[is_bar]
+    bars, ends = events.values[is_bar, :5], events.known_ns[is_bar]
     place = {end: i for i, end in enumerate(ends.tolist())}
     places = np.array([place.get(end, -1) for end in end_ns.tolist()])
     signals = np.full((sg.N_SIGNALS, ends.size), np.nan, dtype=np.float32)

@@ -31,7 +31,7 @@ def _run_until(path, statement):
                 super().commit()
 
         real = sqlite3.connect
-        journal_module.BATCH = 40  # more moments to die at
+        journal_module.BATCH = 60  # more moments to die at
         sqlite3.connect = sqlite3.dbapi2.connect = lambda *a, **k: real(*a, **k, factory=Deadly)
         journaled_run(path)
         os._exit(0)
@@ -42,7 +42,7 @@ def _run_until(path, statement):
 
 def test_killed_at_every_commit(tmp_path):
     replayed = 0
-    for statement in range(1, 40):
+    for statement in range(1, 400):
         path = tmp_path / f"{statement}.db"
         died = _run_until(path, statement)
         journal = Journal(path)

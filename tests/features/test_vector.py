@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from litehedge.features import vector as fv
 from litehedge.features.vector import FAMILIES, INDEX, NAMES, FeatureSchema, FeatureStream
+from litehedge.feeds.replay import EventArrays
 from litehedge.market import schema as sc
 from litehedge.market.frames import Frames
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
@@ -21,7 +22,10 @@ from synthetic import (
     Market,
     bitcoin,
     everything,
+    feeds,
     funding,
+    largest,
+    liquidations,
     market,
     open_interest,
 )
@@ -139,7 +143,17 @@ WARM = {
     **dict.fromkeys(FAMILIES["funding"] + FAMILIES["calendar"] + FAMILIES["age"], 0),
     "oi_60m": 60, "oi_240m": 240, "oi_1440m": DAY, "oi_turnover": DAY - 1,
     "btc_corr": 720, "btc_beta": 720,
-    "move_15m": 15, "vol_rule": 60, "volume_per_min": 179,
+    **{
+        name: 44 if name.endswith("15m") else 179
+        for name in FAMILIES["liquidations"] + FAMILIES["largest_liquidations"]
+    },
+    **dict.fromkeys(FAMILIES["book"] + FAMILIES["premium"] + FAMILIES["funding_venues"], 0),
+    **dict.fromkeys(FAMILIES["feed_age"], 0),
+    "depth_1440m": DAY - 1, "depth_week": DAY - 1,
+    "long_short": 0, "long_short_60m": 60, "long_short_240m": 240,
+    "whales_60m": DAY - 1, "whales_240m": DAY - 1,
+    "sentiment": 5, "age_sentiment": 5,  # minutes late
+    "move_15m": 15, "vol_rule": 60, "volume_per_min": 179, "depth_usdt": 0,
 }  # fmt: skip
 
 
@@ -168,29 +182,85 @@ def test_after_a_gap_it_is_as_new(minutes: Market, hole: slice) -> None:
     assert np.isnan(whole[silent]).all()
 
 
+def companions_of(minutes: Market) -> dict[str, EventArrays]:
+    forced = liquidations(minutes)
+    return {
+        "btc": bitcoin(minutes), "funding": funding(minutes),
+        "open_interest": open_interest(minutes), "liquidations": forced,
+        "largest_liquidations": largest(forced), **feeds(minutes),
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("missing", "lost"),
     [
         ("btc", {*FAMILIES["btc"], "age_btc"}),
         ("funding", {"funding_bps", "funding_mean_bps", "age_funding"}),
         ("open_interest", {*FAMILIES["open_interest"], "age_oi"}),
-        ("liquidations", set()),
+        ("liquidations", {*FAMILIES["liquidations"], "age_liquidations"}),
+        (
+            "largest_liquidations",
+            {*FAMILIES["largest_liquidations"], "age_largest_liquidations"},
+        ),
+        ("book", {*FAMILIES["book"], "age_book", "depth_usdt"}),
+        ("mark", {"mark_premium_bps", "age_mark"}),
+        ("index", {*FAMILIES["premium"], "age_index"}),
+        ("long_short_ratio", {*FAMILIES["crowd"], "age_long_short_ratio"}),
+        ("transfers", {*FAMILIES["whales"], "age_transfers"}),
+        ("sentiment", {"sentiment", "age_sentiment"}),
+        ("funding_own", {*FAMILIES["funding_venues"], "age_funding_own"}),
     ],
 )
 def test_a_missing_feed_is_nan_in_its_own_family_only(
     minutes: Market, features: Floats, missing: str, lost: set[str]
 ) -> None:
-    companions = {
-        "btc": bitcoin(minutes),
-        "funding": funding(minutes),
-        "open_interest": open_interest(minutes),
-    }
-    companions.pop(missing, None)
+    companions = companions_of(minutes)
+    companions.pop(missing)
     got = FeatureStream(MINUTE).batch(minutes.events(*companions.values()).frames())
     gone = [INDEX[name] for name in NAMES if name in lost]
     rest = [INDEX[name] for name in NAMES if name not in lost]
     assert np.isnan(got[:, gone]).all()
     assert_same_bits(got[:, rest].copy(), features[:, rest].copy())
+
+
+def test_another_venue_that_is_lost_is_not_averaged(minutes: Market) -> None:
+    companions = companions_of(minutes)
+    at = INDEX["funding_elsewhere_bps"]
+    for venue, left in (("funding_bybit", "funding_okx"), ("funding_okx", None)):
+        companions.pop(venue)
+        got = FeatureStream(MINUTE).batch(minutes.events(*companions.values()).frames())
+        if left is None:
+            assert np.isnan(got[:, at]).all()
+        else:
+            gap = companions[left].values[:, 1] - companions["funding_own"].values[:, 1]
+            np.testing.assert_allclose(got[:, at], gap * 1e4)
+
+
+@pytest.mark.parametrize(
+    ("feed", "name", "minutes_fresh"),
+    [
+        ("book", "imbalance", 1), ("index", "premium_bps", 1), ("mark", "mark_premium_bps", 1),
+        ("funding_own", "funding_predicted_bps", 10), ("long_short_ratio", "long_short", 30),
+        ("sentiment", "sentiment", 180), ("liquidations", "liq_long_60m", 360),
+    ],
+)  # fmt: skip
+def test_what_a_feed_told_last_is_used_only_while_it_is_fresh(
+    minutes: Market, feed: str, name: str, minutes_fresh: int
+) -> None:
+    companions = companions_of(minutes)
+    stream = companions[feed]
+    early = stream.known_ns < minutes.end_ns[2_500]
+    last_ns = int(stream.known_ns[early][-1])
+    companions[feed] = replace(
+        stream, kinds=stream.kinds[early], event_ns=stream.event_ns[early],
+        known_ns=stream.known_ns[early], values=stream.values[early],
+    )  # fmt: skip
+    frames = minutes.events(*companions.values()).frames()
+    got = FeatureStream(MINUTE).batch(frames)[:, INDEX[name]]
+    stale = np.isnan(got) & (frames.end_ns > last_ns)
+    first_stale = int(frames.end_ns[stale][0])
+    assert abs((first_stale - last_ns) / MINUTE - minutes_fresh) <= 2.0
+    assert np.isnan(got[frames.end_ns >= first_stale]).all()
 
 
 def test_a_feed_that_stops_turns_nan_while_its_age_grows(minutes: Market) -> None:
@@ -222,7 +292,8 @@ def test_the_price_level_does_not_matter(minutes: Market, features: Floats) -> N
     dear = minutes.bars.copy()
     dear[:, :4] *= 10.0
     got = FeatureStream(MINUTE).batch(everything(replace(minutes, bars=dear)).frames())
-    np.testing.assert_allclose(got, features, rtol=1e-9, atol=1e-9)
+    got, expected = without_amounts(got), without_amounts(features)
+    np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-7)
 
 
 def test_the_volume_level_shows_only_where_it_must(minutes: Market, features: Floats) -> None:
@@ -232,7 +303,40 @@ def test_the_volume_level_shows_only_where_it_must(minutes: Market, features: Fl
     expected = features.copy()
     expected[:, INDEX["volume_per_min"]] *= 7.0
     expected[:, INDEX["oi_turnover"]] -= np.log(7.0)
+    got, expected = without_amounts(got), without_amounts(expected)
     np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-9)
+
+
+def without_amounts(features: Floats) -> Floats:
+    """All features but those that compare USDT of a feed of its own with USDT traded."""
+    amounts = {
+        name
+        for family in ("liquidations", "largest_liquidations", "whales")
+        for name in FAMILIES[family]
+    }
+    return features[:, [INDEX[name] for name in NAMES if name not in amounts]]
+
+
+def test_the_level_of_amounts_does_not_matter(minutes: Market, features: Floats) -> None:
+    """Seven times the volume, forced orders and transfers, in a book seven times as deep."""
+    busy = minutes.bars.copy()
+    busy[:, 4] *= 7.0
+    companions = companions_of(minutes)
+    for feed, columns in (
+        ("liquidations", slice(0, 2)), ("largest_liquidations", slice(0, 2)),
+        ("transfers", slice(0, 1)), ("book", slice(2, 8)),
+    ):  # fmt: skip
+        values = companions[feed].values.copy()
+        values[:, columns] *= 7.0
+        companions[feed] = replace(companions[feed], values=values)
+    events = replace(minutes, bars=busy).events(*companions.values())
+    got = FeatureStream(MINUTE).batch(events.frames())
+    chosen = [
+        INDEX[name]
+        for family in ("liquidations", "largest_liquidations", "whales", "book")
+        for name in FAMILIES[family]
+    ]
+    np.testing.assert_allclose(got[:, chosen], features[:, chosen], rtol=1e-9, atol=1e-9)
 
 
 def test_the_hash_tells_frame_lengths_versions_and_columns_apart(
@@ -293,6 +397,9 @@ def test_formulas(frames: Frames, features: Floats, at: int) -> None:
     oi = np.log(values[:, sc.OPEN_INTEREST])
     week = ewm(volume, 7 * 1440.0)[-1]
     illiquid = np.abs(r) / (volume * close)
+    bids, asks = values[:, sc.BID_DEPTH], values[:, sc.ASK_DEPTH]
+    near = values[-1, sc.BID_DEPTH_NEAR] + values[-1, sc.ASK_DEPTH_NEAR]
+    net = values[:, sc.TRANSFERS_IN] - values[:, sc.TRANSFERS_OUT]
     expected = {
         "ret_frame": r[-1] / s,
         "ret_60m": (log[-1] - log[-61]) / (s * np.sqrt(60)),
@@ -325,9 +432,39 @@ def test_formulas(frames: Frames, features: Floats, at: int) -> None:
         / np.sqrt(ewm(r**2, 1440.0)[-1] * ewm(rb**2, 1440.0)[-1]),
         "btc_beta": beta,
         "own_60m": (log[-1] - log[-61] - beta * np.log(btc[-1] / btc[-61])) / (s * np.sqrt(60)),
+        "liq_short_60m": np.log1p(
+            1e3 * ewm(values[:, sc.LIQUIDATED_SHORTS], 60.0)[-1] / ewm(volume * close, 60.0)[-1]
+        ),
+        "largest_long_15m": np.log1p(
+            1e3 * ewm(values[:, sc.LARGEST_LONGS], 15.0)[-1] / ewm(volume * close, 15.0)[-1]
+        ),
+        "imbalance": (bids[-1] - asks[-1]) / (bids[-1] + asks[-1]),
+        "depth_week": np.log((bids + asks)[-1] / ewm(bids + asks, 7 * 1440.0)[-1]),
+        "near_share": np.log(near / (bids + asks)[-1]),
+        "spread_bps": (values[-1, sc.ASK] / values[-1, sc.BID] - 1.0)
+        / (0.5 + 0.5 * values[-1, sc.ASK] / values[-1, sc.BID])
+        * 1e4,
+        "premium_bps": (close[-1] / values[-1, sc.INDEX] - 1.0) * 1e4,
+        "mark_premium_bps": (values[-1, sc.MARK] / values[-1, sc.INDEX] - 1.0) * 1e4,
+        "funding_predicted_bps": values[-1, sc.FUNDING_OWN] * 1e4,
+        "funding_elsewhere_bps": (
+            (values[-1, sc.FUNDING_BYBIT] + values[-1, sc.FUNDING_OKX]) / 2
+            - values[-1, sc.FUNDING_OWN]
+        )
+        * 1e4,
+        "long_short": np.log(values[-1, sc.LONG_SHORT_RATIO]),
+        "long_short_240m": np.log(
+            values[-1, sc.LONG_SHORT_RATIO] / values[-241, sc.LONG_SHORT_RATIO]
+        ),
+        "whales_240m": np.arcsinh(
+            100 * ewm(net, 240.0)[-1] * 240 / (ewm(volume, 1440.0)[-1] * 1440 * close[-1])
+        ),
+        "sentiment": values[-1, sc.SENTIMENT],
+        "age_sentiment": np.log1p(values[-1, sc.FIRST_AGE + sc.FEED_SENTIMENT] / 60.0),
         "age_funding": np.log1p(values[-1, sc.FIRST_AGE + sc.FEED_FUNDING] / 60.0),
         "move_15m": log[-1] - log[-16],
         "volume_per_min": ewm(volume, 60.0)[-1],
+        "depth_usdt": min(bids[-1], asks[-1]),
     }
     for name, value in expected.items():
         assert features[at, INDEX[name]] == pytest.approx(value, rel=1e-7, abs=1e-9), name

@@ -85,7 +85,7 @@ def test_signals_are_the_forecast_boiled_down() -> None:
     expected += forecast.vol[1:].tolist()
     expected += [np.exp(features[fv.INDEX["log_sigma"]]), features[fv.VOL_RULE]]
     expected += [features[fv.INDEX["move_15m"]], features[fv.INDEX["volume_per_min"]]]
-    expected += [features[fv.FUNDING_BPS] * 1e-4, 0.0, 0.0]
+    expected += [features[fv.FUNDING_BPS] * 1e-4, features[fv.DEPTH], 0.0, 0.0]
     np.testing.assert_array_equal(out[:, 1], np.array(expected, dtype=np.float32))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 
 import msgspec
 import pytest
@@ -93,3 +94,37 @@ def test_every_kind_of_event_is_in_the_strategy_and_on_the_wire() -> None:
     assert kinds == on_the_wire
     tags = [cls.__struct_config__.tag for cls in kinds]
     assert len(set(tags)) == len(tags)
+
+
+@pytest.mark.parametrize(
+    ("tree", "event"),
+    [
+        (
+            {"type": "bar", "event_ns": 2, "known_ns": 3, "asset": "LTC", "interval_ns": 5,
+             "open": 1.0, "high": 2.0, "low": 0.5, "close": 1.5, "volume": 7.0},
+            ev.Bar(2, 3, "LTC", 5, 1.0, 2.0, 0.5, 1.5, 7.0),
+        ),
+        (
+            {"type": "book", "event_ns": 2, "known_ns": 3, "bid": 1.0, "ask": 2.0,
+             "bid_depth_usdt": 3.0, "ask_depth_usdt": 4.0},
+            ev.Book(2, 3, 1.0, 2.0, 3.0, 4.0),
+        ),
+        (
+            {"type": "liquidation", "event_ns": 2, "known_ns": 3, "side": "long",
+             "notional_usdt": 9.0},
+            ev.Liquidation(2, 3, "long", 9.0, "all"),
+        ),
+    ],
+)  # fmt: skip
+def test_old_bytes_are_read_and_written_as_before(
+    tree: dict[str, object], event: ev.AnyEvent
+) -> None:
+    """Fields that came later are not told in old journals, and take no room where not told."""
+    old = msgspec.msgpack.encode(tree)
+    assert decode(old) == event
+    assert encode(event) == old
+
+
+def test_what_is_not_told_is_nan() -> None:
+    assert math.isnan(ev.Bar(2, 3, "LTC", 5, 1.0, 2.0, 0.5, 1.5, 7.0).buy_volume)
+    assert math.isnan(ev.Book(2, 3, 1.0, 2.0, 3.0, 4.0).ask_depth_far_usdt)

@@ -12,15 +12,19 @@ from numpy.typing import NDArray
 
 from litehedge.feeds.replay import EventArrays
 from litehedge.market import events as ev
-from litehedge.market import frames as fr
+from litehedge.market import rows as rw
 from litehedge.market import schema as sc
-from litehedge.market.frames import FrameFold, Frames, event_of, phase_of, row_of, segments
+from litehedge.market.frames import FrameFold, Frames, phase_of, segments
+from litehedge.market.rows import event_of, row_of
 from litehedge.units import NS_PER_HOUR, NS_PER_SECOND
 from synthetic import T0, everything, market
 
 SECOND = NS_PER_SECOND
 ATOM = 5 * SECOND
-SUMS = (sc.VOLUME, sc.BUY_VOLUME, sc.LIQUIDATED_LONGS, sc.LIQUIDATED_SHORTS, sc.BTC_VOLUME)
+SUMS = (
+    sc.VOLUME, sc.LIQUIDATED_LONGS, sc.LIQUIDATED_SHORTS, sc.LARGEST_LONGS, sc.LARGEST_SHORTS,
+    sc.TRANSFERS_IN, sc.TRANSFERS_OUT, sc.BTC_VOLUME,
+)  # fmt: skip
 
 
 # --- random streams ---------------------------------------------------------------------------
@@ -29,24 +33,36 @@ amounts = st.floats(0.0, 1e6)
 levels = st.floats(0.01, 1e6)
 
 
+def padded(*values: float) -> tuple[float, ...]:
+    return values + (0.0,) * (rw.N_VALUES - len(values))
+
+
 @st.composite
 def bodies(draw: st.DrawFn) -> tuple[int, tuple[float, ...]]:
-    kind = draw(st.integers(0, 8))
-    if kind in (fr.KIND_BAR, fr.KIND_BTC_BAR):
+    kind = draw(st.integers(0, rw.KIND_TICK))
+    told = draw(st.booleans())  # whether the source tells what not all of them tell
+    if kind in (rw.KIND_BAR, rw.KIND_BTC_BAR):
         low, *middle, high = sorted(draw(levels) for _ in range(4))
         if draw(st.booleans()):
             middle.reverse()
-        return kind, (middle[0], high, low, middle[1], draw(amounts))
-    if kind == fr.KIND_TRADE:
-        return kind, (draw(levels), draw(amounts), float(draw(st.booleans())), 0.0, 0.0)
-    if kind == fr.KIND_BOOK:
-        return kind, (draw(levels), draw(levels), draw(amounts), draw(amounts), 0.0)
-    if kind == fr.KIND_LIQUIDATION:
+        volume = draw(amounts)
+        bought = volume * draw(st.floats(0.0, 1.0)) if told else np.nan
+        return kind, padded(middle[0], high, low, middle[1], volume, bought)
+    if kind == rw.KIND_TRADE:
+        return kind, padded(draw(levels), draw(amounts), float(draw(st.booleans())))
+    if kind == rw.KIND_BOOK:
+        bands = [draw(amounts) if told else np.nan for _ in range(4)]
+        return kind, (draw(levels), draw(levels), draw(amounts), draw(amounts), *bands)
+    if kind in (rw.KIND_LIQUIDATION, rw.KIND_LARGEST_LIQUIDATION):
         long, notional = draw(st.booleans()), draw(st.floats(1.0, 1e6))
-        return kind, (notional, 0.0, 0.0, 0.0, 0.0) if long else (0.0, notional, 0.0, 0.0, 0.0)
-    if kind == fr.KIND_TICK:
-        return kind, (0.0,) * 5
-    return kind, (draw(levels), 0.0, 0.0, 0.0, 0.0)
+        return kind, padded(notional) if long else padded(0.0, notional)
+    if kind == rw.KIND_TICK:
+        return kind, padded()
+    if kind == rw.KIND_TRANSFER:
+        return kind, padded(draw(amounts), float(draw(st.booleans())))
+    if kind == rw.KIND_PREDICTED_FUNDING:
+        return kind, padded(float(draw(st.integers(0, 2))), draw(st.floats(-0.01, 0.01)))
+    return kind, padded(draw(levels))
 
 
 GAPS = st.one_of(
@@ -67,7 +83,7 @@ def streams(draw: st.DrawFn, *, least: int = 1) -> EventArrays:
     for _ in range(n):
         now += draw(GAPS)
         kind, body = draw(bodies())
-        if kind <= fr.KIND_BAR and draw(st.booleans()):
+        if kind <= rw.KIND_BAR and draw(st.booleans()):
             now = -(-now // ATOM) * ATOM
         kinds.append(kind)
         known.append(now)
@@ -172,6 +188,7 @@ def aggregate(atoms: NDArray[np.float64]) -> NDArray[np.float64]:
         priced = atoms[~np.isnan(atoms[:, close])]
         if close == sc.CLOSE:
             out[sc.OPEN] = priced[0, sc.OPEN] if len(priced) else np.nan
+            out[sc.BUY_VOLUME] = sum(priced[:, sc.BUY_VOLUME]) if len(priced) else np.nan
         out[close] = priced[-1, close] if len(priced) else np.nan
         out[high] = priced[:, high].max(initial=-np.inf) if len(priced) else np.nan
         out[low] = priced[:, low].min(initial=np.inf) if len(priced) else np.nan
@@ -189,6 +206,7 @@ def test_prices_and_ages_make_sense(per_frame: int, events: EventArrays) -> None
     assert np.all(high >= np.maximum(open_, close))
     volume, bought = values[:, sc.VOLUME], values[:, sc.BUY_VOLUME]
     assert np.all(np.isnan(volume) == ~priced)
+    assert np.all(np.isnan(bought[~priced]))
     assert not np.any(bought > volume * (1 + 1e-12))
     ages = values[:, sc.FIRST_AGE :]
     assert not np.any(ages < 0.0)
@@ -201,19 +219,25 @@ def test_prices_and_ages_make_sense(per_frame: int, events: EventArrays) -> None
 def test_volume_is_conserved(events: EventArrays) -> None:
     """Every trade and bar is in exactly one atom, but those of the atom still being filled."""
     tick = EventArrays(
-        np.array([fr.KIND_TICK], dtype=np.int8), events.known_ns[-1:] + ATOM,
-        events.known_ns[-1:] + ATOM, np.zeros((1, 5)), ATOM,
+        np.array([rw.KIND_TICK], dtype=np.int8), events.known_ns[-1:] + ATOM,
+        events.known_ns[-1:] + ATOM, np.zeros((1, rw.N_VALUES)), ATOM,
     )  # fmt: skip
     fold = FrameFold(ATOM)
     parts = [fold.push_arrays(p.kinds, p.known_ns, p.values) for p in (events, tick)]
     values = np.concatenate([p.values for p in parts])
-    is_bar, is_trade = events.kinds == fr.KIND_BAR, events.kinds == fr.KIND_TRADE
+    is_bar, is_trade = events.kinds == rw.KIND_BAR, events.kinds == rw.KIND_TRADE
     sold = events.values[is_bar, 4].sum() + events.values[is_trade, 1].sum()
     assert np.nansum(values[:, sc.VOLUME]) == pytest.approx(sold)
-    is_forced = events.kinds == fr.KIND_LIQUIDATION
-    forced = events.values[is_forced, :2].sum()
-    seen = np.nansum(values[:, [sc.LIQUIDATED_LONGS, sc.LIQUIDATED_SHORTS]])
-    assert seen == pytest.approx(forced)
+    for kind, columns in (
+        (rw.KIND_LIQUIDATION, [sc.LIQUIDATED_LONGS, sc.LIQUIDATED_SHORTS]),
+        (rw.KIND_LARGEST_LIQUIDATION, [sc.LARGEST_LONGS, sc.LARGEST_SHORTS]),
+    ):
+        forced = events.values[events.kinds == kind, :2].sum()
+        assert np.nansum(values[:, columns]) == pytest.approx(forced)
+    moved = events.values[events.kinds == rw.KIND_TRANSFER]
+    inward = moved[moved[:, 1] > 0.0, 0].sum()
+    assert np.nansum(values[:, sc.TRANSFERS_IN]) == pytest.approx(inward)
+    assert np.nansum(values[:, sc.TRANSFERS_OUT]) == pytest.approx(moved[:, 0].sum() - inward)
 
 
 @given(events=streams())
@@ -236,7 +260,7 @@ def test_row_of_and_event_of_are_inverse(events: EventArrays) -> None:
     for i, event in enumerate(events.events()):
         kind, *row = row_of(event)
         assert kind == events.kinds[i]
-        assert row == events.values[i].tolist()
+        np.testing.assert_array_equal(row, events.values[i])
         again = event_of(kind, event.event_ns, event.known_ns, np.array(row), ATOM)
         assert again == event
 
@@ -350,6 +374,57 @@ def test_last_known_values_stay_with_their_age() -> None:
     assert (frame["age_funding"], frame["age_mark"], frame["age_price"]) == (10.0, 9.0, 0.0)
 
 
+def test_the_two_feeds_of_forced_orders_are_never_added_up() -> None:
+    events: list[ev.MarketEvent] = [
+        bar(T0, 50.0), ev.Liquidation(T0, T0, "long", 900.0),
+        ev.Liquidation(T0, T0, "long", 300.0, "largest"), bar(T0 + ATOM, 50.0),
+    ]  # fmt: skip
+    before, frame = [frame for _, frame in frames_of(events)]
+    assert (frame["liquidated_longs"], frame["largest_longs"]) == (900.0, 300.0)
+    assert (frame["liquidated_shorts"], frame["largest_shorts"]) == (0.0, 0.0)
+    assert np.isnan(before["largest_longs"])
+    [*_, alone] = [frame for _, frame in frames_of([events[1], events[3]])]
+    assert alone["liquidated_longs"] == 900.0
+    assert np.isnan(alone["largest_longs"])
+
+
+def test_what_a_feed_never_told_is_unknown_and_not_zero() -> None:
+    [(_, frame)] = frames_of([bar(T0, 50.0)])
+    unknown = {c.name for c in sc.COLUMNS if c.feed != "price"} | {"buy_volume"}
+    assert {name for name, value in frame.items() if np.isnan(value)} == unknown
+
+
+def test_new_feeds_fill_their_columns_and_ages() -> None:
+    events: list[ev.MarketEvent] = [
+        ev.Index(T0, T0, 98.0), ev.LongShortRatio(T0, T0 + SECOND, 1.7),
+        ev.Transfer(T0, T0, 5e6, True), ev.Transfer(T0, T0, 2e6, False),
+        ev.Sentiment(T0 - 60 * SECOND, T0 + 2 * SECOND, -0.4),
+        ev.PredictedFunding(T0, T0, "own", 1e-4), ev.PredictedFunding(T0, T0, "okx", 3e-4),
+        ev.Book(T0, T0, 1.0, 2.0, 3.0, 4.0, 0.3, 0.4, 30.0, 40.0), bar(T0 + ATOM, 50.0),
+    ]  # fmt: skip
+    [*_, frame] = [frame for _, frame in frames_of(events)]
+    assert (frame["index"], frame["long_short_ratio"], frame["sentiment"]) == (98.0, 1.7, -0.4)
+    assert (frame["transfers_in"], frame["transfers_out"]) == (5e6, 2e6)
+    assert (frame["funding_own"], frame["funding_okx"]) == (1e-4, 3e-4)
+    assert np.isnan(frame["funding_bybit"])
+    assert np.isnan(frame["funding_rate"]), "what others predict is not what we settle"
+    assert (frame["bid_depth_near"], frame["ask_depth_far"]) == (0.3, 40.0)
+    assert (frame["age_long_short_ratio"], frame["age_sentiment"]) == (4.0, 3.0)
+    assert np.isnan(frame["age_funding_bybit"])
+
+
+def test_buy_volume_is_known_only_if_every_part_tells_it() -> None:
+    told = ev.Bar(T0, T0, "LTC", ATOM, 50.0, 51.0, 49.0, 50.0, 10.0, 6.0)
+    later = [
+        ev.Bar(T0 + ATOM, T0 + ATOM, "LTC", ATOM, 50.0, 51.0, 49.0, 50.0, 4.0, b)
+        for b in (1.0, np.nan)
+    ]
+    for other, expected in zip(later, (7.0, np.nan), strict=True):
+        [(_, frame)] = frames_of([told, other], per_frame=2)
+        np.testing.assert_equal(frame["buy_volume"], expected)
+        assert frame["volume"] == 14.0
+
+
 # --- phases and segments ----------------------------------------------------------------------
 
 
@@ -375,6 +450,14 @@ def test_segments_end_at_silence_and_at_jumps() -> None:
 
 def test_no_frames_have_no_segments() -> None:
     fold = FrameFold(ATOM)
-    nothing = fold.push_arrays(np.empty(0, np.int8), np.empty(0, np.int64), np.empty((0, 5)))
+    nothing = fold.push_arrays(
+        np.empty(0, np.int8), np.empty(0, np.int64), np.empty((0, rw.N_VALUES))
+    )
     assert len(nothing) == 0
     assert list(segments(nothing)) == []
+
+
+def test_rows_of_another_width_are_refused() -> None:
+    times = np.array([T0], dtype=np.int64)
+    with pytest.raises(ValueError, match="8 values"):
+        FrameFold(ATOM).push_arrays(np.zeros(1, np.int8), times, np.zeros((1, 5)))

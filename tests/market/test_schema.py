@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from litehedge.market import schema as sc
+from litehedge.market.events import FUNDING_VENUES
 
 
 def test_names_and_positions_agree() -> None:
@@ -17,6 +18,16 @@ def test_names_and_positions_agree() -> None:
     assert sc.NAMES[sc.FIRST_AGE :] == tuple(f"age_{feed}" for feed in sc.FEEDS)
     assert {column.feed for column in sc.COLUMNS} == set(sc.FEEDS)
     assert sc.FEEDS[sc.FEED_OPEN_INTEREST] == "open_interest"
+    for name in sc.FEEDS:
+        assert sc.FEEDS[getattr(sc, f"FEED_{name.upper()}")] == name
+    for name in sc.NAMES[: sc.FIRST_AGE]:
+        assert sc.NAMES[getattr(sc, name.upper())] == name
+
+
+def test_venues_of_predicted_funding_lie_side_by_side() -> None:
+    for i, venue in enumerate(FUNDING_VENUES):
+        assert sc.NAMES[sc.FUNDING_OWN + i] == f"funding_{venue}"
+        assert sc.FEEDS[sc.FEED_FUNDING_OWN + i] == f"funding_{venue}"
 
 
 @pytest.mark.parametrize("at", [0, 5, sc.N_COLUMNS - 1])

@@ -91,9 +91,9 @@ def planted(n, seed):
 
 
 def test_fit_finds_what_was_planted_and_is_calibrated():
-    sample, _, _ = planted(20_000, 1)
+    sample, _, _ = planted(40_000, 1)
     weights, counts = fit([sample], penalty=0.1)
-    assert counts.frames == 20_000
+    assert counts.frames == 40_000
     model = LogisticForecaster(weights, "m", "")
     fresh, drive, rate = planted(8_000, 2)
     p = onset_probabilities(model.batch(np.arange(8_000), fresh.features), 60.0)
@@ -133,4 +133,28 @@ def test_too_few_squeezes_are_refused():
 
 
 def test_the_design_has_a_mask_for_each_family():
-    assert sum(len(names) for f, names in fv.FAMILIES.items() if f != "raw") + 9 == N_DESIGN
+    families = [names for family, names in fv.FAMILIES.items() if family != "raw"]
+    assert sum(len(names) for names in families) + len(families) == N_DESIGN
+
+
+def without(sample, families, *, but=0):
+    """The sample without some families, but for its first frames."""
+    values = sample.features.copy()
+    for family in families:
+        values[but:, [fv.INDEX[name] for name in fv.FAMILIES[family]]] = np.nan
+    return Sample(values, sample.targets, sample.severity_bps)
+
+
+@pytest.mark.parametrize("few", [0, 50])
+def test_what_training_did_not_see_does_not_act_when_it_appears(few):
+    """Not by value, not by mask, not by confidence; nor what it saw in half a per cent."""
+    sample, _, _ = planted(12_000, 1)
+    lacking = ("book", "liquidations", "feed_age")
+    weights, _ = fit([without(sample, lacking, but=few)], penalty=0.1)
+    model = LogisticForecaster(weights, "m", "")
+    fresh, _, _ = planted(300, 2)
+    told, untold = fresh.features, without(fresh, lacking).features
+    rows = [model.batch(np.arange(300), values) for values in (told, untold)]
+    np.testing.assert_array_equal(*rows)
+    assert (rows[0][:, fc.STATE_AT] == 0.0).all()
+    assert weights.seen[:5].all()

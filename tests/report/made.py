@@ -68,10 +68,17 @@ def tape_of(
         bars=np.column_stack([opens, high, low, close, np.full(n, 1e6)]),
         funding_at=np.empty(0, dtype=np.int64),
         funding=np.empty(0),
-        signals=np.zeros((sg.N_SIGNALS, n), dtype=np.float32),
+        signals=quiet_signals(n),
         liquidity=np.zeros(4),
         squeezes=list(squeezes),
     )
+
+
+def quiet_signals(n: int) -> NDArray[np.float32]:
+    """Signals that say nothing, without a book."""
+    signals = np.zeros((sg.N_SIGNALS, n), dtype=np.float32)
+    signals[sg.DEPTH] = np.nan
+    return signals
 
 
 def wandering(n: int, seed: int = 0, step: float = 0.002) -> Floats:

@@ -156,7 +156,7 @@ def crash(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lived, Path]:
     path = tmp_path_factory.mktemp("crash") / "crash.db"
     journal = Journal(path)
     journal.begin(header(session="live"))
-    lived = live("crash-2025-10", 80, (0, hold(1.0)), leverage=8.0, journal=journal)
+    lived = live("crash-2025-10", 80, (0, hold(1.0)), leverage=5.0, seed=3, journal=journal)
     journal.close()
     return lived, path
 

@@ -13,7 +13,7 @@ from litehedge.features.vector import FeatureStream
 from litehedge.feeds.replay import EventArrays
 from litehedge.hedge import signals as sg
 from litehedge.hedge.policies import Policy
-from litehedge.market.frames import KIND_BAR, KIND_FUNDING
+from litehedge.market.rows import KIND_BAR, KIND_FUNDING
 from litehedge.sim.episode import (
     OUTCOME,
     PATH_DISTANCE,
@@ -42,7 +42,7 @@ class Recording:
         """What `tape.build_tape` makes of the same events from a lake."""
         events = self.events
         is_bar = events.kinds == KIND_BAR
-        ends, bars = events.known_ns[is_bar], events.values[is_bar]
+        ends, bars = events.known_ns[is_bar], events.values[is_bar, :5]
         frames = events.frames(self.per_frame)
         features = FeatureStream(events.interval_ns, self.per_frame).batch(frames)
         forecasts = self.forecaster.batch(frames.end_ns, features)

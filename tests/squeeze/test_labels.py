@@ -260,3 +260,18 @@ def test_the_hash_changes_with_every_number(name: str, monkeypatch: pytest.Monke
     before = spec_hash()
     monkeypatch.setattr(labels, name, getattr(labels, name) * 2)
     assert spec_hash() != before
+
+
+def test_the_catalogue_looks_at_the_stated_columns_alone() -> None:
+    frames = market(3_200, seed=11, vol=0.0008, crashes=(Crash(3_000, 20, 0.15),)).events()
+    whole = frames.frames()
+    rest = [c for c in range(sc.N_COLUMNS) if c not in labels.COLUMNS_READ]
+    values = whole.values.copy()
+    values[:, rest] = -1.0
+    found = catalogue(whole)
+    assert found
+    assert repr(catalogue(replace(whole, values=values))) == repr(found)
+    for column in labels.COLUMNS_READ[:3]:
+        values = whole.values.copy()
+        values[:, column] *= np.linspace(1.0, 2.0, len(whole))
+        assert repr(catalogue(replace(whole, values=values))) != repr(found)

@@ -231,3 +231,30 @@ def test_nothing_to_write(lake: Lake) -> None:
         lake.write([], "x")
     with pytest.raises(DataError, match="holds no rows"):
         lake.write([bars(0)], "x")
+
+
+# --- remove, optional columns -----------------------------------------------------------------
+
+
+def test_what_is_removed_is_gone_and_the_rest_stays(lake: Lake) -> None:
+    lake.write([bars(10)], "x")
+    lake.write([bars(12)], "y")
+    lake.remove("x")
+    lake.remove("x")
+    assert [one.name for one in lake.datasets()] == ["y"]
+    assert not (lake.root / "x").exists()
+    lake.write([bars(11)], "x")
+    assert lake.read("x").height == 11
+    with pytest.raises(DataError, match="cannot be the name"):
+        lake.remove("../y")
+
+
+def test_what_takers_bought_comes_along_where_it_is_known(lake: Lake) -> None:
+    told = bars(10)
+    told = series(
+        "bars", told.table.with_columns(buy_volume=pl.lit(1.0)), market="spot", interval_ns=HOUR
+    )
+    lake.write([told], "told")
+    lake.write([bars(10)], "untold")
+    assert lake.read("told")["buy_volume"].to_list() == [1.0] * 10
+    assert "buy_volume" not in lake.read("untold").columns

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from litehedge.feeds.replay import EventArrays, merge
-from litehedge.sim.market.feed import OPEN_INTEREST_S, tell
+from litehedge.feeds.replay import EventArrays
+from litehedge.sim.market.feed import tell
 from litehedge.sim.market.parameters import Parameters
-from litehedge.sim.market.second import FUNDING_S
 from litehedge.sim.market.step import run_world
+from litehedge.sim.market.telling import Teller
 from litehedge.sim.study import DAY_S, MINUTE_S, warmed_world
 from litehedge.squeeze.forecast import Forecaster
+from litehedge.store.worlds import events_of_world
 from litehedge.tape import WARM_UP_NS, Tape, tape_of
 from litehedge.units import NS_PER_MINUTE, NS_PER_SECOND
 
@@ -61,6 +62,7 @@ def _chunks(
     warm_up_days: int,
 ) -> Iterator[tuple[EventArrays, pl.DataFrame]]:  # fmt: skip
     world = warmed_world(parameters, seed, begin_s - warm_up_days * DAY_S)
+    teller = Teller(seed, MINUTE_S)
     total = warm_up_days + days
     before: NDArray[np.void] | None = None
     for done in range(0, total, CHUNK_DAYS):
@@ -69,43 +71,7 @@ def _chunks(
             world, min(CHUNK_DAYS, total - done) * DAY_S, atom_s=MINUTE_S, shocks=shocks
         )
         record = tell(record, now_s, MINUTE_S, shocks, before)
-        tables = _tables(record, now_s, before)
+        btc_before = float((record if before is None else before)["btc"][0])
+        told = teller.tell(record, now_s)
         before = record[-1:]
-        yield merge(tables, NS_PER_MINUTE), tables["bars"]
-
-
-def _tables(
-    record: NDArray[np.void], begin_s: int, before: NDArray[np.void] | None
-) -> dict[str, pl.DataFrame]:
-    """Return what feeds tell of a record of minutes, by role, as `litehedge simulate` stores it."""
-    ends_s = begin_s + MINUTE_S * np.arange(1, record.size + 1, dtype=np.int64)
-
-    def timed(chosen: NDArray[np.bool_], **columns: Any) -> pl.DataFrame:
-        times = ends_s[chosen] * NS_PER_SECOND
-        told = {name: values[chosen] for name, values in columns.items()}
-        return pl.DataFrame({"event_ns": times, "known_ns": times, **told})
-
-    every = np.ones(record.size, dtype=bool)
-    btc = record["btc"]
-    btc_open = np.concatenate(((record if before is None else before)["btc"][:1], btc[:-1]))
-    price = record["close"]
-    forced = [
-        timed(
-            record[f"liquidated_{side}_usdt"] > 0.0, side=np.full(record.size, side),
-            notional_usdt=record[f"liquidated_{side}_usdt"],
-        )
-        for side in ("long", "short")
-    ]  # fmt: skip
-    return {
-        "bars": timed(
-            every, open=record["open"], high=record["high"], low=record["low"], close=price,
-            volume=(record["buy_usdt"] + record["sell_usdt"]) / price,
-        ),
-        "btc": timed(
-            every, open=btc_open, high=np.maximum(btc_open, btc), low=np.minimum(btc_open, btc),
-            close=btc, volume=np.ones(record.size),
-        ),
-        "open_interest": timed(ends_s % OPEN_INTEREST_S == 0, oi=record["open_interest_ltc"]),
-        "funding": timed(ends_s % FUNDING_S == 0, rate=record["funding_rate"]),
-        "liquidations": pl.concat(forced).sort("event_ns", "side"),
-    }  # fmt: skip
+        yield events_of_world(record, now_s, MINUTE_S, told, btc_before)

@@ -293,7 +293,7 @@ def _print_bars(dataset: Dataset, survey: BarSurvey) -> None:
         _line("gaps", "none")
     _line("flat", f"{survey.flat_bars:,} bars without any price move")
     if survey.zero_volume_bars is None:
-        _line("volume", "none: mark prices are not traded")
+        _line("volume", "none: not traded, or not told")
     else:
         _line("volume", f"{survey.zero_volume_bars:,} bars without a trade")
     moves = [f"{iso_utc(m.open_ns)}  {100 * m.fraction:+.2f} %" for m in survey.largest_moves]

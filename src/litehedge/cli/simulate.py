@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -24,22 +23,22 @@ from litehedge.cli.common import (
     write_json,
 )
 from litehedge.errors import DataError, UsageError
-from litehedge.feeds.archive import Kind, Series
+from litehedge.feeds.archive import Series
 from litehedge.report.real_minutes import minutes_of
 from litehedge.sim.facts import Row, compare, facts
-from litehedge.sim.market.feed import OPEN_INTEREST_S, tell
+from litehedge.sim.market.feed import tell
 from litehedge.sim.market.parameters import Parameters
-from litehedge.sim.market.second import FUNDING_S
 from litehedge.sim.market.state import World
 from litehedge.sim.market.step import run_world
+from litehedge.sim.market.telling import Teller
 from litehedge.sim.oracle.truth import FEWEST_BRANCHES, Truth, true_hazards
 from litehedge.sim.scenario import compose, load_scenario, scenario_names, shocks_array
 from litehedge.sim.study import DAY_S, facts_of_world, warmed_world
 from litehedge.store.lake import Lake, check_name
+from litehedge.store.worlds import DATA_SETS, series_of
 from litehedge.units import MINUTES_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND, duration_ns, instant_ns
 
 BEGIN: Final = "2026-01-05"  # a Monday
-DATA_SETS: Final = ("ltc", "btc", "open_interest", "funding", "liquidations")
 REAL: Final = "ltc_perp_5m"
 TRUTH_FROM_MIN: Final = int(MINUTES_PER_DAY)
 """The thresholds of a squeeze need a day before them."""
@@ -122,22 +121,26 @@ def simulate(
     with stderr.status("five days to warm up …"):
         world = warmed_world(parameters, seed, begin_s)
     untouched = world.copy()
-    months = []
+    parts: dict[str, list[Series]] = {what: [] for what in DATA_SETS}
+    teller = Teller(seed, atom_s)
     last = None
     steps = [min(30, days - done) for done in range(0, days, 30)]
     for i, step in enumerate(track(steps, f"{days} days", console=stderr, transient=True)):
         record = run_world(world, step * DAY_S, atom_s=atom_s, shocks=shocks)
         begun_s = begin_s + i * 30 * DAY_S
         record = tell(record, begun_s, atom_s, shocks, last)
-        last = record[-1:]
         if out is None:
-            months.append(record)
-        else:
+            btc = float((record if last is None else last)["btc"][0])
+            heard = teller.tell(record, begun_s)
+            source = f"seed-{seed}-{i:03d}"
+            for what, series in series_of(record, begun_s, atom_s, heard, btc, name, source):
+                parts[what].append(series)
+        last = record[-1:].copy()
+        if out is not None:
             _write_month(out, name, i, record, begun_s, atom_s)
     told: dict[str, Any] = {"seed": seed, "days": days, "begin": BEGIN, "bars_s": atom_s}
     if out is None:
-        record = np.concatenate(months)
-        told["data"] = _store(record, begin_s, atom_s, name, seed, replace=replace)
+        told["data"] = _store(parts, name, replace=replace)
     else:
         told["folder"] = str(out)
     if every_min:
@@ -226,60 +229,20 @@ def _write_month(
     partial.replace(path)
 
 
-def _store(
-    record: NDArray[np.void], begin_s: int, atom_s: int, name: str, seed: int, *, replace: bool
-) -> list[str]:
-    """Put what feeds would have told into the lake. Return the names of the data sets."""
-    ends_s = _ends_s(record, begin_s, atom_s)
-    venue = f"simulated-{name}"
+def _store(parts: dict[str, list[Series]], name: str, *, replace: bool) -> list[str]:
+    """Put what feeds told into the lake. Return the names of the data sets.
+
+    What an older world of this name had and this one has not goes.
+    """
     lake = Lake(home() / "lake")
-
-    def put(what: str, kind: Kind, asset: str, rows: dict[str, Any], interval_s: int) -> str:
+    names = []
+    for what, series in parts.items():
         own = f"{name}_{what}"
-        digest = hashlib.sha256(f"{own}:{seed}:{record.size}".encode()).hexdigest()
-        unit = asset if kind == "open_interest" else ""
-        series = Series(
-            kind, asset, f"{asset}USDT", venue, "perp", interval_s * NS_PER_SECOND, unit,
-            pl.DataFrame(rows), f"seed-{seed}", digest,
-        )  # fmt: skip
-        lake.write([series], own, replace=replace)
-        return own
-
-    def timed(chosen: NDArray[np.bool_]) -> dict[str, Any]:
-        times = ends_s[chosen] * NS_PER_SECOND
-        return {"event_ns": times, "known_ns": times}
-
-    every = np.ones(record.size, dtype=bool)
-    btc_open = np.concatenate((record["btc"][:1], record["btc"][:-1]))
-    settles, published = ends_s % FUNDING_S == 0, ends_s % OPEN_INTEREST_S == 0
-    names = [
-        put("ltc", "bars", "LTC", timed(every) | {
-            **{c: record[c] for c in ("open", "high", "low", "close")},
-            "volume": (record["buy_usdt"] + record["sell_usdt"]) / record["close"],
-        }, atom_s),
-        put("btc", "bars", "BTC", timed(every) | {
-            "open": btc_open, "high": np.maximum(btc_open, record["btc"]),
-            "low": np.minimum(btc_open, record["btc"]), "close": record["btc"],
-            "volume": np.ones(record.size),
-        }, atom_s),
-        put("open_interest", "open_interest", "LTC", timed(published) | {
-            "oi": record["open_interest_ltc"][published], "unit": ["LTC"] * int(published.sum()),
-        }, OPEN_INTEREST_S),
-    ]  # fmt: skip
-    if settles.any():
-        rate = {"rate": record["funding_rate"][settles]}
-        names.append(put("funding", "funding", "LTC", timed(settles) | rate, 0))
-    forced = []
-    for side in ("long", "short"):
-        usdt = record[f"liquidated_{side}_usdt"]
-        happened = usdt > 0.0
-        price = record["close"][happened]
-        told = {"side": [side] * int(happened.sum()), "price": price,
-                "qty": usdt[happened] / price, "notional_usdt": usdt[happened]}  # fmt: skip
-        forced.append(pl.DataFrame(timed(happened) | told))
-    rows = pl.concat(forced).sort("event_ns", "side")
-    if rows.height:
-        names.append(put("liquidations", "liquidations", "LTC", rows.to_dict(as_series=True), 0))
+        if series:
+            lake.write(series, own, replace=replace)
+            names.append(own)
+        elif replace:
+            lake.remove(own)
     return names
 
 

@@ -18,6 +18,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from litehedge.features.families import FAMILIES, INDEX, N_FEATURES, NAMES
+from litehedge.features.feeds import FEED_MEANS, N_FEED_RINGS, write_feeds
 from litehedge.features.trigger import (
     MOVE_MINUTES,
     SLOW_HALF_LIFE_DAYS,
@@ -38,70 +40,23 @@ from litehedge.market import schema as sc
 from litehedge.market.frames import Frames, phase_of
 from litehedge.units import MINUTES_PER_DAY, NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 
+__all__ = ["FAMILIES", "INDEX", "NAMES", "N_FEATURES", "FeatureSchema", "FeatureStream", "advance"]
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-VERSION: Final = 1
-
-FAMILIES: Final[dict[str, tuple[str, ...]]] = {
-    "price": (
-        "ret_frame",  # log return of the frame, in sigma
-        "ret_5m", "ret_15m", "ret_60m", "ret_240m", "ret_1440m",  # log return / (sigma sqrt(h))
-        "fall_60m", "fall_240m", "fall_1440m",  # log(close / highest high) / (sigma sqrt(h))
-        "rise_60m", "rise_240m", "rise_1440m",  # log(close / lowest low) / (sigma sqrt(h))
-    ),
-    "volatility": (
-        "log_sigma",  # log of sigma
-        "vol_5m", "vol_15m", "vol_60m", "vol_240m", "vol_1440m",  # log(half-life vol / sigma)
-        "range_vol_15m", "range_vol_60m",  # log(Parkinson volatility / sigma)
-        "down_share_60m", "down_share_240m",  # (down - up) / (down + up) semivariance
-        "jumpiness_60m",  # log(mean |r| / root mean r^2)
-        "range_frame",  # log1p(log(high / low) / sigma)
-    ),
-    "volume": (
-        "volume_15m", "volume_60m", "volume_1440m",  # log(mean volume / 7-day mean)
-        "volume_frame",  # log1p(volume / mean of 60 minutes)
-        "flow_15m", "flow_60m",  # signed volume / volume
-        "illiquidity",  # log(|r| per USDT traded, 60 minutes / 7 days)
-    ),
-    "memory": (
-        "squeezing_down", "squeezing_up",  # move of 15 minutes / trigger threshold
-        "squeezed_down", "squeezed_up",  # share of triggered frames, half-life 240 minutes
-        "since_down", "since_up",  # log1p(minutes since the last trigger / 60), at most 2 days
-    ),
-    "funding": (
-        "funding_bps",  # last settled rate
-        "funding_mean_bps",  # mean of about 3 days
-        "to_settlement",  # share of the 8-hour interval that is left
-    ),
-    "open_interest": (
-        "oi_60m", "oi_240m", "oi_1440m",  # log change
-        "oi_turnover",  # log(open interest / volume of a day)
-    ),
-    "btc": (
-        "btc_ret_5m", "btc_ret_15m", "btc_ret_60m", "btc_ret_240m",  # in Bitcoin's own sigma
-        "btc_vol_15m", "btc_vol_60m",  # log(vol / Bitcoin's sigma)
-        "btc_corr", "btc_beta",  # over about a day
-        "own_15m", "own_60m",  # return beyond beta, in sigma
-    ),
-    "calendar": ("hour_sin", "hour_cos", "weekend"),
-    "age": ("age_btc", "age_funding", "age_oi"),  # log1p(minutes)
-    "raw": (  # what rules and cost estimates use; models leave these out
-        "move_15m",  # log return over 15 minutes
-        "vol_rule",  # volatility of 5-minute returns, span 60 minutes
-        "volume_per_min",  # LTC per minute, mean of about an hour
-    ),
-}  # fmt: skip
-NAMES: Final = tuple(name for family in FAMILIES.values() for name in family)
-N_FEATURES: Final = len(NAMES)
-INDEX: Final = {name: i for i, name in enumerate(NAMES)}
+VERSION: Final = 2
 
 _PRICE, _VOLATILITY, _VOLUME, _MEMORY, _FUNDING, _OI, _BTC, _CALENDAR, _AGE, _RAW = (
-    INDEX[names[0]] for names in FAMILIES.values()
-)
+    INDEX[FAMILIES[family][0]]
+    for family in (
+        "price", "volatility", "volume", "memory", "funding", "open_interest", "btc", "calendar",
+        "age", "raw",
+    )
+)  # fmt: skip
 LOG_SIGMA: Final = INDEX["log_sigma"]
 FUNDING_BPS: Final = INDEX["funding_bps"]
-MOVE_15M, VOL_RULE, VOLUME_PER_MIN = (INDEX[name] for name in FAMILIES["raw"])
+MOVE_15M, VOL_RULE, VOLUME_PER_MIN, DEPTH = (INDEX[name] for name in FAMILIES["raw"])
 
 _HORIZONS: Final = (5, 15, 60, 240, 1440)  # minutes
 _EXTREMES: Final = (60, 240, 1440)  # minutes
@@ -130,7 +85,6 @@ _MEANS: Final[dict[str, tuple[float, float]]] = {
     "btc_slow": (SLOW_HALF_LIFE_DAYS * MINUTES_PER_DAY, 1440),
     "cross_1440": (1440, 720), "sq_with_btc": (1440, 720),
 }  # fmt: skip
-_M: Final = {name: i for i, name in enumerate(_MEANS)}
 (
     _SQ_5, _SQ_15, _SQ_60, _SQ_240, _SQ_1440, _SQ_SLOW, _SQ_RULE, _RANGE_15, _RANGE_60,
     _DOWN_60, _UP_60, _DOWN_240, _UP_240, _ABS_60, _VOLUME_15, _VOLUME_60, _VOLUME_1440,
@@ -138,7 +92,11 @@ _M: Final = {name: i for i, name in enumerate(_MEANS)}
     _TRIGGER_UP, _FUNDING_MEAN, _BTC_15, _BTC_60, _BTC_1440, _BTC_SLOW, _CROSS, _SQ_WITH_BTC,
 ) = range(len(_MEANS))  # fmt: skip
 
-_RING_CLOSE, _RING_BTC, _RING_OI = range(3)
+_ALL_MEANS: Final = _MEANS | FEED_MEANS
+_N_OWN_MEANS: Final = len(_MEANS)
+
+_RING_CLOSE, _RING_BTC, _RING_OI, _FIRST_FEED_RING = range(4)
+_N_RINGS: Final = _FIRST_FEED_RING + N_FEED_RINGS
 # Counters of a phase
 _COUNT, _LAST_DOWN, _LAST_UP = range(3)
 _SINCE_CAP_MINUTES: Final = 2.0 * MINUTES_PER_DAY
@@ -199,7 +157,7 @@ def advance(
     """Take in one frame and write its feature vector.
 
     Shapes: `frame` ``(column,)``; `out` ``(feature,)``; `means` ``(phase, mean, 3)``; `rings`
-    ``(phase, 3, lag)``; queues ``(phase, 6, window)`` and ``(phase, 6, 2)``.
+    ``(phase, ring, lag)``; queues ``(phase, 6, window)`` and ``(phase, 6, 2)``.
     """
     out[:] = np.nan
     close = frame[sc.CLOSE]
@@ -389,6 +347,11 @@ def advance(
                 unit = sigma * np.sqrt(lag * frame_minutes)
                 out[o + 8 + i] = (own - beta * theirs) / unit
 
+    write_feeds(
+        frame, close, volume, day_volume * close, frame_minutes, horizons, n, ring,
+        _FIRST_FEED_RING, m, _N_OWN_MEANS, decays, warm, out,
+    )  # fmt: skip
+
     # --- calendar and ages
     o = _CALENDAR
     angle = 2.0 * np.pi * (end_ns % NS_PER_DAY) / NS_PER_DAY
@@ -429,9 +392,9 @@ class FeatureStream:
         frame_minutes = self.schema.frame_ns / NS_PER_MINUTE
         horizons = np.array([frames_per(h, frame_minutes) for h in _HORIZONS], dtype=np.int64)
         windows = np.array([frames_per(h, frame_minutes) for h in _EXTREMES], dtype=np.int64)
-        decays = np.empty(len(_MEANS))
-        warm = np.empty(len(_MEANS))
-        for i, (half_life, needed) in enumerate(_MEANS.values()):
+        decays = np.empty(len(_ALL_MEANS))
+        warm = np.empty(len(_ALL_MEANS))
+        for i, (half_life, needed) in enumerate(_ALL_MEANS.values()):
             scale = 1.0 / frame_minutes
             decays[i] = (
                 decay_of_span(max(1.0, -half_life * scale))
@@ -447,8 +410,8 @@ class FeatureStream:
         n = per_frame
         clock = np.full(1, -1, dtype=np.int64)
         counts = np.full((n, 3), -1, dtype=np.int64)
-        means = np.zeros((n, len(_MEANS), 3))
-        rings = np.full((n, 3, longest), np.nan)
+        means = np.zeros((n, len(_ALL_MEANS), 3))
+        rings = np.full((n, _N_RINGS, longest), np.nan)
         queue_values = np.zeros((n, 6, longest))
         queue_numbers = np.zeros((n, 6, longest), dtype=np.int64)
         queue_ends = np.zeros((n, 6, 2), dtype=np.int64)

@@ -5,11 +5,21 @@ A file becomes one `Series`. Its table is sorted by ``known_ns``; all times are 
 ========================  ====================================================================
 kind                      columns
 ========================  ====================================================================
-``bars``                  event_ns (the close), known_ns, open, high, low, close, volume
+``bars``                  event_ns (the close), known_ns, open, high, low, close, volume;
+                          buy_volume where it is known
 ``funding``               event_ns, known_ns, rate
 ``open_interest``         event_ns, known_ns, oi, unit
-``liquidations``          event_ns, known_ns, side (of the position), price, qty, notional_usdt
+``liquidations``          event_ns, known_ns, side (of the position), price, qty, notional_usdt;
+                          feed (``all`` or ``largest``) where it is known
+``book``                  event_ns, known_ns, bid, ask, depth per side within 1 %, 0.2 %, 5 %
+``mark_index``            event_ns, known_ns, mark, index
+``long_short_ratio``      event_ns, known_ns, ratio
+``transfers``             event_ns, known_ns, notional_usdt, to_exchange
+``sentiment``             event_ns, known_ns, score
+``predicted_funding``     event_ns, known_ns, venue, rate
 ========================  ====================================================================
+
+Files hold the first four; the others are recorded from feeds.
 
 Corrupt data is worse than no data: the first thing in a file that cannot be true refuses the file.
 """
@@ -21,7 +31,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 import numpy as np
 import polars as pl
@@ -32,8 +42,10 @@ from litehedge.feeds import barcheck, identity, names
 from litehedge.feeds.rawtable import RawTable, missing, numbers, open_table, times_ns
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE
 
-Kind = Literal["bars", "funding", "open_interest", "liquidations"]
-KINDS: Final[tuple[str, ...]] = get_args(Kind)
+Kind = Literal[
+    "bars", "funding", "open_interest", "liquidations", "book", "mark_index", "long_short_ratio",
+    "transfers", "sentiment", "predicted_funding",
+]  # fmt: skip
 
 METRICS_DELAY_NS: Final = 5 * NS_PER_MINUTE
 _LARGEST_FUNDING: Final = 0.1

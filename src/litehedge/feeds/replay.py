@@ -1,20 +1,21 @@
 """Recorded tables become one stream of events, in the order in which they were known.
 
 At equal times the companion comes first and settlements last, so that the frame which a bar
-closes holds exactly what was known at that moment (`frames.KIND_*` are that order).
+closes holds exactly what was known at that moment (`rows.KIND_*` are that order).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from litehedge.market import frames as fr
-from litehedge.market.events import MarketEvent
+from litehedge.market import rows as rw
+from litehedge.market.events import FUNDING_VENUES, MarketEvent
 from litehedge.market.frames import FrameFold, Frames
 
 Floats = NDArray[np.float64]
@@ -25,8 +26,8 @@ Ints = NDArray[np.int64]
 class EventArrays:
     """Market events as arrays, in order.
 
-    Shapes: `kinds`, `event_ns`, `known_ns` ``(event,)``; `values` ``(event, 5)`` as
-    `frames.row_of` gives them.
+    Shapes: `kinds`, `event_ns`, `known_ns` ``(event,)``; `values` ``(event, N_VALUES)``
+    as `rows.row_of` gives them.
     """
 
     kinds: NDArray[np.int8]
@@ -44,7 +45,7 @@ class EventArrays:
             self.kinds.tolist(), self.event_ns.tolist(), self.known_ns.tolist(), self.values,
             strict=True,
         ):  # fmt: skip
-            yield fr.event_of(kind, event_ns, known_ns, values, self.interval_ns)
+            yield rw.event_of(kind, event_ns, known_ns, values, self.interval_ns)
 
     def frames(self, per_frame: int = 1) -> Frames:
         """Fold the events into frames of `per_frame` bars."""
@@ -52,12 +53,25 @@ class EventArrays:
         return fold.push_arrays(self.kinds, self.known_ns, self.values)
 
 
-_VALUES: dict[str, tuple[int, tuple[str, ...]]] = {
-    "btc": (fr.KIND_BTC_BAR, ("open", "high", "low", "close", "volume")),
-    "bars": (fr.KIND_BAR, ("open", "high", "low", "close", "volume")),
-    "funding": (fr.KIND_FUNDING, ("rate",)),
-    "open_interest": (fr.KIND_OPEN_INTEREST, ("oi",)),
+_BAR: Final = ("open", "high", "low", "close", "volume", "buy_volume")
+_DEPTHS: Final = tuple(
+    f"{side}_depth{band}_usdt" for band in ("", "_near", "_far") for side in ("bid", "ask")
+)
+_VALUES: Final[dict[str, tuple[tuple[int, tuple[str, ...]], ...]]] = {
+    "btc": ((rw.KIND_BTC_BAR, _BAR),),
+    "bars": ((rw.KIND_BAR, _BAR),),
+    "book": ((rw.KIND_BOOK, ("bid", "ask", *_DEPTHS)),),
+    "funding": ((rw.KIND_FUNDING, ("rate",)),),
+    "open_interest": ((rw.KIND_OPEN_INTEREST, ("oi",)),),
+    "mark_index": ((rw.KIND_MARK, ("mark",)), (rw.KIND_INDEX, ("index",))),
+    "long_short_ratio": ((rw.KIND_LONG_SHORT_RATIO, ("ratio",)),),
+    "transfers": ((rw.KIND_TRANSFER, ("notional_usdt", "to_exchange")),),
+    "sentiment": ((rw.KIND_SENTIMENT, ("score",)),),
 }
+"""Role -> the kinds of event that a row becomes, and the columns of their values."""
+
+ROLES: Final = frozenset(_VALUES) | {"liquidations", "predicted_funding"}
+"""What `merge` takes."""
 
 
 def merge(tables: Mapping[str, pl.DataFrame], interval_ns: int) -> EventArrays:
@@ -66,36 +80,50 @@ def merge(tables: Mapping[str, pl.DataFrame], interval_ns: int) -> EventArrays:
     Parameters
     ----------
     tables
-        ``bars`` and any of ``btc``, ``funding``, ``open_interest``, ``liquidations``, each with
-        ``event_ns`` and ``known_ns``.
+        By role, ``bars`` and any of `ROLES`, each with ``event_ns`` and ``known_ns``. A column
+        that a table lacks was not told: NaN, and forced orders are all there are.
     interval_ns
         Length of a bar.
     """
-    kinds, event_ns, known_ns, values = [], [], [], []
-    for role, table in tables.items():
-        n = table.height
-        rows = np.zeros((n, fr.N_VALUES))
-        if role == "liquidations":
-            kind = fr.KIND_LIQUIDATION
-            notional = table["notional_usdt"].to_numpy()
-            is_long = (table["side"] == "long").to_numpy()
-            rows[:, 0] = np.where(is_long, notional, 0.0)
-            rows[:, 1] = np.where(is_long, 0.0, notional)
-        else:
-            kind, columns = _VALUES[role]
-            for i, column in enumerate(columns):
-                rows[:, i] = table[column].to_numpy()
-        kinds.append(np.full(n, kind, dtype=np.int8))
-        event_ns.append(table["event_ns"].to_numpy())
-        known_ns.append(table["known_ns"].to_numpy())
-        values.append(rows)
-    all_kinds = np.concatenate(kinds)
-    all_known = np.concatenate(known_ns)
-    order = np.lexsort((all_kinds, all_known))
+    parts = [part for role, table in tables.items() for part in _streams(role, table)]
+    kinds = np.concatenate([part[0] for part in parts])
+    known_ns = np.concatenate([part[2] for part in parts])
+    order = np.lexsort((kinds, known_ns))
     return EventArrays(
-        kinds=all_kinds[order],
-        event_ns=np.concatenate(event_ns)[order],
-        known_ns=all_known[order],
-        values=np.concatenate(values)[order],
+        kinds=kinds[order],
+        event_ns=np.concatenate([part[1] for part in parts])[order],
+        known_ns=known_ns[order],
+        values=np.concatenate([part[3] for part in parts])[order],
         interval_ns=interval_ns,
     )
+
+
+_Stream = tuple[NDArray[np.int8], Ints, Ints, Floats]
+
+
+def _streams(role: str, table: pl.DataFrame) -> Iterator[_Stream]:
+    """Yield kinds, both times and values of the events that a table holds."""
+    event_ns, known_ns = table["event_ns"].to_numpy(), table["known_ns"].to_numpy()
+    n = table.height
+    if role == "liquidations":
+        values = np.zeros((n, rw.N_VALUES))
+        is_long = (table["side"] == "long").to_numpy()
+        values[:, 0] = np.where(is_long, table["notional_usdt"].to_numpy(), 0.0)
+        values[:, 1] = np.where(is_long, 0.0, table["notional_usdt"].to_numpy())
+        kinds = np.full(n, rw.KIND_LIQUIDATION, dtype=np.int8)
+        if "feed" in table.columns:
+            kinds[(table["feed"] == "largest").to_numpy()] = rw.KIND_LARGEST_LIQUIDATION
+        yield kinds, event_ns, known_ns, values
+        return
+    if role == "predicted_funding":
+        values = np.zeros((n, rw.N_VALUES))
+        for number, venue in enumerate(FUNDING_VENUES):
+            values[(table["venue"] == venue).to_numpy(), 0] = number
+        values[:, 1] = table["rate"].to_numpy()
+        yield np.full(n, rw.KIND_PREDICTED_FUNDING, dtype=np.int8), event_ns, known_ns, values
+        return
+    for kind, columns in _VALUES[role]:
+        values = np.zeros((n, rw.N_VALUES))
+        for i, column in enumerate(columns):
+            values[:, i] = table[column].to_numpy() if column in table.columns else np.nan
+        yield np.full(n, kind, dtype=np.int8), event_ns, known_ns, values

@@ -41,7 +41,8 @@ VOL_RULE: Final = SIGMA + 1  # volatility of 5-minute returns, span 60 minutes
 MOVE_15M: Final = VOL_RULE + 1  # log return over 15 minutes
 VOLUME: Final = MOVE_15M + 1  # LTC per minute, mean of about an hour
 FUNDING: Final = VOLUME + 1  # last settled funding rate, as a fraction
-ORACLE: Final = FUNDING + 1  # (side,) 1 inside a squeeze, onset to peak: only known afterwards
+DEPTH: Final = FUNDING + 1  # USDT within 1 % of mid, of the thinner side; NaN without a fresh book
+ORACLE: Final = DEPTH + 1  # (side,) 1 inside a squeeze, onset to peak: only known afterwards
 N_SIGNALS: Final = ORACLE + 2
 
 
@@ -73,6 +74,7 @@ def write_signals(
     out[MOVE_15M, frame] = features[fv.MOVE_15M]
     out[VOLUME, frame] = features[fv.VOLUME_PER_MIN]
     out[FUNDING, frame] = features[fv.FUNDING_BPS] * 1e-4
+    out[DEPTH, frame] = features[fv.DEPTH]
     out[ORACLE, frame] = 0.0
     out[ORACLE + 1, frame] = 0.0
 

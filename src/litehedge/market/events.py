@@ -6,14 +6,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Final, Literal, get_args
 
 import msgspec
 
 from litehedge.errors import BadMessage
 
+UNKNOWN: Final = math.nan
+"""What a feed does not tell. The same object everywhere, so that equal events compare equal."""
 
-class Event(msgspec.Struct, frozen=True, tag=True, gc=False):
+FundingVenue = Literal["own", "bybit", "okx"]
+"""Whose funding: `own` is the venue where we trade."""
+FUNDING_VENUES: Final[tuple[FundingVenue, ...]] = get_args(FundingVenue)
+
+
+class Event(msgspec.Struct, frozen=True, tag=True, gc=False, omit_defaults=True):
     """What every event carries."""
 
     event_ns: int
@@ -24,7 +32,10 @@ class Event(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 class Bar(Event, frozen=True, tag="bar", gc=False):
-    """A closed bar; ``event_ns`` is its close. Prices in USDT, `volume` in coins."""
+    """A closed bar; ``event_ns`` is its close. Prices in USDT, volumes in coins.
+
+    `buy_volume` is what takers bought, NaN where the source does not tell.
+    """
 
     asset: Literal["LTC", "BTC"]
     interval_ns: int
@@ -33,6 +44,7 @@ class Bar(Event, frozen=True, tag="bar", gc=False):
     low: float
     close: float
     volume: float
+    buy_volume: float = UNKNOWN
 
 
 class Trade(Event, frozen=True, tag="trade", gc=False):
@@ -44,19 +56,31 @@ class Trade(Event, frozen=True, tag="trade", gc=False):
 
 
 class Book(Event, frozen=True, tag="book", gc=False):
-    """The top of the book and the depth within 1 % of mid on each side, in USDT."""
+    """The top of the book and the depth on each side, in USDT, in bands around mid.
+
+    Within 1 %; `near` within 0.2 %, `far` within 5 %, both NaN where the source does not tell.
+    """
 
     bid: float
     ask: float
     bid_depth_usdt: float
     ask_depth_usdt: float
+    bid_depth_near_usdt: float = UNKNOWN
+    ask_depth_near_usdt: float = UNKNOWN
+    bid_depth_far_usdt: float = UNKNOWN
+    ask_depth_far_usdt: float = UNKNOWN
 
 
 class Liquidation(Event, frozen=True, tag="liquidation", gc=False):
-    """Forced closing of somebody's position; `side` is the side of the *position*."""
+    """Forced closing of somebody's position; `side` is the side of the *position*.
+
+    `feed` tells what the source tells: `all` forced orders, or only the `largest` of each second,
+    as Binance does. The two are never added up.
+    """
 
     side: Literal["long", "short"]
     notional_usdt: float
+    feed: Literal["all", "largest"] = "all"
 
 
 class Funding(Event, frozen=True, tag="funding", gc=False):
@@ -75,6 +99,41 @@ class Mark(Event, frozen=True, tag="mark", gc=False):
     """The venue's mark price, at which it values margin."""
 
     price: float
+
+
+class Index(Event, frozen=True, tag="index", gc=False):
+    """The index: the spot price over several exchanges, around which a venue marks."""
+
+    price: float
+
+
+class LongShortRatio(Event, frozen=True, tag="long_short_ratio", gc=False):
+    """Accounts that are long over accounts that are short."""
+
+    ratio: float
+
+
+class Transfer(Event, frozen=True, tag="transfer", gc=False):
+    """Coins that a whale moved on the chain, to an exchange or from one."""
+
+    notional_usdt: float
+    to_exchange: bool
+
+
+class Sentiment(Event, frozen=True, tag="sentiment", gc=False):
+    """The mood of what people write, about 0; 1 is a usual deviation."""
+
+    score: float
+
+
+class PredictedFunding(Event, frozen=True, tag="predicted_funding", gc=False):
+    """The rate that a venue would settle now, as a fraction of 8 hours.
+
+    Information alone: what settles our account is `Funding`.
+    """
+
+    venue: FundingVenue
+    rate: float
 
 
 class Tick(Event, frozen=True, tag="tick", gc=False):
@@ -186,7 +245,21 @@ class Follow(Event, frozen=True, tag="follow", gc=False):
     """End any override: the policy decides again."""
 
 
-MarketEvent = Bar | Trade | Book | Liquidation | Funding | OpenInterest | Mark | Tick
+MarketEvent = (
+    Bar
+    | Trade
+    | Book
+    | Liquidation
+    | Funding
+    | OpenInterest
+    | Mark
+    | Index
+    | LongShortRatio
+    | Transfer
+    | Sentiment
+    | PredictedFunding
+    | Tick
+)
 AccountEvent = (
     Opened
     | OrderAccepted

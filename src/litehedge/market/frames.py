@@ -22,27 +22,32 @@ from numpy.typing import NDArray
 from litehedge.jit import kernel
 from litehedge.market import events as ev
 from litehedge.market import schema as sc
+from litehedge.market.rows import (
+    KIND_BAR,
+    KIND_BOOK,
+    KIND_BTC_BAR,
+    KIND_FUNDING,
+    KIND_INDEX,
+    KIND_LARGEST_LIQUIDATION,
+    KIND_LIQUIDATION,
+    KIND_LONG_SHORT_RATIO,
+    KIND_MARK,
+    KIND_OPEN_INTEREST,
+    KIND_PREDICTED_FUNDING,
+    KIND_SENTIMENT,
+    KIND_TRADE,
+    KIND_TRANSFER,
+    N_VALUES,
+    row_of,
+)
 from litehedge.units import NS_PER_HOUR
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-(
-    KIND_BTC_BAR,
-    KIND_BAR,
-    KIND_TRADE,
-    KIND_BOOK,
-    KIND_LIQUIDATION,
-    KIND_FUNDING,
-    KIND_OPEN_INTEREST,
-    KIND_MARK,
-    KIND_TICK,
-) = range(9)
-"""Kinds of market events. At equal ``known_ns`` a lower kind comes first: the Litecoin bar closes
-the atom, so its companion must come before it and a settlement at the same instant after it."""
-
-N_VALUES: Final = 5
 LIQUIDATIONS_ALIVE_NS: Final = 6 * NS_PER_HOUR
+TRANSFERS_ALIVE_NS: Final = 48 * NS_PER_HOUR
+"""Feeds that tell only what happens: after so long a silence nothing is unknown, not zero."""
 
 # Rows of the fold's float state, before the ring of the last `per_frame` atoms
 _PARTIAL: Final = 0
@@ -88,17 +93,35 @@ def phase_of(end_ns: Ints, atom_ns: int, per_frame: int) -> Ints:
 
 
 @kernel
+def _start_pair(partial: Floats, clock: Ints, feed: int, column: int, alive_ns: int) -> None:
+    """Begin two sums: zero while their feed lives, unknown once it has long been silent."""
+    last = clock[_LAST + feed]
+    known = last != _NEVER and clock[_INDEX] * clock[_ATOM_NS] - last < alive_ns
+    partial[column] = 0.0 if known else np.nan
+    partial[column + 1] = partial[column]
+
+
+@kernel
+def _add_to_pair(partial: Floats, column: int, a: float, b: float) -> None:
+    if np.isnan(partial[column]):
+        partial[column] = 0.0
+        partial[column + 1] = 0.0
+    partial[column] += a
+    partial[column + 1] += b
+
+
+@kernel
 def _start_atom(state: Floats, clock: Ints) -> None:
     partial = state[0]
     for column in range(sc.BID):
         partial[column] = np.nan
     for column in range(sc.BTC_HIGH, sc.FIRST_AGE):
         partial[column] = np.nan
-    # Nothing liquidated is zero while the feed lives, and unknown once it has long been silent.
-    last = clock[_LAST + sc.FEED_LIQUIDATIONS]
-    known = last != _NEVER and clock[_INDEX] * clock[_ATOM_NS] - last < LIQUIDATIONS_ALIVE_NS
-    partial[sc.LIQUIDATED_LONGS] = 0.0 if known else np.nan
-    partial[sc.LIQUIDATED_SHORTS] = 0.0 if known else np.nan
+    _start_pair(partial, clock, sc.FEED_LIQUIDATIONS, sc.LIQUIDATED_LONGS, LIQUIDATIONS_ALIVE_NS)
+    _start_pair(
+        partial, clock, sc.FEED_LARGEST_LIQUIDATIONS, sc.LARGEST_LONGS, LIQUIDATIONS_ALIVE_NS
+    )
+    _start_pair(partial, clock, sc.FEED_TRANSFERS, sc.TRANSFERS_IN, TRANSFERS_ALIVE_NS)
 
 
 @kernel
@@ -107,13 +130,25 @@ def _roll(state: Floats, newest: int, per_frame: int, out: Floats) -> None:
     out[:] = state[_RING + newest]
     if per_frame == 1:
         return
-    for column in (sc.OPEN, sc.HIGH, sc.LOW, sc.CLOSE, sc.BTC_HIGH, sc.BTC_LOW, sc.BTC_CLOSE):
+    for column in (
+        sc.OPEN,
+        sc.HIGH,
+        sc.LOW,
+        sc.CLOSE,
+        sc.BUY_VOLUME,
+        sc.BTC_HIGH,
+        sc.BTC_LOW,
+        sc.BTC_CLOSE,
+    ):
         out[column] = np.nan
     for column in (
         sc.VOLUME,
-        sc.BUY_VOLUME,
         sc.LIQUIDATED_LONGS,
         sc.LIQUIDATED_SHORTS,
+        sc.LARGEST_LONGS,
+        sc.LARGEST_SHORTS,
+        sc.TRANSFERS_IN,
+        sc.TRANSFERS_OUT,
         sc.BTC_VOLUME,
     ):
         total = 0.0
@@ -131,9 +166,11 @@ def _roll(state: Floats, newest: int, per_frame: int, out: Floats) -> None:
                 out[sc.OPEN] = atom[sc.OPEN]
                 out[sc.HIGH] = atom[sc.HIGH]
                 out[sc.LOW] = atom[sc.LOW]
+                out[sc.BUY_VOLUME] = 0.0
             out[sc.HIGH] = max(out[sc.HIGH], atom[sc.HIGH])
             out[sc.LOW] = min(out[sc.LOW], atom[sc.LOW])
             out[sc.CLOSE] = atom[sc.CLOSE]
+            out[sc.BUY_VOLUME] += atom[sc.BUY_VOLUME]  # known only if it is in every atom
         if not np.isnan(atom[sc.BTC_CLOSE]):
             if np.isnan(out[sc.BTC_CLOSE]):
                 out[sc.BTC_HIGH] = atom[sc.BTC_HIGH]
@@ -169,6 +206,7 @@ def _add_price(partial: Floats, high: float, low: float, close: float, open_: fl
         partial[sc.HIGH] = high
         partial[sc.LOW] = low
         partial[sc.VOLUME] = 0.0
+        partial[sc.BUY_VOLUME] = 0.0
     partial[sc.HIGH] = max(partial[sc.HIGH], high)
     partial[sc.LOW] = min(partial[sc.LOW], low)
     partial[sc.CLOSE] = close
@@ -177,20 +215,18 @@ def _add_price(partial: Floats, high: float, low: float, close: float, open_: fl
 @kernel
 def _add(
     partial: Floats, clock: Ints, kind: int, known_ns: int, a: float, b: float, c: float,
-    d: float, e: float,
+    d: float, e: float, f: float, g: float, h: float,
 ) -> None:  # fmt: skip
     """Fold one event into the partial atom."""
     if kind == KIND_BAR:
         _add_price(partial, b, c, d, a)
         partial[sc.VOLUME] += e
+        partial[sc.BUY_VOLUME] += f
         clock[_LAST + sc.FEED_PRICE] = known_ns
     elif kind == KIND_TRADE:
         _add_price(partial, a, a, a, a)
         partial[sc.VOLUME] += b
-        bought = b if c > 0.0 else 0.0
-        if np.isnan(partial[sc.BUY_VOLUME]):
-            partial[sc.BUY_VOLUME] = 0.0
-        partial[sc.BUY_VOLUME] += bought
+        partial[sc.BUY_VOLUME] += b if c > 0.0 else 0.0
         clock[_LAST + sc.FEED_PRICE] = known_ns
     elif kind == KIND_BTC_BAR:
         if np.isnan(partial[sc.BTC_CLOSE]):
@@ -207,14 +243,17 @@ def _add(
         partial[sc.ASK] = b
         partial[sc.BID_DEPTH] = c
         partial[sc.ASK_DEPTH] = d
+        partial[sc.BID_DEPTH_NEAR] = e
+        partial[sc.ASK_DEPTH_NEAR] = f
+        partial[sc.BID_DEPTH_FAR] = g
+        partial[sc.ASK_DEPTH_FAR] = h
         clock[_LAST + sc.FEED_BOOK] = known_ns
     elif kind == KIND_LIQUIDATION:
-        if np.isnan(partial[sc.LIQUIDATED_LONGS]):
-            partial[sc.LIQUIDATED_LONGS] = 0.0
-            partial[sc.LIQUIDATED_SHORTS] = 0.0
-        partial[sc.LIQUIDATED_LONGS] += a
-        partial[sc.LIQUIDATED_SHORTS] += b
+        _add_to_pair(partial, sc.LIQUIDATED_LONGS, a, b)
         clock[_LAST + sc.FEED_LIQUIDATIONS] = known_ns
+    elif kind == KIND_LARGEST_LIQUIDATION:
+        _add_to_pair(partial, sc.LARGEST_LONGS, a, b)
+        clock[_LAST + sc.FEED_LARGEST_LIQUIDATIONS] = known_ns
     elif kind == KIND_FUNDING:
         partial[sc.FUNDING_RATE] = a
         clock[_LAST + sc.FEED_FUNDING] = known_ns
@@ -224,12 +263,28 @@ def _add(
     elif kind == KIND_MARK:
         partial[sc.MARK] = a
         clock[_LAST + sc.FEED_MARK] = known_ns
+    elif kind == KIND_INDEX:
+        partial[sc.INDEX] = a
+        clock[_LAST + sc.FEED_INDEX] = known_ns
+    elif kind == KIND_LONG_SHORT_RATIO:
+        partial[sc.LONG_SHORT_RATIO] = a
+        clock[_LAST + sc.FEED_LONG_SHORT_RATIO] = known_ns
+    elif kind == KIND_TRANSFER:
+        _add_to_pair(partial, sc.TRANSFERS_IN, a if b > 0.0 else 0.0, 0.0 if b > 0.0 else a)
+        clock[_LAST + sc.FEED_TRANSFERS] = known_ns
+    elif kind == KIND_SENTIMENT:
+        partial[sc.SENTIMENT] = a
+        clock[_LAST + sc.FEED_SENTIMENT] = known_ns
+    elif kind == KIND_PREDICTED_FUNDING:
+        venue = int(a)
+        partial[sc.FUNDING_OWN + venue] = b
+        clock[_LAST + sc.FEED_FUNDING_OWN + venue] = known_ns
 
 
 @kernel
 def push(
     state: Floats, clock: Ints, kind: int, known_ns: int, a: float, b: float, c: float,
-    d: float, e: float, out: Floats, ends: Ints,
+    d: float, e: float, f: float, g: float, h: float, out: Floats, ends: Ints,
 ) -> int:  # fmt: skip
     """Fold one event; write the frames that it completes. Return how many.
 
@@ -258,7 +313,7 @@ def push(
             break
         ends[written] = (clock[_INDEX] + 1) * atom_ns
         written += _close_atom(state, clock, per_frame, out[written])
-    _add(state[_PARTIAL], clock, kind, known_ns, a, b, c, d, e)
+    _add(state[_PARTIAL], clock, kind, known_ns, a, b, c, d, e, f, g, h)
     if kind == KIND_BAR and known_ns == (clock[_INDEX] + 1) * atom_ns:
         ends[written] = known_ns
         written += _close_atom(state, clock, per_frame, out[written])
@@ -277,8 +332,9 @@ def _push_all(
     for i in range(kinds.size):
         v = values[i]
         n = push(
-            state, clock, kinds[i], known_ns[i], v[0], v[1], v[2], v[3], v[4], burst, burst_ends
-        )
+            state, clock, kinds[i], known_ns[i], v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7],
+            burst, burst_ends,
+        )  # fmt: skip
         for j in range(n):
             if total == ends.size:
                 return -1
@@ -313,10 +369,8 @@ class FrameFold:
 
     def push(self, event: ev.MarketEvent) -> list[tuple[int, Floats]]:
         """Fold one event. Return the completed frames as (end_ns, values ``(column,)``)."""
-        kind, a, b, c, d, e = row_of(event)
-        n = push(
-            self._state, self._clock, kind, event.known_ns, a, b, c, d, e, self._out, self._ends
-        )
+        row = row_of(event)
+        n = push(self._state, self._clock, row[0], event.known_ns, *row[1:], self._out, self._ends)
         if n == 0:
             return _NO_FRAMES
         return [(int(self._ends[i]), self._out[i].copy()) for i in range(n)]
@@ -324,9 +378,11 @@ class FrameFold:
     def push_arrays(self, kinds: NDArray[np.int8], known_ns: Ints, values: Floats) -> Frames:
         """Fold events given as arrays, in order.
 
-        Shapes: `kinds` ``(event,)``, `known_ns` ``(event,)``, `values` ``(event, 5)`` as
-        `row_of` gives them.
+        Shapes: `kinds` ``(event,)``, `known_ns` ``(event,)``, `values`
+        ``(event, N_VALUES)`` as `row_of` gives them.
         """
+        if values.shape[1] != N_VALUES:
+            raise ValueError(f"events have {N_VALUES} values each, not {values.shape[1]}")
         if kinds.size == 0:
             return Frames(
                 np.empty(0, np.int64), np.empty((0, sc.N_COLUMNS)), self.atom_ns, self.per_frame
@@ -343,58 +399,6 @@ class FrameFold:
 
 
 _NO_FRAMES: list[tuple[int, Floats]] = []
-
-
-def row_of(event: ev.MarketEvent) -> tuple[int, float, float, float, float, float]:
-    """Return the event as the fold sees it: its kind and five numbers."""
-    match event:
-        case ev.Trade():
-            buys = 1.0 if event.taker_buys else 0.0
-            return KIND_TRADE, event.price, event.qty_ltc, buys, 0.0, 0.0
-        case ev.Book():
-            depth = event.bid_depth_usdt, event.ask_depth_usdt
-            return KIND_BOOK, event.bid, event.ask, *depth, 0.0
-        case ev.Bar():
-            kind = KIND_BAR if event.asset == "LTC" else KIND_BTC_BAR
-            return kind, event.open, event.high, event.low, event.close, event.volume
-        case ev.Liquidation():
-            if event.side == "long":
-                return KIND_LIQUIDATION, event.notional_usdt, 0.0, 0.0, 0.0, 0.0
-            return KIND_LIQUIDATION, 0.0, event.notional_usdt, 0.0, 0.0, 0.0
-        case ev.Funding():
-            return KIND_FUNDING, event.rate, 0.0, 0.0, 0.0, 0.0
-        case ev.OpenInterest():
-            return KIND_OPEN_INTEREST, event.oi_ltc, 0.0, 0.0, 0.0, 0.0
-        case ev.Mark():
-            return KIND_MARK, event.price, 0.0, 0.0, 0.0, 0.0
-        case ev.Tick():
-            return KIND_TICK, 0.0, 0.0, 0.0, 0.0, 0.0
-
-
-def event_of(
-    kind: int, event_ns: int, known_ns: int, values: Floats, interval_ns: int
-) -> ev.MarketEvent:
-    """Return the event that `row_of` would turn into (`kind`, `values`)."""
-    a, b, c, d, e = (float(v) for v in values)
-    match kind:
-        case 0 | 1:
-            asset = "LTC" if kind == KIND_BAR else "BTC"
-            return ev.Bar(event_ns, known_ns, asset, interval_ns, a, b, c, d, e)  # type: ignore[arg-type]
-        case 2:
-            return ev.Trade(event_ns, known_ns, a, b, c > 0.0)
-        case 3:
-            return ev.Book(event_ns, known_ns, a, b, c, d)
-        case 4:
-            side, notional = ("long", a) if a > 0.0 else ("short", b)
-            return ev.Liquidation(event_ns, known_ns, side, notional)  # type: ignore[arg-type]
-        case 5:
-            return ev.Funding(event_ns, known_ns, a)
-        case 6:
-            return ev.OpenInterest(event_ns, known_ns, a)
-        case 7:
-            return ev.Mark(event_ns, known_ns, a)
-        case _:
-            return ev.Tick(event_ns, known_ns)
 
 
 def segments(frames: Frames) -> Iterator[slice]:

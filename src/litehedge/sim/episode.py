@@ -26,6 +26,7 @@ from litehedge.decision import (
     sizes,
     slack_of,
 )
+from litehedge.hedge import signals as sg
 from litehedge.hedge.policies import decide
 from litehedge.hedge.terms import Terms
 from litehedge.jit import kernel, parallel_kernel
@@ -191,8 +192,8 @@ def run_episode(
             )  # fmt: skip
             if is_outside(ratio, lo, hi, slack):
                 wanted, change = guarded_change(
-                    terms[0], ratio, lo, hi, position, hedge, close, worth, books, np.nan, 0.0,
-                    end_ns[i], budgets, limits, allowed,
+                    terms[0], ratio, lo, hi, position, hedge, close, worth, books,
+                    float(signals[sg.DEPTH, i]), 0.0, end_ns[i], budgets, limits, allowed,
                 )  # fmt: skip
                 refusals += is_cut(wanted, change, lot)
                 if change != 0.0:

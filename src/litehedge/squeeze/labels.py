@@ -114,6 +114,13 @@ class Squeeze:
         return asdict(self)
 
 
+COLUMNS_READ: Final = (
+    sc.HIGH, sc.LOW, sc.CLOSE, sc.LIQUIDATED_LONGS, sc.LIQUIDATED_SHORTS, sc.OPEN_INTEREST,
+    sc.FIRST_AGE + sc.FEED_OPEN_INTEREST,
+)  # fmt: skip
+"""Columns of frames that the catalogue looks at."""
+
+
 @kernel
 def slow_sigma(close: Floats, decay: float, warm: float, frame_minutes: float) -> Floats:
     """Return trailing slow volatility per root minute at each frame, ``(frame,)``."""

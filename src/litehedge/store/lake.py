@@ -54,7 +54,23 @@ _SCHEMAS: Final[dict[str, tuple[str, ...]]] = {
     "funding": ("event_ns", "known_ns", "rate"),
     "open_interest": ("event_ns", "known_ns", "oi", "unit"),
     "liquidations": ("event_ns", "known_ns", "side", "price", "qty", "notional_usdt"),
-}
+    "book": (
+        "event_ns", "known_ns", "bid", "ask", "bid_depth_usdt", "ask_depth_usdt",
+        "bid_depth_near_usdt", "ask_depth_near_usdt", "bid_depth_far_usdt", "ask_depth_far_usdt",
+    ),
+    "mark_index": ("event_ns", "known_ns", "mark", "index"),
+    "long_short_ratio": ("event_ns", "known_ns", "ratio"),
+    "transfers": ("event_ns", "known_ns", "notional_usdt", "to_exchange"),
+    "sentiment": ("event_ns", "known_ns", "score"),
+    "predicted_funding": ("event_ns", "known_ns", "venue", "rate"),
+}  # fmt: skip
+_OPTIONAL: Final[dict[str, tuple[str, ...]]] = {"bars": ("buy_volume",), "liquidations": ("feed",)}
+"""Columns that a data set has where its source told them."""
+_RECORDED: Final = (
+    "funding", "liquidations", "book", "mark_index", "long_short_ratio", "transfers", "sentiment",
+    "predicted_funding",
+)  # fmt: skip
+"""Kinds of which a bars data set may have one each as companion, under the kind's name."""
 
 
 class Lake:
@@ -133,7 +149,8 @@ class Lake:
     ) -> pl.DataFrame:
         """Return the rows with ``start_ns < known_ns <= end_ns``, in order of ``known_ns``.
 
-        Only the months in question are read.
+        Only the months in question are read. `buy_volume` of bars and `feed` of liquidations come
+        along where the data set has them.
 
         Raises
         ------
@@ -174,6 +191,10 @@ class Lake:
             if end_ns is not None:
                 rows = rows.filter(pl.col("known_ns") <= end_ns)
             try:
+                if tuple(columns) == _SCHEMAS[dataset.kind]:
+                    there = rows.collect_schema().names()
+                    more = [one for one in _OPTIONAL.get(dataset.kind, ()) if one in there]
+                    columns = (*columns, *more)
                 table = rows.select(columns).collect()
             except (PolarsError, PanicException, OSError) as error:
                 raise DataError(
@@ -244,8 +265,9 @@ class Lake:
         """Return what else the lake knows of the time of a bars data set.
 
         Keys, each only when there is one: ``btc`` (bars of Bitcoin of the same length, of the same
-        market if possible), ``funding``, ``open_interest`` (in coins, the finest), ``mark`` (of the
-        same length), ``liquidations``. Of several, the one that overlaps most, then by name.
+        market if possible), ``open_interest`` (in coins, the finest), ``mark`` (bars of the same
+        length), and by the name of their kind those that feeds tell: ``funding``,
+        ``liquidations``, ``book`` and so on. Of several, the one that overlaps most, then by name.
 
         Raises
         ------
@@ -270,10 +292,9 @@ class Lake:
         finest_ns = min((other.interval_ns for other in levels), default=0)
         candidates = {
             "btc": same_market or traded or btc,
-            "funding": [other for other in own if other.kind == "funding"],
             "open_interest": [other for other in levels if other.interval_ns == finest_ns],
             "mark": [other for other in bars if other in own and other.market == "mark"],
-            "liquidations": [other for other in own if other.kind == "liquidations"],
+            **{kind: [other for other in own if other.kind == kind] for kind in _RECORDED},
         }
         return {
             key: min(some, key=lambda other: (-_overlap_ns(dataset, other), other.name))
@@ -334,6 +355,29 @@ class Lake:
                 f"make room or check permissions; data set {name} is as it was",
             ) from None
         return dataset
+
+    def remove(self, name: str) -> None:
+        """Remove a data set if it is there; readers see all of it until it is gone.
+
+        Raises
+        ------
+        DataError
+            When another process writes, or the disk refuses.
+        """
+        check_name(name)
+        try:
+            with durable.exclusive(self.root):
+                folder = self.root / name
+                if folder.is_dir():
+                    (folder / "manifest.json").unlink(missing_ok=True)
+                    durable.sync_folder(folder)
+                    self._sweep()
+                    durable.remove_tree(folder)
+        except OSError as error:
+            raise DataError(
+                f"data set {name} cannot be removed: {error.strerror or error}",
+                "check the permissions of the lake",
+            ) from None
 
     def _refuse_taken(self, name: str) -> None:
         if (self.root / name / "manifest.json").exists():

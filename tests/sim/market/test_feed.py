@@ -26,27 +26,19 @@ def shock(kind: Shock, at: int, lasts: int, size: float = 0.0) -> NDArray[np.voi
     return np.array([(int(kind), MONDAY + at, MONDAY + at + lasts, size)], dtype=SHOCK)
 
 
-def test_live_and_recorded_are_the_same_events() -> None:
-    record = run_world(new_world(Parameters(), 1, MONDAY), 3_600)
-    live = LiveMarket(new_world(Parameters(), 1, MONDAY)).events(720)
-    for one, other in zip(live, events_of(record, MONDAY, 5), strict=True):
-        if isinstance(one, ev.Bar) and one.asset == "BTC":
-            assert one.close == other.close  # type: ignore[union-attr]
-        else:
-            assert one == other
-
-
 def test_events_are_in_order_and_whole() -> None:
     record = run_world(new_world(Parameters(), 1, MONDAY), 9 * 3_600)
-    told = list(events_of(record, MONDAY, 5))
+    told = list(events_of(record, MONDAY, 5, 1))
     times = [event.known_ns for event in told]
     assert times == sorted(times)
     kinds = [type(event) for event in told]
-    assert kinds.count(ev.Book) == kinds.count(ev.Mark) == record.size
-    assert kinds.count(ev.Bar) == 2 * record.size
+    heard = record.size - kinds.count(ev.Tick)
+    assert record.size - 12 < heard  # the connection is lost for seconds at most
+    assert kinds.count(ev.Book) == kinds.count(ev.Mark) == kinds.count(ev.Index) == heard
+    assert kinds.count(ev.Bar) == 2 * heard
     assert kinds.count(ev.Funding) == 1
-    assert kinds.count(ev.OpenInterest) == 9 * 12
-    forced = sum(e.notional_usdt for e in told if isinstance(e, ev.Liquidation))
+    assert 9 * 12 - 4 <= kinds.count(ev.OpenInterest) < 9 * 12  # the last one is late
+    forced = sum(e.notional_usdt for e in told if isinstance(e, ev.Liquidation) and e.feed == "all")
     closed = record["liquidated_long_usdt"].sum() + record["liquidated_short_usdt"].sum()
     assert forced == pytest.approx(closed)
 

@@ -8,10 +8,10 @@ import pytest
 from litehedge.errors import UsageError
 from litehedge.market import schema as sc
 from litehedge.market.frames import Frames
-from litehedge.sim.market.feed import OPEN_INTEREST_S
 from litehedge.sim.market.parameters import Parameters
 from litehedge.sim.market.shocks import SHOCK, Shock
 from litehedge.sim.market.state import LONGS, World, bucket_of
+from litehedge.sim.market.telling import OPEN_INTEREST_S
 from litehedge.sim.oracle.futures import branch_seeds, futures
 from litehedge.sim.oracle.onsets import TAIL_MIN, next_onsets, timeline_of
 from litehedge.sim.oracle.truth import Truth, live_minutes, true_hazards

@@ -8,7 +8,8 @@ log survival is shared out in fixed proportions, so that
 
 Severity quantiles are linear in log severity, the phase is a softmax, the coming volatility a
 ridge regression in logs. Missing features count as average and switch on the mask of their
-family. Fitting is in `logistic_fit`; serving needs NumPy and numba alone.
+family. What training never saw (a feed that its data lack) acts neither by value nor by mask when
+it appears. Fitting is in `logistic_fit`; serving needs NumPy and numba alone.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ _FAMILY: Final = np.array(FAMILY_OF_INPUT, dtype=np.int64)
 class LogisticWeights:
     """Everything that was fitted.
 
-    Shapes: `mean`, `scale` ``(input,)``; `trained_family` ``(family,)`` 1 where training had it;
+    Shapes: `mean`, `scale`, `seen` ``(input,)``, the last 1 where training had it;
+    `trained_family` ``(family,)`` 1 where training had it;
     `onset` and `peak` ``(side, group, 1 + design)`` with the intercept first; `onset_share`
     ``(side, 13)``; `peak_share` ``(side, 12)``; `severity` ``(side, level, 1 + design)``; `phase`
     ``(4, 1 + design)``; `vol` ``(3, 1 + design)``; `usual_rms` ``(1,)``: 99 % quantile of the
@@ -59,6 +61,7 @@ class LogisticWeights:
 
     mean: Floats
     scale: Floats
+    seen: Floats
     trained_family: Floats
     onset: Floats
     onset_share: Floats
@@ -85,6 +88,7 @@ class LogisticWeights:
         shapes = {
             "mean": (N_INPUTS,),
             "scale": (N_INPUTS,),
+            "seen": (N_INPUTS,),
             "trained_family": (len(MODEL_FAMILIES),),
             "onset": (2, N_GROUPS, 1 + N_DESIGN),
             "onset_share": (2, N_ONSET),
@@ -111,12 +115,14 @@ class LogisticWeights:
 
 @kernel
 def write_design(
-    features: Floats, inputs: Ints, family: Ints, mean: Floats, scale: Floats, out: Floats
-) -> float:
+    features: Floats, inputs: Ints, family: Ints, mean: Floats, scale: Floats, seen: Floats,
+    out: Floats,
+) -> float:  # fmt: skip
     """Standardise one feature row into a design row ``(N_DESIGN,)``.
 
-    Inputs are clipped at 8 deviations; NaN becomes 0 and switches on the mask of its family.
-    Returns the root mean square of the inputs that are present.
+    Inputs are clipped at 8 deviations; NaN becomes 0 and switches on the mask of its family; an
+    input that training did not see is 0. Returns the root mean square of the inputs that are
+    present.
     """
     n = inputs.size
     out[n:] = 0.0
@@ -124,7 +130,9 @@ def write_design(
     present = 0
     for j in range(n):
         x = features[inputs[j]]
-        if np.isnan(x):
+        if seen[j] == 0.0:
+            out[j] = 0.0
+        elif np.isnan(x):
             out[j] = 0.0
             out[n + family[j]] = 1.0
         else:
@@ -152,9 +160,9 @@ def _sigmoid(x: float) -> float:
 @kernel
 def write_row(
     features: Floats, inputs: Ints, family: Ints, mean: Floats, scale: Floats,
-    trained_family: Floats, onset: Floats, onset_share: Floats, onset_groups: Ints, peak: Floats,
-    peak_share: Floats, peak_groups: Ints, severity: Floats, phase: Floats, vol: Floats,
-    usual_rms: Floats, cold_feature: int, design: Floats, out: Floats,
+    seen: Floats, trained_family: Floats, onset: Floats, onset_share: Floats, onset_groups: Ints,
+    peak: Floats, peak_share: Floats, peak_groups: Ints, severity: Floats, phase: Floats,
+    vol: Floats, usual_rms: Floats, cold_feature: int, design: Floats, out: Floats,
 ) -> None:  # fmt: skip
     """Forecast one frame. Weights come flattened: ``(side * group, 1 + design)`` and so on.
 
@@ -169,7 +177,7 @@ def write_row(
         out[fc.CONFIDENCE_AT] = 0.0
         out[fc.STATE_AT] = 2.0
         return
-    rms = write_design(features, inputs, family, mean, scale, design)
+    rms = write_design(features, inputs, family, mean, scale, seen, design)
     for side in range(2):
         for k in range(n_onset):
             p = _sigmoid(_linear(onset, side * n_groups + onset_groups[k], design))
@@ -208,13 +216,13 @@ def write_row(
 @kernel
 def _write_rows(
     features: Floats, inputs: Ints, family: Ints, mean: Floats, scale: Floats,
-    trained_family: Floats, onset: Floats, onset_share: Floats, onset_groups: Ints, peak: Floats,
-    peak_share: Floats, peak_groups: Ints, severity: Floats, phase: Floats, vol: Floats,
-    usual_rms: Floats, cold_feature: int, design: Floats, out: Floats,
+    seen: Floats, trained_family: Floats, onset: Floats, onset_share: Floats, onset_groups: Ints,
+    peak: Floats, peak_share: Floats, peak_groups: Ints, severity: Floats, phase: Floats,
+    vol: Floats, usual_rms: Floats, cold_feature: int, design: Floats, out: Floats,
 ) -> None:  # fmt: skip
     for i in range(out.shape[0]):
         write_row(
-            features[i], inputs, family, mean, scale, trained_family, onset, onset_share,
+            features[i], inputs, family, mean, scale, seen, trained_family, onset, onset_share,
             onset_groups, peak, peak_share, peak_groups, severity, phase, vol, usual_rms,
             cold_feature, design, out[i],
         )  # fmt: skip
@@ -231,7 +239,7 @@ class LogisticForecaster:
         w = weights
         flat = 1 + N_DESIGN
         self._arguments = (
-            _INPUTS, _FAMILY, w.mean, w.scale, w.trained_family, w.onset.reshape(-1, flat),
+            _INPUTS, _FAMILY, w.mean, w.scale, w.seen, w.trained_family, w.onset.reshape(-1, flat),
             w.onset_share, ONSET_GROUPS, w.peak.reshape(-1, flat), w.peak_share, PEAK_GROUPS,
             w.severity.reshape(-1, flat), w.phase, w.vol, w.usual_rms, fv.LOG_SIGMA,
             np.empty(N_DESIGN),

@@ -39,6 +39,8 @@ MAX_PHASE_ROWS: Final = 100_000
 SEVERITY_INPUTS: Final = ("log_sigma", "vol_15m", "vol_60m", "vol_240m", "range_vol_15m",
                           "volume_15m", "squeezed_down", "squeezed_up")  # fmt: skip
 FAMILY_PRESENT_SHARE: Final = 0.5
+SEEN_SHARE: Final = 0.01
+"""An input that fewer of the frames have counts as not seen: its scale would be a guess."""
 MIN_EVENTS: Final = 20
 
 Progress = Callable[[str], None]
@@ -102,10 +104,10 @@ def fit(
             f"give data with at least {MIN_EVENTS} of each side",
         )
 
-    mean, scale = _standards(features[:, _INPUTS])
+    mean, scale, seen = _standards(features[:, _INPUTS])
     design = np.empty((features.shape[0], N_DESIGN))
     rms = np.empty(features.shape[0])
-    _write_designs(features, _INPUTS, _FAMILY, mean, scale, design, rms)
+    _write_designs(features, _INPUTS, _FAMILY, mean, scale, seen, design, rms)
     present = 1.0 - design[:, N_INPUTS:].mean(axis=0)
 
     def logistic(rows: Bools, happened: Bools) -> Floats:
@@ -148,7 +150,8 @@ def fit(
         LogisticWeights(
             mean=mean,
             scale=scale,
-            trained_family=(present >= FAMILY_PRESENT_SHARE).astype(np.float64),
+            seen=seen,
+            trained_family=_trained(present, seen),
             onset=onset,
             onset_share=onset_share,
             peak=peak,
@@ -162,24 +165,31 @@ def fit(
     )
 
 
-def _standards(inputs: Floats) -> tuple[Floats, Floats]:
-    """Mean and deviation of each input over the frames that have it; 0 and 1 where none has."""
+def _trained(present: Floats, seen: Floats) -> Floats:
+    """Return 1 for the families that training had, of whose inputs it saw any at all."""
+    any_seen = np.bincount(_FAMILY, weights=seen) > 0.0
+    return (any_seen & (present >= FAMILY_PRESENT_SHARE)).astype(np.float64)
+
+
+def _standards(inputs: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean and deviation of each input over the frames that have it, and whether enough have."""
     present = np.isfinite(inputs)
     count = np.maximum(present.sum(axis=0), 1)
     filled = np.where(present, inputs, 0.0)
     mean = filled.sum(axis=0) / count
     variance = np.where(present, (inputs - mean) ** 2, 0.0).sum(axis=0) / count
     scale = np.sqrt(variance)
-    return mean, np.where(scale > 1e-9, scale, 1.0)
+    seen = (present.mean(axis=0) >= SEEN_SHARE).astype(np.float64)
+    return mean, np.where(scale > 1e-9, scale, 1.0), seen
 
 
 @kernel
 def _write_designs(
-    features: Floats, inputs: Ints, family: Ints, mean: Floats, scale: Floats, out: Floats,
-    rms: Floats,
+    features: Floats, inputs: Ints, family: Ints, mean: Floats, scale: Floats, seen: Floats,
+    out: Floats, rms: Floats,
 ) -> None:  # fmt: skip
     for i in range(out.shape[0]):
-        rms[i] = write_design(features[i], inputs, family, mean, scale, out[i])
+        rms[i] = write_design(features[i], inputs, family, mean, scale, seen, out[i])
 
 
 def _joined_events(samples: list[Sample], warm: Bools) -> tuple[Ints, Floats]:

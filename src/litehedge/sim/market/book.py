@@ -36,6 +36,12 @@ def walked(taken: float) -> float:
 
 
 @kernel
+def depth_within(taken: float, band: float) -> float:
+    """Return what is left within a share of mid, in depths, of a book of which `taken` is eaten."""
+    return consumption(displacement(taken) + band) - taken
+
+
+@kernel
 def usual_variance(p: Any) -> float:
     """Return the variance per second of LTC in a usual market."""
     return (p.beta**2 * p.btc_vol**2 + p.own_vol**2) / SECONDS_PER_YEAR

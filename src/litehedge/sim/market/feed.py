@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,10 @@ from litehedge.sim.market.book import usual_variance
 from litehedge.sim.market.forced import winners_ahead
 from litehedge.sim.market.gateway import Reply, reply
 from litehedge.sim.market.recording import ATOM, Second
-from litehedge.sim.market.second import FUNDING_S
 from litehedge.sim.market.shocks import Shock
 from litehedge.sim.market.state import LONGS, SHORTS, World
 from litehedge.sim.market.step import NO_SHOCKS, run_second
-from litehedge.units import NS_PER_SECOND
-
-OPEN_INTEREST_S: Final = 300
-"""Venues publish open interest every five minutes."""
+from litehedge.sim.market.telling import Teller
 
 WAVE_S: Final = 3_600
 """A wave of deleveraging ends when it paused for so long."""
@@ -32,53 +28,19 @@ _NOTHING_HAPPENS: Final = (
 )  # fmt: skip
 
 
-def events_of(atoms: NDArray[np.void], begin_s: int, atom_s: int) -> Iterator[ev.MarketEvent]:
-    """Yield the events of consecutive atoms, in order.
-
-    Within an atom: the book, forced orders, the mark, Bitcoin's bar, LTC's bar; then funding and
-    open interest when they are due. All are known when the atom ends.
+def events_of(
+    atoms: NDArray[np.void], begin_s: int, atom_s: int, seed: int
+) -> Iterator[ev.MarketEvent]:
+    """Yield the events of consecutive atoms, in the order in which they became known.
 
     Parameters
     ----------
     begin_s
         When the first atom begins, in seconds since 1970.
+    seed
+        Of the world: with it go latencies and gaps.
     """
-    interval_ns = atom_s * NS_PER_SECOND
-    btc_before = float(atoms["btc"][0]) if atoms.size else 0.0
-    for i in range(atoms.size):
-        row = atoms[i]
-        end_s = begin_s + (i + 1) * atom_s
-        yield from _atom_events(row, end_s * NS_PER_SECOND, interval_ns, btc_before)
-        btc_before = float(row["btc"])
-        now_ns = end_s * NS_PER_SECOND
-        if end_s % FUNDING_S == 0:
-            yield ev.Funding(now_ns, now_ns, float(row["funding_rate"]))
-        if end_s % OPEN_INTEREST_S == 0:
-            yield ev.OpenInterest(now_ns, now_ns, float(row["open_interest_ltc"]))
-
-
-def _atom_events(
-    row: Any, now_ns: int, interval_ns: int, btc_before: float
-) -> Iterator[ev.MarketEvent]:
-    yield ev.Book(
-        now_ns, now_ns, float(row["bid"]), float(row["ask"]), float(row["bid_depth_usdt"]),
-        float(row["ask_depth_usdt"]),
-    )  # fmt: skip
-    if row["liquidated_long_usdt"] > 0.0:
-        yield ev.Liquidation(now_ns, now_ns, "long", float(row["liquidated_long_usdt"]))
-    if row["liquidated_short_usdt"] > 0.0:
-        yield ev.Liquidation(now_ns, now_ns, "short", float(row["liquidated_short_usdt"]))
-    yield ev.Mark(now_ns, now_ns, float(row["mark"]))
-    btc = float(row["btc"])
-    yield ev.Bar(
-        now_ns, now_ns, "BTC", interval_ns, btc_before, max(btc, btc_before),
-        min(btc, btc_before), btc, 0.0,
-    )  # fmt: skip
-    close = float(row["close"])
-    yield ev.Bar(
-        now_ns, now_ns, "LTC", interval_ns, float(row["open"]), float(row["high"]),
-        float(row["low"]), close, float(row["buy_usdt"] + row["sell_usdt"]) / close,
-    )  # fmt: skip
+    return Teller(seed, atom_s).events(atoms, begin_s)
 
 
 def tell(
@@ -108,6 +70,7 @@ def tell(
             for name in ("open", "high", "low"):
                 frozen[name] = frozen["close"]
             told[inside] = frozen
+            told["outage"][inside] = record["outage"][inside]
     return told
 
 
@@ -129,6 +92,7 @@ class LiveMarket:
         self.atom_s = atom_s
         self._shocks = shocks
         self._last: NDArray[np.void] | None = None
+        self._teller = Teller(world.seed, atom_s)
         self._own_usdt = 0.0
         self._traders: list[Callable[[Second], None]] = []
         self._deleveraged = [0.0, 0.0]  # LTC of the winners of each side, in this wave
@@ -180,7 +144,7 @@ class LiveMarket:
             record = self._run_atom()
             told = tell(record, begin_s, self.atom_s, self._shocks, self._last)
             self._last = told
-            yield from events_of(told, begin_s, self.atom_s)
+            yield from self._teller.events(told, begin_s)
 
     def _run_atom(self) -> NDArray[np.void]:
         record = np.zeros(1, dtype=ATOM)

@@ -19,6 +19,10 @@ ATOM: Final = np.dtype(
         ("ask", np.float64),
         ("bid_depth_usdt", np.float64),  # within 1 % of mid
         ("ask_depth_usdt", np.float64),
+        ("bid_depth_near_usdt", np.float64),  # within 0.2 %
+        ("ask_depth_near_usdt", np.float64),
+        ("bid_depth_far_usdt", np.float64),  # within 5 %
+        ("ask_depth_far_usdt", np.float64),
         # other prices
         ("spot", np.float64),
         ("index", np.float64),
@@ -35,6 +39,7 @@ ATOM: Final = np.dtype(
         ("open_interest_ltc", np.float64),
         ("long_short_ratio", np.float64),
         ("funding_rate", np.float64),  # of 8 hours, as it would be settled now
+        ("premium", np.float64),  # its mean of 8 hours, from which funding is made
         ("whales_in_usdt", np.float64),  # transfers to exchanges, as they become known
         ("whales_out_usdt", np.float64),
         ("sentiment", np.float64),

@@ -173,9 +173,9 @@ def settle_prices(p: Any, s: Any, fair: float, btc: float, lasting: float, premi
 
 
 @kernel
-def predicted_funding(s: Any) -> float:
+def predicted_funding(premium: float) -> float:
     """Return the rate of 8 hours: the mean premium, clamped around 1 bp, within 75 bp."""
-    rate = s.premium_8h + max(-0.0005, min(0.0005, 1e-4 - s.premium_8h))
+    rate = premium + max(-0.0005, min(0.0005, 1e-4 - premium))
     return max(-0.0075, min(0.0075, rate))
 
 
@@ -187,7 +187,7 @@ def mark_and_fund(s: Any, second: int) -> None:
     s.mark = s.index + max(-0.05, min(0.05, s.basis))
     s.premium_8h += (s.perp - s.index - s.premium_8h) / 9600.0
     if (second + 1) % FUNDING_S == 0:
-        s.funding = predicted_funding(s)
+        s.funding = predicted_funding(s.premium_8h)
 
 
 @kernel

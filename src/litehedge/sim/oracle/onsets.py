@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from litehedge.features.trigger import MOVE_MINUTES, SLOW_HALF_LIFE_DAYS
 from litehedge.features.windows import decay_of_half_life
 from litehedge.jit import kernel
-from litehedge.sim.market.feed import OPEN_INTEREST_S
+from litehedge.sim.market.telling import OPEN_INTEREST_S
 from litehedge.squeeze import labels as lb
 from litehedge.squeeze.labels import find, fired, noise_of, rolling_sum, slow_sigma
 from litehedge.units import MINUTES_PER_DAY
