@@ -32,6 +32,7 @@ from litehedge.cli.common import (
     write_json,
 )
 from litehedge.cli.models import choose_model
+from litehedge.cli.study_skill import skill
 from litehedge.errors import UsageError
 from litehedge.hedge.policies import ORACLE, policy_named
 from litehedge.report.ruin import ARMS, WRONGS, RuinStudy, ruin_study
@@ -54,6 +55,9 @@ from litehedge.units import NS_PER_MINUTE, NS_PER_SECOND, iso_utc
 app = typer.Typer(
     help="Ask many simulated worlds one question.", no_args_is_help=True, rich_markup_mode="rich"
 )
+
+
+app.command()(skill)
 
 
 @app.callback()
