@@ -22,7 +22,8 @@ FOLDER = Path(__file__).parent / "reference"
 HEAD = "<!-- Written by docs/generate.py from the code; do not edit. -->\n\n"
 COMMANDS = (
     (), ("demo",), ("simulate",), ("data", "import"), ("data", "list"), ("data", "check"),
-    ("label",), ("train",), ("backtest",), ("replay",), ("study", "blowup"), ("export-schema",),
+    ("label",), ("train",), ("backtest",), ("replay",), ("study", "blowup"), ("study", "skill"),
+    ("export-schema",),
 )  # fmt: skip
 
 

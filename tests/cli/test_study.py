@@ -72,3 +72,18 @@ def test_help_teaches(litehedge):
     shown = litehedge("study", "blowup", "--help").out
     for word in ("--jobs", "unhedged", "litehedge study blowup --worlds 4 --days 30"):
         assert word in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("--minutes", 50), "no horizon of a forecast"),
+        (("--branches", 2), "--branches"),
+        (("--model", "nobody"), "nobody"),
+        (("--days", 12, "--learn-worlds", 1), "squeezes to learn from"),
+    ],
+)
+def test_a_ladder_without_ground_is_refused(litehedge, arguments, what):
+    refused = litehedge("study", "skill", *arguments)
+    assert refused.code != 0
+    assert what in " ".join(refused.err.split())

@@ -64,25 +64,28 @@ class Rung:
     below_truth: Measure
 
 
-def score(judged: Judged, seed: int) -> list[Rung]:
-    """Score every rung. The truth is an estimate too, so that its scores are a lower bound."""
+def score(judged: Judged, seed: int, draws: int = DRAWS) -> list[Rung]:
+    """Score every rung. The truth is an estimate too, so that its scores are a lower bound.
+
+    `draws` is that of the bootstrap.
+    """
     chance = np.random.default_rng(seed)
     names, inverse = np.unique(judged.block, return_inverse=True)
     members = [np.flatnonzero(inverse == b) for b in range(names.size)]
     point = _measure(judged, np.arange(judged.happened.size))
-    draws: dict[tuple[str, str], list[float]] = {key: [] for key in point}
-    for _ in range(DRAWS):
+    drawn: dict[tuple[str, str], list[float]] = {key: [] for key in point}
+    for _ in range(draws):
         rows = np.concatenate([members[b] for b in chance.integers(0, names.size, names.size)])
         if not 0 < judged.happened[rows].sum() < rows.size:
             continue
         for key, value in _measure(judged, rows).items():
-            draws[key].append(value)
+            drawn[key].append(value)
 
     def told(rung: str, what: str) -> Measure:
         value = point[rung, what]
         if np.isnan(value):
             return Measure(value, value, value)
-        edges = np.nanquantile(draws[rung, what], [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+        edges = np.nanquantile(drawn[rung, what], [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
         return Measure(value, float(edges[0]), float(edges[1]))
 
     return [
