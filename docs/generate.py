@@ -17,6 +17,8 @@ from litehedge.features.vector import FAMILIES
 from litehedge.hedge.policies import policies
 from litehedge.risk import limits, state
 from litehedge.settings import load_settings
+from litehedge.sim.market.parameters import Parameters
+from litehedge.sim.scenario import SIZES, load_scenario, scenario_names
 
 FOLDER = Path(__file__).parent / "reference"
 HEAD = "<!-- Written by docs/generate.py from the code; do not edit. -->\n\n"
@@ -41,6 +43,7 @@ def pages() -> dict[str, str]:
         ),
         "policies.md": HEAD + "# Policies\n\n" + "\n".join(_policies()),
         "features.md": HEAD + "# Features\n\n" + "\n".join(_features()),
+        "scenarios.md": HEAD + "# Scenarios\n\n" + "\n".join(_scenarios()),
     }  # fmt: skip
 
 
@@ -87,6 +90,21 @@ def _features() -> Iterator[str]:
     yield "| family | features |\n|---|---|"
     for family, names in FAMILIES.items():
         yield f"| {family} | {', '.join(f'`{name}`' for name in names)} |"
+    yield ""
+
+
+def _scenarios() -> Iterator[str]:
+    yield "## Packaged\n\n| name | what happens |\n|---|---|"
+    for name in scenario_names():
+        yield f"| `{name}` | {load_scenario(name).about} |"
+    yield "\n## Kinds of shock\n\n| kind | size | because |\n|---|---|---|"
+    for shock, size in SIZES.items():
+        told = f"{size.low:g} to {size.high:g}: {size.meaning}" if size else "takes none"
+        yield f"| `{shock.name.lower()}` | {told} | {size.why if size else ''} |"
+    yield "\n## Parameters\n\n| parameter | default | range | meaning |\n|---|---|---|---|"
+    schema = Parameters.model_json_schema()["properties"]
+    for key, field in Parameters.model_fields.items():
+        yield f"| `{key}` | {field.default:g} | {_range(schema[key])} | {field.description} |"
     yield ""
 
 
