@@ -19,8 +19,17 @@ from litehedge.errors import UsageError
 from litehedge.sim.market.parameters import Parameters
 from litehedge.sim.oracle.onsets import TAIL_MIN
 from litehedge.sim.oracle.truth import FEWEST_BRANCHES
-from litehedge.skill.rungs import Learnt, judge, learn, sharpened, together
-from litehedge.skill.scores import TRUTH, Judged, Measure, Reliability, Rung, reliability, score
+from litehedge.skill.rungs import Learnt, judge, learn, together
+from litehedge.skill.scores import (
+    TRUTH,
+    Judged,
+    Measure,
+    Reliability,
+    Rung,
+    reliability,
+    score,
+    truth_of,
+)
 from litehedge.skill.seen import Seen, see
 from litehedge.squeeze.forecast import Forecaster
 from litehedge.squeeze.hazard import ONSET_EDGES
@@ -38,7 +47,8 @@ def skill(
     days: Annotated[int, typer.Option(min=10, help="Days of each world.")] = 240,
     minutes: Annotated[float, typer.Option(help="Squeeze within so many minutes.")] = 60.0,
     instants: Annotated[
-        int, typer.Option(min=20, help="Instants of each world: half of them before squeezes.")
+        int,
+        typer.Option(min=20, help="Instants of each world, half of them alarming ones."),
     ] = 240,
     branches: Annotated[
         int, typer.Option(min=FEWEST_BRANCHES, help="Futures of each instant.")
@@ -55,8 +65,8 @@ def skill(
 
     Simulated worlds are branched into many futures: that is the truth, the ceiling of any
     forecaster. Beside it: volatility alone, the logistic forecaster, and one that also sees the
-    hidden state. All of them learn in some worlds and are judged in others, at instants
-    that are drawn by what followed and weighted back.
+    hidden state. All of them learn in some worlds and are judged in others, by all that
+    could have happened at an instant, not by what did.
 
     litehedge study skill --worlds 1 --learn-worlds 1 --days 120 --instants 60 --branches 32
     """
@@ -82,7 +92,10 @@ def skill(
     scored = {
         side: score(one, seed) for side, one in zip(SIDES, judged, strict=True) if _enough(one)
     }
-    checked = reliability(together(judged))
+    checked = reliability(
+        np.concatenate([truth_of(one) for one in judged]),
+        np.concatenate([one.happened for one in judged]),
+    )
     if not scored:
         raise UsageError("too few squeezes to judge anything", "give more --worlds or --days")
     if json is not None:
@@ -94,7 +107,7 @@ def skill(
                     "litehedge": litehedge.__version__, "seed": seed, "worlds": worlds,
                     "learn_worlds": learn_worlds, "days": days, "minutes": minutes,
                     "branches": branches, "instants": [int(j.happened.size) for j in judged],
-                    "squeezes_follow": [int(j.happened.sum()) for j in judged],
+                    "squeezes_in_futures": [int(j.came.sum()) for j in judged],
                 },
             },
             json,
@@ -110,7 +123,7 @@ FEWEST: Final = 10
 
 
 def _enough(judged: Judged) -> bool:
-    return bool(FEWEST <= judged.happened.sum() <= judged.happened.size - FEWEST)
+    return bool(judged.came.sum(axis=0).min() >= FEWEST)
 
 
 def _judge(
@@ -123,13 +136,12 @@ def _judge(
             world = see(Parameters(), seed + number, begin_s, days, int(minutes) + TAIL_MIN)
             parts.append(
                 judge(
-                    world, learnt, others, minutes, per_side=instants // 4,
-                    negatives=instants // 2, branches=branches,
+                    world, learnt, others, minutes, instants=instants, branches=branches,
                     chance=np.random.default_rng([seed, number]),
                     progress=partial(_reach, reach, number * instants),
                 )
             )  # fmt: skip
-    long, short = (sharpened(together(side)) for side in zip(*parts, strict=True))
+    long, short = (together(side) for side in zip(*parts, strict=True))
     return long, short
 
 
@@ -146,10 +158,10 @@ def _row(rung: Rung) -> dict[str, Any]:
 
 
 def _print(side: str, rungs: list[Rung], minutes: float, judged: Judged) -> None:
-    rate = np.average(judged.happened, weights=judged.weight)
+    rate = np.average(judged.came.sum(axis=1) / judged.futures.sum(axis=1), weights=judged.weight)
     table = Table(
-        title=f"{side} squeeze within {minutes:g} min; {judged.happened.sum()} of "
-        f"{judged.happened.size} instants, {rate:.2%} of all frames"
+        title=f"{side} squeeze within {minutes:g} min: {judged.weight.size} instants, in "
+        f"{judged.came.sum():,} of {judged.futures.sum():,} futures; {rate:.2%} of all frames"
     )
     for head in ("forecaster", "AUC", "below the truth", "AP", "Brier skill", "of the truth's"):
         table.add_column(head, justify="left" if head == "forecaster" else "right")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from importlib import import_module
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -13,14 +11,13 @@ from numpy.typing import NDArray
 
 from litehedge.features import vector as fv
 from litehedge.features.vector import FeatureSchema
-from litehedge.model.baselines.logistic import CLIP, INPUTS, LogisticForecaster
+from litehedge.model.baselines.logistic import INPUTS, LogisticForecaster
 from litehedge.model.baselines.logistic_fit import Sample, fit
 from litehedge.model.evaluate import onset_probabilities
-from litehedge.model.sklearn import sklearn_module
 from litehedge.sim.oracle.onsets import timeline_of
-from litehedge.sim.oracle.truth import Truth, true_hazards
+from litehedge.sim.oracle.truth import INSIDE, Truth, true_hazards
 from litehedge.sim.study import warmed_world
-from litehedge.skill.scores import TRUTH, Judged
+from litehedge.skill.scores import Judged, linear
 from litehedge.skill.seen import WARM_MIN, Seen, draw
 from litehedge.squeeze.forecast import Forecaster
 from litehedge.squeeze.labels import SIDES
@@ -67,22 +64,10 @@ def learn(worlds: Sequence[Seen], minutes: float, say: Say) -> Learnt:
     for side, name in enumerate(SIDES):
         say(f"{name} squeezes, with the hidden state")
         r = risk[:, side]
-        model = _linear(PENALTY)
+        model = linear(PENALTY)
         model.fit(inputs[r], follows[r, side], logisticregression__sample_weight=weight[r])
         informed.append(model)
     return Learnt(logistic, (informed[0], informed[1]))
-
-
-def _linear(penalty: float) -> Any:
-    """Return a logistic regression that takes missing inputs as average ones."""
-    make = sklearn_module("pipeline").make_pipeline
-    clip = partial(np.clip, a_min=-CLIP, a_max=CLIP)
-    return make(
-        sklearn_module("preprocessing").StandardScaler(),
-        sklearn_module("preprocessing").FunctionTransformer(clip),
-        sklearn_module("impute").SimpleImputer(strategy="constant", fill_value=0.0),
-        sklearn_module("linear_model").LogisticRegression(C=penalty, max_iter=400),
-    )
 
 
 def inputs_of(seen: Seen) -> Floats:
@@ -103,26 +88,27 @@ def judge(
     others: dict[str, Forecaster],
     minutes: float,
     *,
-    per_side: int,
-    negatives: int,
+    instants: int,
     branches: int,
     chance: np.random.Generator,
     progress: Callable[[int, int], None],
 ) -> tuple[Judged, Judged]:
     """Ask every rung about drawn instants of one world, per side; the truth among them.
 
-    `others` are forecasters by name that learnt elsewhere.
+    `others` are forecasters by name that learnt elsewhere. Half of the instants are drawn among
+    the twentieth of all frames that the logistic forecaster finds the most alarming.
     """
-    at, weight = draw(world, minutes, per_side, negatives, chance)
+    ends = world.frames.end_ns
+    alarm = onset_probabilities(learnt.logistic.batch(ends, world.features), minutes)
+    at, weight = draw(world, alarm.max(axis=1), instants, chance)
     truth = _truth(world, world.minute[at], branches, minutes, progress)
     features = world.features[at]
-    rows = learnt.logistic.batch(world.frames.end_ns[at], features)
     said: dict[str, Floats] = {
         name: np.repeat(features[:, fv.INDEX[name], np.newaxis], 2, axis=1) for name in VOLATILITIES
     }
     for name, other in others.items():
-        said[name] = onset_probabilities(other.batch(world.frames.end_ns[at], features), minutes)
-    said["logistic"] = onset_probabilities(rows, minutes)
+        said[name] = onset_probabilities(other.batch(ends[at], features), minutes)
+    said["logistic"] = alarm[at]
     inputs = inputs_of(world)[at]
     said["logistic that sees the hidden state"] = np.stack(
         [model.predict_proba(inputs)[:, 1] for model in learnt.informed], axis=1
@@ -136,62 +122,32 @@ def judge(
         ),
         axis=1,
     )
-    said[TRUTH] = truth.within(minutes)
-    blocks = world.frames.end_ns[at] // (BLOCK_DAYS * NS_PER_DAY) + (world.seed << 32)
-    happened = truth.happened(minutes)
+    came, futures = _in_halves(truth, minutes)
+    blocks = ends[at] // (BLOCK_DAYS * NS_PER_DAY) + (world.seed << 32)
     judged = []
     for side in range(2):
-        rows_used = truth.at_risk[:, side] & np.all(
-            [np.isfinite(p[:, side]) for p in said.values()], axis=0
-        )
+        rows = truth.at_risk[:, side] & (futures[:, :, side].min(axis=1) > 1)
+        rows &= np.all([np.isfinite(p[:, side]) for p in said.values()], axis=0)
         judged.append(
             Judged(
-                happened[rows_used, side],
-                weight[rows_used],
-                blocks[rows_used],
-                truth.branches[rows_used, side],
-                {name: p[rows_used, side] for name, p in said.items()},
-                frozenset(VOLATILITIES),
-                hints[rows_used],
+                truth.happened(minutes)[rows, side], weight[rows], blocks[rows],
+                came[rows, :, side], futures[rows, :, side],
+                {name: p[rows, side] for name, p in said.items()}, frozenset(VOLATILITIES),
+                hints[rows],
             )
-        )
+        )  # fmt: skip
     return judged[0], judged[1]
 
 
-def _logit(p: Floats) -> Floats:
-    clipped = np.clip(p, 1e-6, 1.0 - 1e-6)
-    logit: Floats = np.log(clipped / (1.0 - clipped))
-    return logit
-
-
-def sharpened(judged: Judged) -> Judged:
-    """Return the same with a better estimate of the truth than the count in finitely many futures.
-
-    A probability of a thousandth is not counted in a hundred futures. Empirical Bayes: the counts
-    of all instants teach what `hints` say of the probability (logistic regression) and how far it
-    scatters around that (beta-binomial likelihood); then p = (k + m prior) / (n + m). What really
-    happened has no part in it.
-    """
-    special = import_module("scipy.special")
-    n = judged.futures.astype(np.float64)
-    k = np.rint(judged.said[TRUTH] * n)
-    model = _linear(1.0)
-    twice = np.concatenate((judged.hints, judged.hints))
-    came = np.repeat([True, False], n.size)
-    model.fit(twice, came, logisticregression__sample_weight=np.concatenate((k, n - k)))
-    prior = np.clip(model.predict_proba(judged.hints)[:, 1], 1e-6, 1.0 - 1e-6)
-    strengths = np.geomspace(0.5, 5_000.0, 60)
-    likelihood = [
-        float(
-            np.sum(
-                special.betaln(k + m * prior, n - k + m * (1.0 - prior))
-                - special.betaln(m * prior, m * (1.0 - prior))
-            )
-        )
-        for m in strengths
-    ]
-    m = float(strengths[int(np.argmax(likelihood))])
-    return replace(judged, said=judged.said | {TRUTH: (k + m * prior) / (n + m)})
+def _in_halves(truth: Truth, minutes: float) -> tuple[Ints, Ints]:
+    """Return in how many of how many futures a squeeze comes, ``(instant, half, side)`` each."""
+    comes = (truth.foreseen >= 0) & (truth.foreseen <= minutes)
+    risky = truth.foreseen != INSIDE
+    came, futures = (
+        np.stack([one[:, half::2].sum(axis=1) for half in range(2)], axis=1)
+        for one in (comes, risky)
+    )
+    return came, futures
 
 
 def _truth(
@@ -205,6 +161,12 @@ def _truth(
     )  # fmt: skip
 
 
+def _logit(p: Floats) -> Floats:
+    clipped = np.clip(p, 1e-6, 1.0 - 1e-6)
+    logit: Floats = np.log(clipped / (1.0 - clipped))
+    return logit
+
+
 def together(parts: Sequence[Judged]) -> Judged:
     """Join what was judged in several worlds."""
     first = parts[0]
@@ -212,6 +174,7 @@ def together(parts: Sequence[Judged]) -> Judged:
         np.concatenate([p.happened for p in parts]),
         np.concatenate([p.weight for p in parts]),
         np.concatenate([p.block for p in parts]),
+        np.concatenate([p.came for p in parts]),
         np.concatenate([p.futures for p in parts]),
         {name: np.concatenate([p.said[name] for p in parts]) for name in first.said},
         first.ranks_only,

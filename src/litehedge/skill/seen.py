@@ -93,30 +93,35 @@ def hidden_of(record: NDArray[np.void]) -> Floats:
     )
 
 
+STRATA: Final = ((0.05, 0.5), (0.25, 0.3), (1.0, 0.2))
+"""Of the frames down to this share from the most alarming, so much of what is drawn."""
+
+
 def draw(
-    seen: Seen, minutes: float, per_side: int, negatives: int, chance: np.random.Generator
+    seen: Seen, alarm: Floats, wanted: int, chance: np.random.Generator
 ) -> tuple[Ints, Floats]:
-    """Draw frames by what followed them: a squeeze of longs, of shorts, or none.
+    """Draw frames, most of them where a squeeze is likely: there forecasters differ.
+
+    Parameters
+    ----------
+    alarm
+        Any number that rises with the probability of a squeeze, ``(frame,)``; frames where it is
+        NaN, and those that are not yet warm, are not drawn.
 
     Returns
     -------
     tuple
         Numbers of frames, rising, and for how many frames each of them stands, ``(drawn,)``.
     """
-    t = seen.targets
-    warm = np.arange(len(seen.frames)) >= WARM_MIN
-    known = warm & (t.has_onset | (t.to_onset_min > minutes)).all(axis=1)
-    follows = seen.follows(minutes)
-    strata = (
-        (known & follows[:, 0], per_side),
-        (known & follows[:, 1] & ~follows[:, 0], per_side),
-        (known & ~follows.any(axis=1), negatives),
-    )
+    warm = np.flatnonzero(np.isfinite(alarm) & (np.arange(len(seen.frames)) >= WARM_MIN))
+    ranked = warm[np.argsort(-alarm[warm], kind="stable")]
     drawn, weights = [], []
-    for members, wanted in strata:
-        numbers = np.flatnonzero(members)
-        picked = chance.choice(numbers, min(wanted, numbers.size), replace=False)
+    begun = 0
+    for until, share in STRATA:
+        members = ranked[begun : int(until * ranked.size)]
+        begun = int(until * ranked.size)
+        picked = chance.choice(members, min(int(share * wanted), members.size), replace=False)
         drawn.append(picked)
-        weights.append(np.full(picked.size, numbers.size / max(picked.size, 1)))
+        weights.append(np.full(picked.size, members.size / max(picked.size, 1)))
     order = np.argsort(np.concatenate(drawn))
     return np.concatenate(drawn)[order], np.concatenate(weights)[order]

@@ -27,6 +27,8 @@ Progress = Callable[[int, int], None]
 MINUTE_S: Final = 60
 STRETCH_MIN: Final = 30 * 1440
 FEWEST_BRANCHES: Final = 8
+INSIDE: Final = -2
+"""In place of minutes to the next onset: a squeeze of that side is running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Truth:
     branches: Ints
     to_onset_min: Floats
     at_risk: NDArray[np.bool_]
+    foreseen: Ints
 
     def happened(self, minutes: float) -> NDArray[np.bool_]:
         """Tell whether the next squeeze began within so many minutes, ``(instant, side)``."""
@@ -132,15 +135,16 @@ def true_hazards(
     counted = np.zeros((instants.size, 2), dtype=np.int64)
     to_onset = np.full((instants.size, 2), np.nan)
     at_risk = np.zeros((instants.size, 2), dtype=np.bool_)
+    foreseen = np.empty((instants.size, branches, 2), dtype=np.int64)
     seeds = branch_seeds(world.seed, branches)
     for i, now in enumerate(instants.tolist()):
         run_world(world, begin_s + now * MINUTE_S - world.second, atom_s=MINUTE_S, shocks=shocks)
         possible = futures(world, seeds, ahead * MINUTE_S, atom_s=MINUTE_S, shocks=shocks)
         minutes, risky = next_onsets(timeline, now, possible)
+        foreseen[i] = np.where(risky, minutes, INSIDE)
         counted[i] = risky.sum(axis=0)
-        comes = risky & (minutes != NEVER)
         for e, edge in enumerate(edges.tolist()):
-            probability[i, :, e] = (comes & (minutes <= edge)).sum(axis=0)
+            probability[i, :, e] = ((foreseen[i] >= 0) & (foreseen[i] <= edge)).sum(axis=0)
         real, risk = next_onsets(timeline, now, timeline.record[np.newaxis, now : now + ahead])
         came = (real[0] != NEVER) & (real[0] <= horizon_min)
         to_onset[i] = np.where(came, real[0], np.nan)
@@ -148,4 +152,4 @@ def true_hazards(
         progress(i + 1, instants.size)
     probability /= np.where(counted > 0, counted, np.nan)[:, :, np.newaxis]
     end_ns = (begin_s + instants * MINUTE_S) * NS_PER_SECOND
-    return Truth(end_ns, edges, probability, counted, to_onset, at_risk)
+    return Truth(end_ns, edges, probability, counted, to_onset, at_risk, foreseen)
