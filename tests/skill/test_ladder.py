@@ -10,7 +10,6 @@ from litehedge.model.baselines.logistic import INPUTS
 from litehedge.sim.market.parameters import Parameters
 from litehedge.sim.oracle.onsets import TAIL_MIN
 from litehedge.skill.rungs import Learnt, inputs_of, judge
-from litehedge.skill.scores import TRUTH
 from litehedge.skill.seen import HIDDEN, WARM_MIN, Seen, draw, hidden_of, see
 
 BEGIN_S = 1_767_571_200
@@ -45,32 +44,34 @@ def test_hidden_state_is_no_input_of_a_model(seen: Seen) -> None:
     assert np.isfinite(hidden_of(seen.record)).all()
 
 
-def test_draws_stand_for_all_warm_frames(seen: Seen) -> None:
-    at, weight = draw(seen, MINUTES, 20, 60, np.random.default_rng(1))
+def test_draws_stand_for_all_warm_frames_and_prefer_alarming_ones(seen: Seen) -> None:
+    alarm = seen.features[:, NAMES.index("vol_rule")].copy()
+    alarm[5_000:5_010] = np.nan
+    at, weight = draw(seen, alarm, 200, np.random.default_rng(1))
     assert (np.diff(at) > 0).all()
     assert at[0] >= WARM_MIN
-    assert weight.sum() <= len(seen.frames) - WARM_MIN
-    assert weight.sum() > 0.99 * (len(seen.frames) - WARM_MIN - MINUTES)
-    follows = seen.follows(MINUTES)
-    for side in range(2):
-        real = follows[WARM_MIN:, side].sum()
-        drawn = weight[follows[at, side]].sum()
-        assert drawn == pytest.approx(real, rel=0.5, abs=2)
+    assert not np.isin(at, np.arange(5_000, 5_010)).any()
+    warm = np.flatnonzero(np.isfinite(alarm) & (np.arange(alarm.size) >= WARM_MIN))
+    assert weight.sum() == pytest.approx(warm.size)
+    most = np.quantile(alarm[warm], 0.95)
+    assert (alarm[at] >= most).mean() == pytest.approx(0.5, abs=0.02)
+    assert np.average(alarm[at], weights=weight) == pytest.approx(alarm[warm].mean(), rel=0.1)
 
 
 def test_every_rung_is_asked_about_the_same_instants(seen: Seen) -> None:
-    told = []
+    told: list[tuple[int, int]] = []
     per_side = judge(
         seen, Learnt(logistic(1), (Constant(), Constant())), {"another": logistic(2)}, MINUTES,
-        per_side=4, negatives=6, branches=8, chance=np.random.default_rng(2),
+        instants=12, branches=10, chance=np.random.default_rng(2),
         progress=lambda done, total: told.append((done, total)),
     )  # fmt: skip
     assert told[-1][0] == told[-1][1]
     for one in per_side:
         n = one.happened.size
         assert n > 0
-        assert {"another", "logistic", TRUTH, "vol_60m"} <= set(one.said)
+        assert {"another", "logistic", "vol_60m"} <= set(one.said)
         assert all(p.shape == (n,) for p in one.said.values())
-        assert ((one.said[TRUTH] >= 0.0) & (one.said[TRUTH] <= 1.0)).all()
+        assert one.came.shape == one.futures.shape == (n, 2)
+        assert ((one.came >= 0) & (one.came <= one.futures)).all()
+        assert (one.futures <= 5).all()
         assert one.hints.shape[0] == n
-        assert (one.futures >= 1).all()

@@ -70,8 +70,8 @@ def _chunks(
         record = run_world(
             world, min(CHUNK_DAYS, total - done) * DAY_S, atom_s=MINUTE_S, shocks=shocks
         )
-        record = tell(record, now_s, MINUTE_S, shocks, before)
+        as_told = tell(record, now_s, MINUTE_S, shocks, before)
         btc_before = float((record if before is None else before)["btc"][0])
-        told = teller.tell(record, now_s)
-        before = record[-1:]
+        told = teller.tell(as_told, now_s)
+        before = as_told[-1:]
         yield events_of_world(record, now_s, MINUTE_S, told, btc_before)

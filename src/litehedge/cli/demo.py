@@ -160,7 +160,7 @@ class _Watch:
             self._price = event.close
             if event.known_ns % (60 * NS_PER_SECOND) == 0:
                 self._prices.append(event.close)
-        elif isinstance(event, ev.Liquidated):
+        elif isinstance(event, ev.Liquidated) and not event.alive:
             self._died_ns = event.known_ns
         elif isinstance(event, ev.OrderFilled):
             self._trades += 1
@@ -175,7 +175,7 @@ class _Watch:
         """Note what the market did to the positions without litehedge."""
         for name, twin in self._twins.items():
             for happened in twin.on_market(event):
-                if isinstance(happened, ev.Liquidated):
+                if isinstance(happened, ev.Liquidated) and not happened.alive:
                     self._twin_died_ns[name] = happened.known_ns
 
     # --- what is shown ------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from litehedge.cli.common import (
     write_json,
 )
 from litehedge.errors import DataError, UsageError
+from litehedge.features.trigger import MOVE_MINUTES
 from litehedge.feeds.archive import Series
 from litehedge.report.real_minutes import minutes_of
 from litehedge.sim.facts import Row, compare, facts
@@ -40,8 +41,8 @@ from litehedge.units import MINUTES_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND, durat
 
 BEGIN: Final = "2026-01-05"  # a Monday
 REAL: Final = "ltc_perp_5m"
-TRUTH_FROM_MIN: Final = int(MINUTES_PER_DAY)
-"""The thresholds of a squeeze need a day before them."""
+TRUTH_FROM_MIN: Final = int(MINUTES_PER_DAY) + int(MOVE_MINUTES)
+"""The thresholds of a squeeze need a day of 15-minute sums before them."""
 
 
 def simulate(
@@ -98,8 +99,10 @@ def simulate(
     parameters, planned = compose([load_scenario(one) for one in scenario or []])
     begin_s = instant_ns(BEGIN) // NS_PER_SECOND
     if show_facts:
-        if planned:
-            raise UsageError("facts are of a market left alone", "leave out --scenario")
+        if planned or oracle is not None:
+            raise UsageError(
+                "facts are of a market left alone", "leave out --scenario and --oracle"
+            )
         _facts(parameters, seed, seeds, days, begin_s, json)
         return
     atom_s = duration_ns(bars) // NS_PER_SECOND
@@ -110,16 +113,20 @@ def simulate(
     check_name(name)
     every_min = _every_min(oracle, days)
     truth_at = (out if out is not None else home() / "oracle") / f"{name}-oracle.parquet"
-    if every_min and truth_at.exists() and not replace:
-        raise UsageError(f"{truth_at} exists", "give another --name, or --replace")
-    check_writable(truth_at if every_min else None)
     if out is None:
         _refuse_taken(name, replace=replace)
     else:
         check_writable(out / "a month")
+    old = [truth_at] if out is None else sorted(out.glob(f"{name}-*.parquet"))
+    old = [path for path in old if path.exists()]
+    if old and not replace:
+        raise UsageError(f"{old[0]} exists", "give another --name, or --replace")
+    check_writable(truth_at if every_min else None)
     shocks = shocks_array(planned, begin_s)
     with stderr.status("five days to warm up …"):
         world = warmed_world(parameters, seed, begin_s)
+    for path in old:  # of a world that is no more
+        path.unlink()
     untouched = world.copy()
     parts: dict[str, list[Series]] = {what: [] for what in DATA_SETS}
     teller = Teller(seed, atom_s)
@@ -128,16 +135,16 @@ def simulate(
     for i, step in enumerate(track(steps, f"{days} days", console=stderr, transient=True)):
         record = run_world(world, step * DAY_S, atom_s=atom_s, shocks=shocks)
         begun_s = begin_s + i * 30 * DAY_S
-        record = tell(record, begun_s, atom_s, shocks, last)
+        told_record = tell(record, begun_s, atom_s, shocks, last)
         if out is None:
             btc = float((record if last is None else last)["btc"][0])
-            heard = teller.tell(record, begun_s)
+            heard = teller.tell(told_record, begun_s)
             source = f"seed-{seed}-{i:03d}"
             for what, series in series_of(record, begun_s, atom_s, heard, btc, name, source):
                 parts[what].append(series)
-        last = record[-1:].copy()
+        last = told_record[-1:].copy()
         if out is not None:
-            _write_month(out, name, i, record, begun_s, atom_s)
+            _write_month(out, name, i, told_record, begun_s, atom_s)
     told: dict[str, Any] = {"seed": seed, "days": days, "begin": BEGIN, "bars_s": atom_s}
     if out is None:
         told["data"] = _store(parts, name, replace=replace)
@@ -149,8 +156,6 @@ def simulate(
         truth.table().write_parquet(buffer)
         write_file(truth_at, buffer.getvalue())
         told["oracle"] = str(truth_at)
-    elif replace:
-        truth_at.unlink(missing_ok=True)  # it was of the world that is no more
     if json is not None:
         write_json(told, json)
     if json != "-":
@@ -169,18 +174,20 @@ def _every_min(text: str | None, days: int) -> int:
     every_ns = duration_ns(text)
     if every_ns % NS_PER_MINUTE or every_ns == 0:
         raise UsageError(f"an oracle every {text} does not fall on minutes", "choose 15min, 1h")
-    if days * MINUTES_PER_DAY <= TRUTH_FROM_MIN:
+    every_min = every_ns // NS_PER_MINUTE
+    if days * MINUTES_PER_DAY <= -(-TRUTH_FROM_MIN // every_min) * every_min:
         raise UsageError(
             f"{days} days have no room for an oracle",
             "its thresholds trail behind by a day: --days 2 or more",
         )
-    return every_ns // NS_PER_MINUTE
+    return every_min
 
 
 def _truth(
     world: World, days: int, every_min: int, branches: int, shocks: NDArray[np.void]
 ) -> Truth:
-    instants = np.arange(TRUTH_FROM_MIN, days * MINUTES_PER_DAY, every_min, dtype=np.int64)
+    first = -(-TRUTH_FROM_MIN // every_min) * every_min  # on the clock
+    instants = np.arange(first, days * MINUTES_PER_DAY, every_min, dtype=np.int64)
     with Progress(
         *Progress.get_default_columns(), console=stderr, transient=True
     ) as bar:  # says the time left

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -180,6 +181,10 @@ def _all_lives(
             for done, future in enumerate(as_completed(futures), 1):
                 future.result()
                 reach(done)
+        except BrokenProcessPool:
+            raise UsageError(
+                "a worker was killed, for memory perhaps", "give fewer --jobs"
+            ) from None
         except BaseException:
             pool.shutdown(cancel_futures=True)  # a worker that still lives ends its world first
             raise

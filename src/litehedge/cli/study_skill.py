@@ -37,8 +37,9 @@ from litehedge.squeeze.labels import SIDES
 from litehedge.units import NS_PER_MINUTE, NS_PER_SECOND, instant_ns
 
 BEGIN: Final = "2026-01-05"
-LEARN_SEEDS: Final = 1_000
-"""Worlds to learn from have seeds of their own, this far from those that are judged."""
+JUDGE_SEEDS: Final = 1_000_000
+LEARN_SEEDS: Final = 2_000_000
+"""Worlds have seeds of their own, so far from --seed that nobody has simulated them before."""
 
 
 def skill(
@@ -92,10 +93,11 @@ def skill(
     scored = {
         side: score(one, seed) for side, one in zip(SIDES, judged, strict=True) if _enough(one)
     }
-    checked = reliability(
-        np.concatenate([truth_of(one) for one in judged]),
-        np.concatenate([one.happened for one in judged]),
-    )
+    checked = {
+        side: reliability(truth_of(judged[SIDES.index(side)]), one.happened, one.block)
+        for side, one in zip(SIDES, judged, strict=True)
+        if side in scored
+    }
     if not scored:
         raise UsageError("too few squeezes to judge anything", "give more --worlds or --days")
     if json is not None:
@@ -115,7 +117,9 @@ def skill(
     if json != "-":
         for side, rungs in scored.items():
             _print(side, rungs, minutes, judged[SIDES.index(side)])
-        _print_reliability(checked, minutes)
+        console.print("Intervals: 90 %, bootstrap over blocks of three days.", highlight=False)
+        for side, bins in checked.items():
+            _print_reliability(side, bins, minutes)
         stderr.print(f"{time.monotonic() - begun:.0f} s", highlight=False)
 
 
@@ -133,7 +137,9 @@ def _judge(
     parts: list[tuple[Judged, Judged]] = []
     with progress("worlds to judge in", worlds * instants) as reach:
         for number in range(worlds):
-            world = see(Parameters(), seed + number, begin_s, days, int(minutes) + TAIL_MIN)
+            world = see(
+                Parameters(), seed + JUDGE_SEEDS + number, begin_s, days, int(minutes) + TAIL_MIN
+            )
             parts.append(
                 judge(
                     world, learnt, others, minutes, instants=instants, branches=branches,
@@ -180,8 +186,8 @@ def _told(measure: Measure) -> str:
     return f"{measure.value:.3f}  [{measure.low:.3f}, {measure.high:.3f}]"
 
 
-def _print_reliability(bins: list[Reliability], minutes: float) -> None:
-    table = Table(title=f"does the truth come true? both sides, within {minutes:g} min")
+def _print_reliability(side: str, bins: list[Reliability], minutes: float) -> None:
+    table = Table(title=f"does the truth come true? {side} squeeze within {minutes:g} min")
     for head in ("true probability", "instants", "foretold", "came", "standard error"):
         table.add_column(head, justify="right")
     for one in bins:
@@ -190,4 +196,3 @@ def _print_reliability(bins: list[Reliability], minutes: float) -> None:
             f"{one.came:.4f}", f"{one.error:.4f}",
         )  # fmt: skip
     print_table(table)
-    console.print("Intervals: 90 %, bootstrap over blocks of three days.", highlight=False)

@@ -151,6 +151,7 @@ class SimVenue:
         self._terms = terms_of(settings, static(0.0), tiers, 0.0)  # costs and contract; no policy
         self._bounds = (0.0, float("inf"))
         self._price = float("nan")
+        self._mark = float("nan")  # the last one told; NaN while there is none
         self._depth = (float("inf"), float("inf"))  # USDT within 1 %, of bids and asks
         self._market = market
         self._is_felt = is_felt
@@ -249,6 +250,7 @@ class SimVenue:
             return self._on_bar(event) if is_ours else []  # type: ignore[arg-type]
         if kind is ev.Mark:
             self._has_mark = True
+            self._mark = event.price  # type: ignore[union-attr]
             return self._on_mark(event.known_ns, event.price)  # type: ignore[union-attr]
         if kind is ev.Funding and self.is_open:
             return self._settle(event.event_ns, event.known_ns, event.rate)  # type: ignore[union-attr]
@@ -257,6 +259,7 @@ class SimVenue:
     def _live_second(self, second: Second) -> None:
         """Live through a second of the market that we joined; remember what it did to us."""
         self._depth = (second.bid_depth_usdt, second.ask_depth_usdt)
+        self._mark = second.mark
         said = self._on_quote(second.now_ns, second.bid, second.ask)
         if self.is_open:
             said += self._on_deleveraging(second)
@@ -270,9 +273,10 @@ class SimVenue:
         self._happened += said
 
     def _settle(self, event_ns: int, known_ns: int, rate: float) -> list[ev.AccountEvent]:
-        apply_funding(self.books, self._price, rate)
-        self._set_bounds(self._price)
-        return [ev.FundingPaid(event_ns, known_ns, self._price, rate)]
+        at = self._price if isnan(self._mark) else self._mark
+        apply_funding(self.books, at, rate)
+        self._set_bounds(at)
+        return [ev.FundingPaid(event_ns, known_ns, at, rate)]
 
     def _on_deleveraging(self, second: Second) -> list[ev.AccountEvent]:
         """Close what the wave reaches of our winning legs, at the mark and without a fee.
@@ -336,7 +340,7 @@ class SimVenue:
             if now_ns < self._opens_ns:
                 return said
             said.append(self._open(middle, now_ns))
-        if self._pending:
+        if self._pending and not (self._market is not None and self._market.is_down):
             for _, order in self._arrived(now_ns):
                 said += self._fill_at_quote(order, now_ns, bid, ask)
         if not self._has_mark:
@@ -460,8 +464,10 @@ class SimVenue:
         midnight = (now_ns // NS_PER_DAY + 1) * NS_PER_DAY
         self._opens_ns = midnight if self._opening.reopens else np.iinfo(np.int64).max
 
-    def _set_bounds(self, mark: float) -> None:
-        self._bounds = bounds(self.books, mark, self._tiers.rows)
+    def _set_bounds(self, price: float) -> None:
+        """Find the marks at which the account dies, from where the mark is now."""
+        at = price if isnan(self._mark) else self._mark
+        self._bounds = bounds(self.books, at, self._tiers.rows)
 
     def _say(self, event: ev.AccountEvent) -> list[ev.AccountEvent]:
         self._ended[event.client_id] = event  # type: ignore[union-attr]

@@ -123,6 +123,7 @@ def judge(
         axis=1,
     )
     came, futures = _in_halves(truth, minutes)
+    happened = _comes_first(np.nan_to_num(truth.to_onset_min, nan=np.inf), minutes)
     blocks = ends[at] // (BLOCK_DAYS * NS_PER_DAY) + (world.seed << 32)
     judged = []
     for side in range(2):
@@ -130,7 +131,7 @@ def judge(
         rows &= np.all([np.isfinite(p[:, side]) for p in said.values()], axis=0)
         judged.append(
             Judged(
-                truth.happened(minutes)[rows, side], weight[rows], blocks[rows],
+                happened[rows, side], weight[rows], blocks[rows],
                 came[rows, :, side], futures[rows, :, side],
                 {name: p[rows, side] for name, p in said.items()}, frozenset(VOLATILITIES),
                 hints[rows],
@@ -139,9 +140,18 @@ def judge(
     return judged[0], judged[1]
 
 
+def _comes_first(until: Floats, minutes: float) -> NDArray[np.bool_]:
+    """Tell whether a squeeze of each side, ``(..., side)``, comes in time and before the other.
+
+    That is what a forecast says: the sides are competing risks.
+    """
+    first: NDArray[np.bool_] = (until <= minutes) & (until <= until.min(axis=-1, keepdims=True))
+    return first
+
+
 def _in_halves(truth: Truth, minutes: float) -> tuple[Ints, Ints]:
     """Return in how many of how many futures a squeeze comes, ``(instant, half, side)`` each."""
-    comes = (truth.foreseen >= 0) & (truth.foreseen <= minutes)
+    comes = _comes_first(np.where(truth.foreseen >= 0, truth.foreseen, np.inf), minutes)
     risky = truth.foreseen != INSIDE
     came, futures = (
         np.stack([one[:, half::2].sum(axis=1) for half in range(2)], axis=1)

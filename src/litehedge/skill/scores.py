@@ -187,7 +187,8 @@ def _measure(judged: Judged, halves: list[Floats], rows: Ints) -> dict[tuple[str
         skill = np.nan if rung in judged.ranks_only else (spread - missed) / (rate * (1.0 - rate))
         out[rung, "auc"], out[rung, "ap"] = _ranks(q, p, w)
         out[rung, "brier_skill"] = skill
-        out[rung, "share"] = np.nan if np.isnan(skill) else 1.0 - missed / spread
+        known = not np.isnan(skill) and spread > 0.0  # else chance alone makes the counts differ
+        out[rung, "share"] = 1.0 - missed / spread if known else np.nan
     ranked = [
         _ranks(halves[half][rows], judged.came[rows, other] / judged.futures[rows, other], w)
         for half, other in ((0, 1), (1, 0))
@@ -230,15 +231,21 @@ class Reliability:
 EDGES: Final = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
-def reliability(truth: Floats, happened: Bools) -> list[Reliability]:
-    """Return whether probabilities realise in the instants drawn; `error` is a standard error."""
+def reliability(truth: Floats, happened: Bools, block: Ints) -> list[Reliability]:
+    """Return whether probabilities realise in the instants drawn, ``(instant,)`` each.
+
+    `error` is the standard error of `came`; what is in one block may have happened together.
+    """
     out = []
     for low, high in pairwise(EDGES):
         inside = (truth >= low) & ((truth < high) | (high == 1.0))
         if not inside.any():
             continue
         p = truth[inside]
-        error = float(np.sqrt(np.sum(p * (1.0 - p)))) / p.size
+        _, group = np.unique(block[inside], return_inverse=True)
+        missed = np.bincount(group, weights=happened[inside] - p)
+        alone = np.sum(p * (1.0 - p))
+        error = float(np.sqrt(max(alone, np.sum(missed**2)))) / p.size
         out.append(
             Reliability(low, high, p.size, float(p.mean()), float(happened[inside].mean()), error)
         )

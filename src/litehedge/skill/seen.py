@@ -48,9 +48,10 @@ class Seen:
     severity_bps: Floats
 
     def follows(self, minutes: float) -> NDArray[np.bool_]:
-        """Tell whether a squeeze begins within so many minutes, ``(frame, side)``."""
+        """Tell whether the next squeeze is of that side and that soon, ``(frame, side)``."""
         t = self.targets
-        soon: NDArray[np.bool_] = t.has_onset & (t.to_onset_min <= minutes) & t.at_risk
+        until = np.where(t.has_onset & t.at_risk, t.to_onset_min, np.inf)
+        soon: NDArray[np.bool_] = (until <= minutes) & (until <= until.min(axis=1, keepdims=True))
         return soon
 
     @property

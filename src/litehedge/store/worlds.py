@@ -1,7 +1,7 @@
 """A simulated world as data sets: what a lake keeps of what was told of it.
 
-Bars are those that a venue publishes afterwards: an outage makes no hole in them. Everything else
-is as its feed told it, gaps included.
+Bars and settled funding are those that a venue publishes afterwards: they are true, and an outage
+makes no hole in them. Everything else is as its feed told it: gaps, frozen and crossed quotes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from litehedge.feeds.archive import Kind, Series
 from litehedge.feeds.replay import EventArrays, merge
 from litehedge.market import rows as rw
 from litehedge.market.events import FUNDING_VENUES
+from litehedge.sim.market.second import FUNDING_S
 from litehedge.sim.market.telling import OPEN_INTEREST_S, RATIO_S, Told
 from litehedge.store.lake import SIMULATED
 from litehedge.units import NS_PER_SECOND
@@ -51,11 +52,11 @@ def series_of(
     Parameters
     ----------
     record
-        `ATOM` ``(atom,)``, consecutive, as feeds tell them.
+        `ATOM` ``(atom,)``, consecutive, as they truly were.
     begin_s
         When the first atom begins, in seconds since 1970.
     told
-        By `Teller.tell`, of these atoms.
+        By `Teller.tell`, of these atoms as feeds tell them.
     btc_before
         Price of Bitcoin when the first atom begins.
     world, source
@@ -102,7 +103,9 @@ def tables_of(
 
     level = lone(rw.KIND_OPEN_INTEREST, "oi").with_columns(unit=pl.lit("LTC"))
     yield "open_interest", level
-    yield "funding", lone(rw.KIND_FUNDING, "rate")
+    settles = ends_s % FUNDING_S == 0
+    settled = {"event_ns": ends_ns[settles], "known_ns": ends_ns[settles]}
+    yield "funding", pl.DataFrame({**settled, "rate": record["funding_rate"][settles]})
     yield "liquidations", _liquidations(told, ends_ns, close)
     book = told.chosen(told.kinds == rw.KIND_BOOK)
     columns = {name: book.values[:, i] for i, name in enumerate(_BOOK)}

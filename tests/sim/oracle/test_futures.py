@@ -26,7 +26,7 @@ def fall(world: World, size: float) -> np.ndarray:
 
 
 def test_a_branch_is_a_copy_of_the_world_with_another_seed(world: World) -> None:
-    seeds = branch_seeds(world.seed, 3)
+    seeds = branch_seeds(world.seed, world.second, 3)
     record = futures(world, seeds, 600, atom_s=5)
     for seed, branch in zip(seeds, record, strict=True):
         twin = world.copy()
@@ -36,7 +36,7 @@ def test_a_branch_is_a_copy_of_the_world_with_another_seed(world: World) -> None
 
 def test_branching_leaves_the_world_as_it_was(world: World) -> None:
     before = world.copy()
-    futures(world, branch_seeds(world.seed, 4), 300)
+    futures(world, branch_seeds(world.seed, world.second, 4), 300)
     assert world.second == before.second
     for name in ("state", "mass", "scale", "total", "mix"):
         assert getattr(world, name).tobytes() == getattr(before, name).tobytes()
@@ -44,15 +44,16 @@ def test_branching_leaves_the_world_as_it_was(world: World) -> None:
 
 def test_branches_differ_from_each_other_and_from_the_world() -> None:
     for seed in (0, 1, 2**40):
-        seeds = branch_seeds(seed, 500)
+        seeds = branch_seeds(seed, 60, 500)
         assert np.unique(seeds).size == 500
+        assert not np.isin(seeds, branch_seeds(seed, 120, 500)).any()
         assert seed not in seeds
         assert seeds.min() >= 0
 
 
 def test_common_chance_makes_a_what_if_sharp(world: World) -> None:
     """An order of ours moves each future by about the same; chance alone moves them by more."""
-    seeds = branch_seeds(world.seed, 24)
+    seeds = branch_seeds(world.seed, world.second, 24)
     order = np.zeros(300)
     order[0] = -200_000.0
     without = np.log(futures(world, seeds, 300)["close"][:, 0])
@@ -64,7 +65,7 @@ def test_common_chance_makes_a_what_if_sharp(world: World) -> None:
 
 def test_squeezes_come_from_forced_orders_and_tails_from_leverage(world: World) -> None:
     """Ablations: the same fall of Bitcoin hurts less when forced orders leave no trace."""
-    seeds = branch_seeds(world.seed, 12)
+    seeds = branch_seeds(world.seed, world.second, 12)
     shocks = fall(world, -0.08)
     whole = futures(world, seeds, 3600, shocks=shocks)
     calm = world.copy()
@@ -88,4 +89,4 @@ def test_squeezes_come_from_forced_orders_and_tails_from_leverage(world: World) 
 
 def test_odd_lengths_are_refused(world: World) -> None:
     with pytest.raises(ValueError, match="whole atoms"):
-        futures(world, branch_seeds(1, 2), 61)
+        futures(world, branch_seeds(1, 60, 2), 61)

@@ -139,7 +139,7 @@ def test_what_can_be_seen_does_not_contain_the_truth() -> None:
     twin = moved_towards_death(world)
     assert twin.total.tobytes() == world.total.tobytes(), "the same open interest"
     assert twin.state.tobytes() == world.state.tobytes(), "the same prices, book, flows"
-    seeds = branch_seeds(5, 16)
+    seeds = branch_seeds(5, world.second, 16)
     chances = []
     for one in (world, twin):
         minutes, _ = next_onsets(timeline, DAY_MIN, futures(one, seeds, 300 * 60))

@@ -101,7 +101,7 @@ def fit(
     if min(counts.events) < MIN_EVENTS:
         raise UsageError(
             f"only {counts.events[0]} long and {counts.events[1]} short squeezes to learn from",
-            f"give data with at least {MIN_EVENTS} of each side",
+            f"give more data (more worlds, more days): at least {MIN_EVENTS} of each side",
         )
 
     mean, scale, seen = _standards(features[:, _INPUTS])

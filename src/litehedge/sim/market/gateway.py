@@ -4,7 +4,7 @@ Load comes from the volatility of the world. Under load, requests queue: most ar
 than usual, a few many times. A venue that is too busy refuses what does not reduce (Binance's
 -1008), and now and then it does not say what it did (503, "execution status unknown"): then the
 order may be at work or not, and only a query tells. A venue that is down does either of the last
-two with everything.
+two with everything; what it took meanwhile is at work when it is back.
 
 The shares lie within what traders reported of 2025-10-10: 5 to 20 % unknown, 10 to 50 % busy, 5 to
 50 times the latency, up to 10 s. They are what a stress test assumes, not measurements.

@@ -93,7 +93,7 @@ def is_gap(
     """Tell whether a feed is lost in a second."""
     slot = second // GAP_SLOT_S
     for k in range(slot - 1, slot + 1):
-        start_second(chance, seed ^ (_GAP_SEED + feed), k)
+        start_second(chance, seed ^ _GAP_SEED ^ (feed << 48), k)
         if uniform(chance) < gaps_per_day * GAP_SLOT_S / 86_400.0:
             begin = (k + uniform(chance)) * GAP_SLOT_S
             length = min(-gap_s * math.log(uniform(chance)), float(GAP_SLOT_S))
@@ -107,7 +107,7 @@ def lateness_ns(
     chance: Chance, seed: int, feed: int, second: int, least_s: float, most_s: float
 ) -> int:
     """Return by how much a message is late, in whole milliseconds."""
-    start_second(chance, seed ^ (_LATE_SEED + feed), second)
+    start_second(chance, seed ^ _LATE_SEED ^ (feed << 48), second)
     return int((least_s + (most_s - least_s) * uniform(chance)) * 1e3) * NS_PER_MS
 
 
@@ -120,7 +120,7 @@ def venue_premium(chance: Chance, seed: int, venue: int, second: int) -> float:
     weight = math.sqrt(1.0 - _KEPT * _KEPT)
     weight_before = 0.0
     for k in range(VENUE_MEMORY_H):
-        start_second(chance, seed ^ (_VENUE_SEED + venue), hour - k)
+        start_second(chance, seed ^ _VENUE_SEED ^ (venue << 48), hour - k)
         shock, _ = normals(chance)
         now += weight * shock
         before += weight_before * shock

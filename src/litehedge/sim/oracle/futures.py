@@ -21,10 +21,13 @@ BRANCHES: Final = 0x0AC1E0AC1E
 
 
 @kernel
-def branch_seeds(seed: int, branches: int) -> NDArray[np.int64]:
-    """Return the seeds of the branches of a world, ``(branch,)``; none of them is its own."""
+def branch_seeds(seed: int, second: int, branches: int) -> NDArray[np.int64]:
+    """Return the seeds of the branches of a world at an instant, ``(branch,)``.
+
+    None of them is its own. Other instants have others, else their futures would share chance.
+    """
     chance = np.empty(1, np.uint64)
-    start_second(chance, seed ^ BRANCHES, 0)
+    start_second(chance, seed ^ BRANCHES, second)
     seeds = np.empty(branches, np.int64)
     for b in range(branches):
         seeds[b] = int(uniform(chance) * 2.0**52)

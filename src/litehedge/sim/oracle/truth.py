@@ -136,9 +136,9 @@ def true_hazards(
     to_onset = np.full((instants.size, 2), np.nan)
     at_risk = np.zeros((instants.size, 2), dtype=np.bool_)
     foreseen = np.empty((instants.size, branches, 2), dtype=np.int64)
-    seeds = branch_seeds(world.seed, branches)
     for i, now in enumerate(instants.tolist()):
         run_world(world, begin_s + now * MINUTE_S - world.second, atom_s=MINUTE_S, shocks=shocks)
+        seeds = branch_seeds(world.seed, world.second, branches)
         possible = futures(world, seeds, ahead * MINUTE_S, atom_s=MINUTE_S, shocks=shocks)
         minutes, risky = next_onsets(timeline, now, possible)
         foreseen[i] = np.where(risky, minutes, INSIDE)
