@@ -68,6 +68,16 @@ def test_forced_orders_are_labelled_and_bars_tell_who_bought(litehedge, lake):
     assert (bars["buy_volume"] > 0.0).all()
 
 
+def test_bars_in_the_lake_are_true_while_quotes_are_frozen(litehedge, lake):
+    done = litehedge("simulate", "--days", 1, "--scenario", "frozen-feed")
+    assert done.code == 0, done.err
+    bars = lake.read("sim_ltc").head(14)
+    quotes = lake.read("sim_book").head(14)
+    assert bars["close"].n_unique() == 14, "behind the frozen feed the market went on"
+    assert bars["low"].min() < 0.97 * bars["open"][0]
+    assert quotes["ask_depth_usdt"].n_unique() == 1
+
+
 def test_files_hold_everything_and_the_same_seed_gives_the_same_bytes(litehedge, tmp_path):
     for folder in ("a", "b"):
         done = litehedge(
@@ -87,22 +97,25 @@ def test_files_hold_everything_and_the_same_seed_gives_the_same_bytes(litehedge,
 def test_the_oracle_lies_beside_the_data_and_goes_with_it(litehedge, tmp_path):
     """It is no data set: nothing that learns from the lake can come across it."""
     wanted = ("simulate", "--days", 2, "--name", "w")
-    with_oracle = (*wanted, "--oracle", "12h", "--branches", 8)
+    with_oracle = (*wanted, "--oracle", "6h", "--branches", 8)
     done = litehedge(*with_oracle, "--json", "-")
     assert done.code == 0, done.err
     path = Path(done.json["oracle"])
     truth = pl.read_parquet(path)
-    assert truth.height == 2 * 2
-    assert (truth["end_ns"] % (12 * 3600 * 10**9) == 0).all()
+    assert truth.height == 3 * 2  # the first day has no thresholds
+    assert (truth["end_ns"] % (6 * 3600 * 10**9) == 0).all()
     assert truth.select(pl.col("^p_onset_.*$")).width == 13
     assert not any("oracle" in name for name in done.json["data"])
     refused = litehedge(*with_oracle)
     assert refused.code == 2
-    assert "exists" in refused.err
+    assert "another --name" in refused.err
     assert litehedge(*wanted, "--replace").code == 0
     assert not path.exists(), "the truth of a world that is no more"
     out = litehedge(*with_oracle, "--out", tmp_path / "w")
     assert out.code == 0, out.err
+    again = litehedge(*wanted, "--seed", 2, "--out", tmp_path / "w")
+    assert again.code == 2
+    assert "exists" in again.err
     assert pl.read_parquet(tmp_path / "w" / "w-oracle.parquet").equals(truth)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,14 @@ from litehedge.engine import step
 from litehedge.engine_state import State, start
 from litehedge.hedge.policies import policy_named
 from litehedge.margin.account import HEDGE
+from litehedge.margin.liquidation import bounds
 from litehedge.market import events as ev
 from litehedge.model.baselines.blind import BlindForecaster
+from litehedge.orders.manager import Order
 from litehedge.runner import run
 from litehedge.sim.market.feed import LiveMarket
+from litehedge.sim.market.parameters import Parameters
+from litehedge.sim.market.recording import Second
 from litehedge.sim.market.shocks import SHOCK, Shock
 from litehedge.sim.market.state import new_world
 from litehedge.sim.scenario import compose, load_scenario, shocks_array
@@ -131,6 +136,28 @@ def test_a_frozen_feed_does_not_save_an_account() -> None:
     assert len({mark.price for mark in marks}) == 1  # nothing of it was told
     assert marks[0].price > 1.03 * dead.price
     assert_same_books(lived)
+
+
+def test_where_an_account_dies_follows_the_mark_not_the_quotes() -> None:
+    """In a fall quotes are below the mark. A fill down there must not look like a liquidation."""
+    settings = Settings(position=Position(leverage=5.0))
+    market = LiveMarket(new_world(Parameters(), 1, MONDAY), 5)
+    venue = SimVenue(settings, TIERS, Opening(BEGIN_NS, False), 5 * NS_PER_SECOND, market)
+    next(iter(market.events(1)))
+    entry = float(venue.books["entry"][0, 0])
+    low, _ = bounds(venue.books, entry, TIERS.rows)
+    below, above = 0.99 * low, 1.02 * low
+    order = Order("o1", 1, Decimal("-1"), Decimal(f"{0.9 * below:.2f}"), False, 0)
+    venue.submit(order, market.world.second * NS_PER_SECOND)
+    venue._happened.clear()
+    for later in (20, 21):  # longer than any latency
+        now_ns = (market.world.second + later) * NS_PER_SECOND
+        depth, calm = (2e6, 2e6), (float("nan"), 0.0, 0.0)
+        venue._live_second(Second(now_ns, below - 0.01, below + 0.01, *depth, above, *calm))
+    told = list(venue._happened)
+    assert [type(e) for e in told] == [ev.OrderFilled]
+    assert venue.is_open
+    assert venue.books["liquidations"][0] == 0
 
 
 def test_fills_are_at_true_prices_while_quotes_are_crossed() -> None:

@@ -235,6 +235,15 @@ def test_the_own_part_of_another_venue_reverts_within_hours() -> None:
 # --- who listens ------------------------------------------------------------------------------
 
 
+def test_neighbouring_worlds_share_no_chance() -> None:
+    chance = np.empty(1, np.uint64)
+    seen = {
+        (seed, venue): tuple(venue_premium(chance, seed, venue, 3600 * h) for h in (500, 900))
+        for seed in range(8) for venue in range(3)
+    }  # fmt: skip
+    assert len(set(seen.values())) == len(seen)
+
+
 def test_predicted_funding_is_not_paid() -> None:
     settings, tiers = load_settings(), tier_table("binance", "LTCUSDT")
     venue = SimVenue(settings, tiers, Opening(0, reopens=False), ATOM_NS)

@@ -98,7 +98,7 @@ def winners_ahead(s: Any, mass: Floats, scale: Floats, side: int, rank: float) -
 
     The rank is profit by entry notional times effective leverage (notional by equity), as on
     Binance. The crowd's entries are where its liquidation prices say, without the scatter of
-    margin; positions with a stop, and what is left of large ones, are left out: theirs cannot be told.
+    margin. Positions with a stop and what is left of large ones are left out: theirs is not known.
     """
     sign = 1.0 if side == LONGS else -1.0
     found = 0.0
