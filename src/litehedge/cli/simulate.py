@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import typer
 from numpy.typing import NDArray
-from rich.progress import Progress, track
+from rich.progress import track
 from rich.table import Table
 
 from litehedge.cli.common import (
@@ -18,6 +18,7 @@ from litehedge.cli.common import (
     console,
     home,
     print_table,
+    progress,
     stderr,
     write_file,
     write_json,
@@ -188,14 +189,11 @@ def _truth(
 ) -> Truth:
     first = -(-TRUTH_FROM_MIN // every_min) * every_min  # on the clock
     instants = np.arange(first, days * MINUTES_PER_DAY, every_min, dtype=np.int64)
-    with Progress(
-        *Progress.get_default_columns(), console=stderr, transient=True
-    ) as bar:  # says the time left
-        task = bar.add_task(f"{branches} futures of {instants.size} instants", total=instants.size)
+    what = f"{branches} futures of {instants.size} instants"
+    with progress(what, instants.size) as reach:
         return true_hazards(
-            world, instants, branches, shocks=shocks,
-            progress=lambda done, total: bar.update(task, completed=done),
-        )  # fmt: skip
+            world, instants, branches, shocks=shocks, progress=lambda done, total: reach(done)
+        )
 
 
 def _refuse_taken(name: str, *, replace: bool) -> None:
