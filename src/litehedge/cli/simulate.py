@@ -88,7 +88,7 @@ def simulate(
 
     What no forecaster can beat, to see how much of it one has:
 
-    litehedge simulate --days 30 --name sim7 --oracle 1h --branches 100
+    litehedge simulate --days 30 --name known --oracle 1h --branches 100
 
     Stylised facts of three years of five seeds beside those of real Litecoin:
 
