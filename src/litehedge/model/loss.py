@@ -1,0 +1,138 @@
+"""The loss, part by part: what each head is asked, in nats per frame that it is asked at."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from litehedge.model import raw as rw
+from litehedge.squeeze.forecast import N_SEVERITY, SEVERITY_LEVELS
+from litehedge.squeeze.hazard import N_ONSET, N_PEAK
+
+PARTS: Final = ("squeeze", "percent", "sigma", "peak", "severity", "phase", "vol")
+SCORED: Final = ("squeeze", "percent", "sigma")
+"""Right-censored log-losses: proper, and what early stopping watches."""
+
+
+class Asked(NamedTuple):
+    """What was asked of a stretch of frames, and the answers; ``(batch, time, ...)``.
+
+    `onset_bin`, `onset_cause` ``()``: the first bin that did not pass without event, and the side
+    that ended it, -1 when censored; `passage_bin`, `passage_hit` ``(kind, side)``; `peak_bin`,
+    `peak_hit` ``(side,)``; `severity` ``(side,)`` log bps, NaN for unknown; `phase` ``()``; `vol`
+    ``(3,)``, NaN for unknown. A bin of -1 asks nothing. `weight` ``()``: for how many frames a
+    frame stands.
+    """
+
+    onset_bin: Tensor
+    onset_cause: Tensor
+    passage_bin: Tensor
+    passage_hit: Tensor
+    peak_bin: Tensor
+    peak_hit: Tensor
+    severity: Tensor
+    phase: Tensor
+    vol: Tensor
+    weight: Tensor
+
+
+def parts(raw: Tensor, asked: Asked, pmf: bool = False) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return per part the weighted sum of its loss and the sum of weights.
+
+    Shapes: `raw` ``(batch, time, N_RAW)``. With `pmf` the bins of onsets and passages are read
+    as one distribution (DeepHit) instead of hazards.
+    """
+    w = asked.weight
+    onset = raw[..., rw.ONSET].unflatten(-1, (2, N_ONSET))
+    passage = raw[..., rw.PASSAGE].unflatten(-1, (2, 2, N_ONSET))
+    out = {}
+    if pmf:
+        onset, passage = hazard_logits_of_pmf(onset), passage_logits_of_pmf(passage)
+    risk = asked.onset_bin >= 0
+    out["squeeze"] = _mean(competing(onset, asked.onset_bin, asked.onset_cause), risk, w)
+    for kind, name in enumerate(rw.PASSAGES):
+        b, hit = asked.passage_bin[..., kind, :], asked.passage_hit[..., kind, :]
+        out[name] = _mean(hazard(passage[..., kind, :, :], b, hit), b >= 0, w[..., None])
+    peak = raw[..., rw.PEAK].unflatten(-1, (2, N_PEAK))
+    b = asked.peak_bin
+    out["peak"] = _mean(hazard(peak, b, asked.peak_hit), b >= 0, w[..., None])
+    out["severity"] = _mean(
+        pinball(raw[..., rw.SEVERITY], asked.severity), ~torch.isnan(asked.severity), w[..., None]
+    )
+    phase = functional.cross_entropy(
+        raw[..., rw.PHASE].flatten(0, -2), asked.phase.flatten(), reduction="none"
+    ).view_as(w)
+    out["phase"] = _mean(phase, torch.ones_like(risk), w)
+    known = ~torch.isnan(asked.vol)
+    missed = (raw[..., rw.VOL] - torch.nan_to_num(asked.vol)) ** 2
+    out["vol"] = _mean(missed, known, w[..., None])
+    return out
+
+
+def _mean(loss: Tensor, known: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    weight = known * weight
+    return (torch.where(known, loss, 0.0) * weight).sum(), weight.sum()
+
+
+def competing(logits: Tensor, last: Tensor, cause: Tensor) -> Tensor:
+    """Return the right-censored negative log-likelihood of competing hazards.
+
+    Shapes: `logits` ``(..., side, bin)``; `last`, `cause` and the result ``(...)``.
+    """
+    none = torch.zeros_like(logits[..., :1, :])
+    log_p = torch.log_softmax(torch.cat((none, logits), dim=-2), dim=-2)
+    bins = torch.arange(logits.shape[-1], device=logits.device)
+    passed = bins < last[..., None]
+    total = -(log_p[..., 0, :] * passed).sum(dim=-1)
+    here = bins == last[..., None]
+    for side in range(2):
+        mine = here & (cause == side)[..., None]
+        total = total - (log_p[..., 1 + side, :] * mine).sum(dim=-1)
+    return total
+
+
+def hazard(logits: Tensor, last: Tensor, hit: Tensor) -> Tensor:
+    """Return the right-censored negative log-likelihood of one hazard.
+
+    Shapes: `logits` ``(..., bin)``; `last`, `hit` and the result ``(...)``.
+    """
+    bins = torch.arange(logits.shape[-1], device=logits.device)
+    passed = bins < last[..., None]
+    here = (bins == last[..., None]) & hit[..., None]
+    return (functional.softplus(logits) * passed + functional.softplus(-logits) * here).sum(dim=-1)
+
+
+def pinball(steps: Tensor, log_bps: Tensor) -> Tensor:
+    """Return the quantile loss, summed over levels; quantiles cannot cross.
+
+    Shapes: `steps` ``(..., 2 * 5)``; `log_bps` and the result ``(..., side)``.
+    """
+    steps = steps.unflatten(-1, (2, N_SEVERITY))
+    levels = torch.cat((steps[..., :1], functional.softplus(steps[..., 1:])), dim=-1).cumsum(dim=-1)
+    tau = torch.as_tensor(SEVERITY_LEVELS, dtype=steps.dtype, device=steps.device)
+    missed = torch.nan_to_num(log_bps)[..., None] - levels
+    return torch.maximum(tau * missed, (tau - 1.0) * missed).sum(dim=-1)
+
+
+def hazard_logits_of_pmf(logits: Tensor) -> Tensor:
+    """Turn logits of P(side, bin), or neither, into logits of competing hazards.
+
+    Shapes: ``(..., side, bin)``. The event that never comes has logit 0 (DeepHit, Lee 2018).
+    """
+    later = _log_later(torch.logsumexp(logits, dim=-2))
+    return logits - later[..., None, :]
+
+
+def passage_logits_of_pmf(logits: Tensor) -> Tensor:
+    """Turn logits of P(bin), or never, into logits of hazards ``(..., bin)``."""
+    return logits - _log_later(logits)
+
+
+def _log_later(logits: Tensor) -> Tensor:
+    """Return log of the weight of everything after each bin, never included, ``(..., bin)``."""
+    never = torch.zeros_like(logits[..., :1])
+    after = torch.cat((logits[..., 1:], never), dim=-1)
+    return torch.logcumsumexp(after.flip(-1), dim=-1).flip(-1)

@@ -1,0 +1,186 @@
+"""The network: a gate that selects features, two LSTM layers, attention over the past, heads.
+
+Everything is causal and has an explicit state, so that a stream of single frames, a chunk, and
+years at once give the same numbers (Oxford's VSN + LSTM, arXiv 2603.01820; discrete hazards,
+Kvamme and Borgan 2021). Per frame, with u = [z, m] the standardised features and what is missing:
+
+    v = sigmoid(G u) * z               selection
+    h = LSTM2(LSTM1([v, m]))
+    c = sum_a softmax_a(q . h_{t-a} / sqrt(D) + b_a) h_{t-a},  q = Q h,  a = 1 .. 240
+    r = silu(T [h, c])                 trunk
+    raw = H r + S u                    heads; S u alone is a logistic hazard model
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from litehedge.model import raw as rw
+
+RING: Final = 240
+HIDDEN: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """What the network is built of; `inputs` is how many features it sees."""
+
+    inputs: int
+    hidden: int = HIDDEN
+    dropout: float = 0.1
+    cell: Literal["lstm", "gru"] = "lstm"
+    selects: bool = True
+    attends: bool = True
+    skips: bool = True
+    pmf: bool = False
+
+
+class NetState(NamedTuple):
+    """State of `batch` streams: per layer (h, c) ``(1, batch, hidden)``, ring of past h, oldest
+    first, ``(batch, 240, hidden)``. A GRU leaves its c alone."""
+
+    first: tuple[Tensor, Tensor]
+    second: tuple[Tensor, Tensor]
+    ring: Tensor
+
+    def detached(self) -> NetState:
+        """Return the state cut off from the past's gradients."""
+        return NetState(
+            (self.first[0].detach(), self.first[1].detach()),
+            (self.second[0].detach(), self.second[1].detach()),
+            self.ring.detach(),
+        )
+
+
+class Outputs(NamedTuple):
+    """`raw` ``(batch, time, N_RAW)``, `trunk` ``(batch, time, hidden)``, and the next state."""
+
+    raw: Tensor
+    trunk: Tensor
+    state: NetState
+
+
+class Network(nn.Module):
+    """One member of the ensemble."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        n, d = config.inputs, config.hidden
+        cell = nn.LSTM if config.cell == "lstm" else nn.GRU
+        self.gate = nn.Linear(2 * n, n) if config.selects else None
+        self.first = cell(2 * n, d, batch_first=True)
+        self.second = cell(d, d, batch_first=True)
+        self.query = nn.Linear(d, d, bias=False) if config.attends else None
+        self.age_bias = nn.Parameter(torch.zeros(RING))
+        self.trunk = nn.Linear(2 * d, d)
+        self.head = nn.Linear(d, rw.N_RAW)
+        self.skip = nn.Linear(2 * n, rw.N_RAW, bias=False)
+        self._prepare(n)
+
+    def _prepare(self, n: int) -> None:
+        with torch.no_grad():
+            if self.gate is not None:
+                self.gate.weight.mul_(0.1)
+                self.gate.bias.fill_(1.0)
+            for layer in (self.first, self.second):
+                if self.config.cell == "lstm":
+                    d = self.config.hidden
+                    layer.bias_ih_l0[d : 2 * d] = 1.0  # remember, to begin with
+            self.head.weight.mul_(0.1)
+            self.skip.weight.zero_()
+
+    def start(self, batch: int) -> NetState:
+        """Return the state before the first frame of `batch` streams."""
+        like = self.head.weight
+        d = self.config.hidden
+        zero = like.new_zeros(1, batch, d)
+        return NetState((zero, zero), (zero, zero), like.new_zeros(batch, RING, d))
+
+    def forward(self, u: Tensor, state: NetState) -> Outputs:
+        """Advance every stream by `time` frames.
+
+        Shapes: `u` ``(batch, time, 2 * inputs)``: standardised features, then 1 where missing.
+        """
+        n = self.config.inputs
+        z, missing = u[..., :n], u[..., n:]
+        v = torch.sigmoid(self.gate(u)) * z if self.gate is not None else z
+        one, first = self._run(self.first, torch.cat((v, missing), dim=-1), state.first)
+        one = functional.dropout(one, self.config.dropout, self.training)
+        h, second = self._run(self.second, one, state.second)
+        past = torch.cat((state.ring, h), dim=1)
+        context = self.attend(h, past)
+        both = functional.dropout(torch.cat((h, context), dim=-1), self.config.dropout, self.training)
+        trunk = functional.silu(self.trunk(both))
+        raw = self.head(trunk)
+        if self.config.skips:
+            raw = raw + self.skip(u)
+        return Outputs(raw, trunk, NetState(first, second, past[:, -RING:]))
+
+    def _run(
+        self, layer: nn.Module, x: Tensor, state: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        if self.config.cell == "lstm":
+            out, (h, c) = layer(x, state)
+            return out, (h, c)
+        out, h = layer(x, state[0])
+        return out, (h, state[1])
+
+    def attend(self, h: Tensor, past: Tensor) -> Tensor:
+        """Return what each frame remembers of the 240 frames before it.
+
+        Shapes: `h` and the result ``(batch, time, hidden)``; `past` ``(batch, 240 + time,
+        hidden)``.
+        """
+        if self.query is None:
+            return torch.zeros_like(h)
+        time = h.shape[1]
+        scores = self.query(h) @ past.transpose(1, 2) / math.sqrt(self.config.hidden)
+        ages = RING + torch.arange(time)[:, None] - torch.arange(RING + time)[None, :]
+        within = (ages >= 1) & (ages <= RING)
+        bias = self.age_bias[(ages.clamp(1, RING) - 1).to(h.device)]
+        bias = bias.masked_fill(~within.to(h.device), -1e9)
+        mixed: Tensor = torch.softmax(scores + bias, dim=-1) @ past
+        return mixed
+
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """Return everything that was learnt, by the names that the exported graph takes.
+
+        Raises
+        ------
+        ValueError
+            For a GRU, which is trained as a comparison and never served.
+        """
+        if self.config.cell != "lstm":
+            raise ValueError("only LSTM networks are exported")
+        n, d = self.config.inputs, self.config.hidden
+        none = torch.zeros(())
+        named = {
+            "gate_w": self.gate.weight if self.gate is not None else none.expand(n, 2 * n),
+            # a gate of 1 for everything
+            "gate_b": self.gate.bias if self.gate is not None else (none + 30.0).expand(n),
+            "query_w": self.query.weight if self.query is not None else none.expand(d, d),
+            "age_bias": self.age_bias,
+            "trunk_w": self.trunk.weight,
+            "trunk_b": self.trunk.bias,
+            "head_w": self.head.weight,
+            "skip_w": self.skip.weight,
+            "head_b": self.head.bias,
+        }
+        for name, layer in (("lstm1", self.first), ("lstm2", self.second)):
+            named[f"{name}_wx"] = layer.weight_ih_l0
+            named[f"{name}_wh"] = layer.weight_hh_l0
+            named[f"{name}_b"] = layer.bias_ih_l0 + layer.bias_hh_l0
+        if self.query is None:
+            named["trunk_w"] = torch.cat(
+                (self.trunk.weight[:, :d], torch.zeros_like(self.trunk.weight[:, d:])), dim=1
+            )
+        return {k: t.detach().cpu().numpy().astype(np.float32) for k, t in named.items()}

@@ -1,0 +1,317 @@
+"""Training one member: truncated back-propagation along contiguous streams.
+
+A run is read as it will be served: from a state of zeros through a warm-up that is not scored,
+then in chunks that carry their state on and cut its gradient. Runs with squeezes are drawn
+oftener and weigh less (`material.draw_runs`). Whole feature families are dropped in a part of the
+runs, from their first frame or from a later one, because feeds die when it matters.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from litehedge.model.loss import PARTS, SCORED, Asked, parts
+from litehedge.model.material import Material, Run, draw_runs, lanes
+from litehedge.model.network import RING, Network, NetworkConfig
+
+WARM: Final = 2 * RING
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a member is trained. `cost` weighs the parts of the loss."""
+
+    epochs: int = 8
+    patience: int = 3
+    batch: int = 16
+    chunk: int = 256
+    run: int = 1024
+    rate: float = 2e-3
+    decay: float = 0.02
+    clip: float = 1.0
+    balance: float = 0.5
+    lose_family: float = 0.1
+    average: float = 0.998
+    cost: dict[str, float] = field(
+        default_factory=lambda: {
+            "squeeze": 1.0, "percent": 0.5, "sigma": 0.5, "peak": 0.1, "severity": 0.1,
+            "phase": 0.1, "vol": 0.2,
+        }
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What came of an epoch: losses per part in training and validation, labels per second."""
+
+    number: int
+    train: dict[str, float]
+    valid: dict[str, float]
+    score: float
+    labels_per_s: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The member with the best validation score, and how it got there."""
+
+    network: Network
+    score: float
+    epochs: list[Epoch]
+
+
+Watch = Callable[[Epoch, float], None]
+"""Told each epoch and the seconds that are left."""
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device: a GPU where there is one (torchrun's local rank), else the CPU."""
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cpu")
+
+
+def train_member(
+    config: NetworkConfig,
+    recipe: Recipe,
+    train: Sequence[Material],
+    valid: Sequence[Material],
+    families: Sequence[NDArray[np.int64]],
+    seed: int,
+    *,
+    device: torch.device | None = None,
+    begin: dict[str, Tensor] | None = None,
+    checkpoint: Path | None = None,
+    watch: Watch = lambda epoch, left: None,
+) -> Trained:
+    """Train one member.
+
+    Parameters
+    ----------
+    families
+        Columns that are lost together.
+    begin
+        Weights to begin with (pre-training); else random ones.
+    checkpoint
+        Written after every epoch, and gone on from when it is there: a killed training loses at
+        most an epoch.
+    """
+    device = device or choose_device()
+    torch.manual_seed(seed)
+    chance = np.random.default_rng(seed)
+    network = Network(config).to(device)
+    if begin is not None:
+        network.load_state_dict(begin)
+    else:
+        set_base_rates(network, train)
+    average = {k: v.detach().clone() for k, v in network.state_dict().items()}
+    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    steps = recipe.epochs * _steps_per_epoch(train, recipe)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.rate, total_steps=steps + recipe.epochs, pct_start=0.15
+    )
+    epochs: list[Epoch] = []
+    best = (float("inf"), average)
+    done = 0
+    if checkpoint is not None and checkpoint.is_file():
+        kept = torch.load(checkpoint, weights_only=False, map_location=device)
+        network.load_state_dict(kept["network"])
+        optimiser.load_state_dict(kept["optimiser"])
+        schedule.load_state_dict(kept["schedule"])
+        average, best, epochs, done = kept["average"], kept["best"], kept["epochs"], kept["done"]
+        chance.bit_generator.state = kept["chance"]
+        torch.set_rng_state(kept["torch"])
+    while done < recipe.epochs and not _is_stale(epochs, recipe.patience):
+        began = time.perf_counter()
+        runs = draw_runs(train, recipe.run, WARM, recipe.balance, chance)
+        network.train()
+        told, labels = _one_epoch(
+            network, recipe, train, runs, families, optimiser, schedule, average, chance, device
+        )
+        rate = labels / (time.perf_counter() - began)
+        judged = Network(config).to(device)
+        judged.load_state_dict(average)
+        measured = evaluate(judged, valid, device)
+        score = sum(measured[name] for name in SCORED)
+        done += 1
+        seconds = time.perf_counter() - began
+        epochs.append(Epoch(done, told, measured, score, rate, seconds))
+        if score < best[0]:
+            best = (score, {k: v.clone() for k, v in average.items()})
+        watch(epochs[-1], seconds * (recipe.epochs - done))
+        if checkpoint is not None:
+            _save(checkpoint, {
+                "network": network.state_dict(), "optimiser": optimiser.state_dict(),
+                "schedule": schedule.state_dict(), "average": average, "best": best,
+                "epochs": epochs, "done": done, "chance": chance.bit_generator.state,
+                "torch": torch.get_rng_state(), "recipe": asdict(recipe),
+            })  # fmt: skip
+    network.load_state_dict(best[1])
+    network.eval()
+    return Trained(network, best[0], epochs)
+
+
+def _is_stale(epochs: list[Epoch], patience: int) -> bool:
+    scores = [e.score for e in epochs]
+    return len(scores) - 1 - int(np.argmin(scores)) >= patience if scores else False
+
+
+def _steps_per_epoch(train: Sequence[Material], recipe: Recipe) -> int:
+    # Segments are cut anew each epoch; this is an upper bound of batches of chunks.
+    runs = sum((stop - start) // recipe.run + 2 for m in train for start, stop in m.segments())
+    return (runs // recipe.batch + 1) * -(-recipe.run // recipe.chunk)
+
+
+def _one_epoch(
+    network: Network, recipe: Recipe, train: Sequence[Material], runs: list[Run],
+    families: Sequence[NDArray[np.int64]], optimiser: torch.optim.Optimizer, schedule: Any,
+    average: dict[str, Tensor], chance: np.random.Generator, device: torch.device,
+) -> tuple[dict[str, float], int]:  # fmt: skip
+    told = {name: np.zeros(2) for name in PARTS}
+    labels = 0
+    for at in range(0, len(runs), recipe.batch):
+        some = runs[at : at + recipe.batch]
+        z, asked = collate(train, some, WARM, recipe.run)
+        lose_families(z, families, recipe.lose_family, chance)
+        u = inputs_of(torch.from_numpy(z)).to(device)
+        asked = Asked(*(t.to(device) for t in asked))
+        state = network.start(len(some))
+        with torch.no_grad():
+            state = network(u[:, :WARM], state).state
+        for first in range(0, recipe.run, recipe.chunk):
+            chunk = slice(first, first + recipe.chunk)
+            mine = Asked(*(t[:, chunk] for t in asked))
+            out = network(u[:, WARM + first : WARM + first + recipe.chunk], state)
+            state = out.state.detached()
+            costs = parts(out.raw, mine, network.config.pmf)
+            count = max(float((mine.weight > 0).sum()), 1.0)
+            loss = sum(recipe.cost[k] * s for k, (s, _) in costs.items()) / count
+            # Rare parts are scaled by how often they are asked over all, not in this chunk.
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+            optimiser.step()
+            schedule.step()
+            _follow(average, network, recipe.average)
+            for k, (s, w) in costs.items():
+                told[k] += (float(s), float(w))
+            labels += int(count)
+    return {k: s / max(w, 1e-9) for k, (s, w) in told.items()}, labels
+
+
+def _follow(average: dict[str, Tensor], network: Network, keep: float) -> None:
+    with torch.no_grad():
+        for name, value in network.state_dict().items():
+            average[name].lerp_(value, 1.0 - keep)
+
+
+@torch.no_grad()
+def evaluate(
+    network: Network, data: Sequence[Material], device: torch.device, count: int = 16
+) -> dict[str, float]:
+    """Return the loss of each part in nats per frame asked, over whole data sets."""
+    network.eval()
+    total = {name: np.zeros(2) for name in PARTS}
+    for one in data:
+        cut = lanes(one, count, WARM)
+        length = max(run.stop - run.start for run in cut)
+        for at in range(0, len(cut), count):
+            z, asked = collate([one], cut[at : at + count], WARM, length)
+            state = network.start(z.shape[0])
+            u = inputs_of(torch.from_numpy(z)).to(device)
+            for first in range(0, WARM + length, 480):
+                out = network(u[:, first : first + 480], state)
+                state = out.state
+                a, b = max(first - WARM, 0), first + 480 - WARM
+                if b > 0:
+                    mine = Asked(*(t[:, a:b].to(device) for t in asked))
+                    raw = out.raw[:, max(WARM - first, 0) :]
+                    for k, (s, w) in parts(raw, mine, network.config.pmf).items():
+                        total[k] += (float(s), float(w))
+    return {k: float(s / max(w, 1e-9)) for k, (s, w) in total.items()}
+
+
+def inputs_of(z: Tensor) -> Tensor:
+    """Return what the network sees: values, 0 where missing, then 1 where missing."""
+    missing = torch.isnan(z)
+    return torch.cat((torch.nan_to_num(z), missing.to(z.dtype)), dim=-1)
+
+
+def collate(
+    data: Sequence[Material], runs: Sequence[Run], warm: int, length: int
+) -> tuple[NDArray[np.float32], Asked]:
+    """Lay runs beside each other: warm-up right-aligned before frame `warm`, answers after it.
+
+    Returns
+    -------
+    tuple
+        `z` ``(run, warm + length, input)``; answers ``(run, length, ...)``, asking nothing beyond
+        the end of a run.
+    """
+    n = data[0].z.shape[1]
+    z = np.full((len(runs), warm + length, n), np.nan, dtype=np.float32)
+    like = data[0]
+    answers: dict[str, NDArray[Any]] = {}
+    for name in Asked._fields[:-1]:
+        one = getattr(like, name)
+        blank = np.nan if one.dtype.kind == "f" else -1 if one.dtype.kind == "i" else 0
+        answers[name] = np.full((len(runs), length, *one.shape[1:]), blank, dtype=one.dtype)
+    answers["phase"][:] = 0
+    weight = np.zeros((len(runs), length), dtype=np.float32)
+    for i, run in enumerate(runs):
+        m = data[run.of]
+        before = run.start - run.warm_from
+        size = run.stop - run.start
+        z[i, warm - before : warm + size] = m.z[run.warm_from : run.stop]
+        for name, out in answers.items():
+            out[i, :size] = getattr(m, name)[run.start : run.stop]
+        weight[i, :size] = run.weight
+    whole = {
+        name: torch.from_numpy(a.astype(np.int64) if a.dtype == np.int8 else a)
+        for name, a in answers.items()
+    }
+    return z, Asked(**whole, weight=torch.from_numpy(weight))
+
+
+def lose_families(
+    z: NDArray[np.float32], families: Sequence[NDArray[np.int64]], share: float,
+    chance: np.random.Generator,
+) -> None:  # fmt: skip
+    """Take each family away from a `share` of the runs, half of the times only from some frame on."""
+    runs, length = z.shape[:2]
+    lost = chance.random((runs, len(families))) < share
+    since = np.where(
+        chance.random(lost.shape) < 0.5, 0, chance.integers(0, length, lost.shape)
+    )
+    for i, f in zip(*np.nonzero(lost), strict=True):
+        z[i, since[i, f] :, families[f]] = np.nan
+
+
+def set_base_rates(network: Network, train: Sequence[Material]) -> None:
+    """Begin with what is true on average, so that the first steps need not learn it."""
+    from litehedge.model.baserates import base_rates
+
+    with torch.no_grad():
+        network.head.bias.copy_(torch.from_numpy(base_rates(train)))
+
+
+def _save(path: Path, what: dict[str, Any]) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(what, partial)
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())
+    partial.replace(path)
