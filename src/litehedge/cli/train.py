@@ -25,7 +25,8 @@ from litehedge.report.catalogue import catalogue_page
 from litehedge.squeeze.labels import Squeeze, spec_hash
 from litehedge.store.lake import Lake
 from litehedge.tape import check_range
-from litehedge.training import prepare, train_logistic
+from litehedge.training.logistic import train_logistic
+from litehedge.training.samples import prepare
 from litehedge.units import instant_ns, iso_utc
 
 JsonTarget = Annotated[

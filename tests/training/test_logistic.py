@@ -5,7 +5,8 @@ import pytest
 
 from litehedge.errors import UsageError
 from litehedge.store.lake import Lake
-from litehedge.training import prepare, train_logistic
+from litehedge.training.logistic import train_logistic
+from litehedge.training.samples import prepare
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE
 from made_lakes import store
 from synthetic import T0, Crash, market

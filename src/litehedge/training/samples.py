@@ -1,30 +1,21 @@
-"""Training from the lake: samples, fit, honest validation, card.
-
-The split is by time alone. Scores on the card come from a model that was fitted before the
-validation span began; the model that is saved is then fitted on everything up to `until`.
-"""
+"""Samples from the lake: frames, features, and targets that know nothing after their edge."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-import litehedge
 from litehedge.errors import UsageError
 from litehedge.features import vector as fv
-from litehedge.features.vector import FeatureSchema, FeatureStream
+from litehedge.features.vector import FeatureStream
 from litehedge.market import schema as sc
 from litehedge.market.frames import FrameFold, Frames
-from litehedge.model import artefact
-from litehedge.model.artefact import Card, Score, Span
-from litehedge.model.baselines.logistic import LogisticForecaster
-from litehedge.model.baselines.logistic_fit import Sample, fit
-from litehedge.model.evaluate import onset_scores
-from litehedge.squeeze.labels import SNAPSHOT_MINUTES, Side, Squeeze, catalogue, spec_hash
+from litehedge.model.artefact import Span
+from litehedge.model.baselines.logistic_fit import Sample
+from litehedge.squeeze.labels import SNAPSHOT_MINUTES, Side, Squeeze, catalogue
 from litehedge.squeeze.targets import targets
 from litehedge.store.lake import Dataset, Lake
 from litehedge.tape import WARM_UP_NS, event_chunks, per_frame_of
@@ -122,77 +113,6 @@ def prepare(
     return Prepared(dataset, inside, sample, mine)
 
 
-def train_logistic(
-    lake: Lake,
-    datasets: list[Dataset],
-    name: str,
-    folder: Path,
-    *,
-    until_ns: int,
-    validate_from_ns: int,
-    validate_until_ns: int,
-    created: str,
-    penalty: float = 0.001,
-    seed: int = 0,
-    say: Progress = lambda _: None,
-) -> Card:
-    """Fit on everything up to `until_ns`, score honestly, save the artefact.
-
-    The scores are of a model fitted on what lies before the validation span.
-
-    Raises
-    ------
-    UsageError
-        When the data sets have different bars, or one of the spans is empty.
-    """
-    lengths = {d.interval_ns * per_frame_of(d.interval_ns) for d in datasets}
-    if len(lengths) != 1:
-        raise UsageError(
-            "the data sets have frames of different length",
-            "train on data sets with the same bar length",
-        )
-    frame_ns = lengths.pop()
-    before_ns = validate_from_ns - PURGE_NS
-    early = _prepare_all(lake, datasets, 0, before_ns, say, "training before the validation span")
-    later = _prepare_all(lake, datasets, validate_from_ns, validate_until_ns, say, "validation")
-    scores: dict[str, Score] = {}
-    baselines: dict[str, Score] = {}
-    say("fitting for validation")
-    schema = FeatureSchema(frame_ns).hash
-    weights, _ = fit([p.sample for p in early], penalty=penalty, say=say)
-    model = LogisticForecaster(weights, name, schema)
-    say("scoring")
-    # Data sets overlap in time, so each is scored by itself and the longest one goes on the card.
-    longest = max(later, key=lambda p: len(p.frames))
-    rows = model.batch(longest.frames.end_ns, longest.sample.features)
-    scores, baselines = onset_scores(
-        longest.frames.end_ns, rows, longest.sample.features, longest.sample.targets, seed
-    )
-    final = _prepare_all(lake, datasets, 0, until_ns, say, "training")
-    say("fitting on everything")
-    weights, _ = fit([p.sample for p in final], penalty=penalty, say=say)
-    card = Card(
-        name=name,
-        kind="logistic",
-        format=artefact.FORMAT,
-        litehedge=litehedge.__version__,
-        created=created,
-        frame_s=frame_ns // NS_PER_SECOND,
-        feature_schema=schema,
-        label_spec=spec_hash(),
-        weights_sha256="",
-        trained_on=[p.span() for p in final],
-        events_long=distinct(final, "long"),
-        events_short=distinct(final, "short"),
-        parameters={"penalty": penalty, "seed": float(seed)},
-        validated_on=[longest.span()],
-        validation_note=f"scores of a model fitted on data up to {iso_utc(before_ns)} only",
-        scores=scores,
-        baseline_scores=baselines,
-    )
-    return artefact.save(folder, card, weights)
-
-
 def distinct(prepared: list[Prepared], side: Side) -> int:
     """Count squeezes; the same one in spot and perpetual (onsets within an hour) counts once."""
     seen = np.empty(0)
@@ -203,7 +123,7 @@ def distinct(prepared: list[Prepared], side: Side) -> int:
     return int(seen.size)
 
 
-def _prepare_all(
+def prepare_all(
     lake: Lake, datasets: list[Dataset], start_ns: int, end_ns: int, say: Progress, what: str
 ) -> list[Prepared]:
     found = [p for d in datasets if (p := prepare(lake, d, start_ns, end_ns, say)) is not None]

@@ -1,0 +1,1 @@
+"""Learning from the lake and from simulated worlds, and judging what was learnt."""
