@@ -85,9 +85,7 @@ def material(
     passage_bin = np.stack(
         [_censored(np.nan_to_num(t.minutes), t.happened, ONSET_EDGES)[0] for t in passages], axis=1
     )
-    passage_hit = np.stack(
-        [t.happened & (t.minutes <= ONSET_EDGES[-1]) for t in passages], axis=1
-    )
+    passage_hit = np.stack([t.happened & (t.minutes <= ONSET_EDGES[-1]) for t in passages], axis=1)
     asked_there = np.stack([t.at_risk for t in passages], axis=1) & ~cold[:, None, None]
     inside = asked.inside & ~cold[:, None]
     peak_bin, peak_hit = _censored(np.nan_to_num(asked.to_peak_min), asked.inside, PEAK_EDGES)
@@ -190,6 +188,8 @@ def lanes(one: Material, count: int, warm: int) -> list[Run]:
     length = max(1, -(-len(one) // count))
     found = []
     for first, stop in one.segments():
-        for a in range(first, stop, length):
-            found.append(Run(0, max(first, a - warm), a, min(a + length, stop), 1.0))
+        found += [
+            Run(0, max(first, a - warm), a, min(a + length, stop), 1.0)
+            for a in range(first, stop, length)
+        ]
     return found

@@ -35,7 +35,7 @@ class NetworkConfig:
 
     inputs: int
     hidden: int = HIDDEN
-    dropout: float = 0.1
+    dropout: float = 0.2
     cell: Literal["lstm", "gru"] = "lstm"
     selects: bool = True
     attends: bool = True
@@ -95,7 +95,6 @@ class Network(nn.Module):
                 if self.config.cell == "lstm":
                     d = self.config.hidden
                     layer.bias_ih_l0[d : 2 * d] = 1.0  # remember, to begin with
-            self.head.weight.mul_(0.1)
             self.skip.weight.zero_()
 
     def start(self, batch: int) -> NetState:
@@ -118,8 +117,10 @@ class Network(nn.Module):
         h, second = self._run(self.second, one, state.second)
         past = torch.cat((state.ring, h), dim=1)
         context = self.attend(h, past)
-        both = functional.dropout(torch.cat((h, context), dim=-1), self.config.dropout, self.training)
-        trunk = functional.silu(self.trunk(both))
+        both = torch.cat((h, context), dim=-1)
+        trunk = functional.silu(
+            self.trunk(functional.dropout(both, self.config.dropout, self.training))
+        )
         raw = self.head(trunk)
         if self.config.skips:
             raw = raw + self.skip(u)

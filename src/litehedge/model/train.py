@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from litehedge.model.baserates import base_rates
+from litehedge.model.inputs import inputs_of
 from litehedge.model.loss import PARTS, SCORED, Asked, parts
 from litehedge.model.material import Material, Run, draw_runs, lanes
 from litehedge.model.network import RING, Network, NetworkConfig
@@ -32,16 +34,16 @@ class Recipe:
     """How a member is trained. `cost` weighs the parts of the loss."""
 
     epochs: int = 8
-    patience: int = 3
+    patience: int = 4
     batch: int = 16
     chunk: int = 256
     run: int = 1024
-    rate: float = 2e-3
-    decay: float = 0.02
+    rate: float = 1e-3
+    decay: float = 0.1
     clip: float = 1.0
     balance: float = 0.5
     lose_family: float = 0.1
-    average: float = 0.998
+    average: float = 0.995
     cost: dict[str, float] = field(
         default_factory=lambda: {
             "squeeze": 1.0, "percent": 0.5, "sigma": 0.5, "peak": 0.1, "severity": 0.1,
@@ -93,8 +95,10 @@ def train_member(
     seed: int,
     *,
     device: torch.device | None = None,
-    begin: dict[str, Tensor] | None = None,
+    begin: dict[str, Tensor] | tuple[Tensor, Tensor] | None = None,
     checkpoint: Path | None = None,
+    key: str = "",
+    keeps_best: bool = True,
     watch: Watch = lambda epoch, left: None,
 ) -> Trained:
     """Train one member.
@@ -104,19 +108,24 @@ def train_member(
     families
         Columns that are lost together.
     begin
-        Weights to begin with (pre-training); else random ones.
+        Weights to begin with (pre-training), or those of the linear part alone; else base rates.
     checkpoint
-        Written after every epoch, and gone on from when it is there: a killed training loses at
-        most an epoch.
+        Written after every epoch, and gone on from when it is there and of the same `key`: a
+        killed training loses at most an epoch.
+    keeps_best
+        Return the weights with the best validation score; else the last ones.
     """
     device = device or choose_device()
     torch.manual_seed(seed)
     chance = np.random.default_rng(seed)
     network = Network(config).to(device)
-    if begin is not None:
+    if isinstance(begin, dict):
         network.load_state_dict(begin)
+    elif begin is not None:
+        begin_linear(network, *begin)
     else:
-        set_base_rates(network, train)
+        with torch.no_grad():
+            network.head.bias.copy_(torch.from_numpy(base_rates(train)))
     average = {k: v.detach().clone() for k, v in network.state_dict().items()}
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     steps = recipe.epochs * _steps_per_epoch(train, recipe)
@@ -127,11 +136,14 @@ def train_member(
     best = (float("inf"), average)
     done = 0
     if checkpoint is not None and checkpoint.is_file():
-        kept = torch.load(checkpoint, weights_only=False, map_location=device)
+        kept = torch.load(checkpoint, weights_only=False, map_location="cpu")
+        if kept["key"] == key:
+            done = kept["done"]
+    if done > 0:
         network.load_state_dict(kept["network"])
         optimiser.load_state_dict(kept["optimiser"])
         schedule.load_state_dict(kept["schedule"])
-        average, best, epochs, done = kept["average"], kept["best"], kept["epochs"], kept["done"]
+        average, best, epochs = kept["average"], kept["best"], kept["epochs"]
         chance.bit_generator.state = kept["chance"]
         torch.set_rng_state(kept["torch"])
     while done < recipe.epochs and not _is_stale(epochs, recipe.patience):
@@ -149,7 +161,7 @@ def train_member(
         done += 1
         seconds = time.perf_counter() - began
         epochs.append(Epoch(done, told, measured, score, rate, seconds))
-        if score < best[0]:
+        if score < best[0] or not keeps_best:
             best = (score, {k: v.clone() for k, v in average.items()})
         watch(epochs[-1], seconds * (recipe.epochs - done))
         if checkpoint is not None:
@@ -157,7 +169,7 @@ def train_member(
                 "network": network.state_dict(), "optimiser": optimiser.state_dict(),
                 "schedule": schedule.state_dict(), "average": average, "best": best,
                 "epochs": epochs, "done": done, "chance": chance.bit_generator.state,
-                "torch": torch.get_rng_state(), "recipe": asdict(recipe),
+                "torch": torch.get_rng_state(), "key": key,
             })  # fmt: skip
     network.load_state_dict(best[1])
     network.eval()
@@ -207,7 +219,7 @@ def _one_epoch(
             schedule.step()
             _follow(average, network, recipe.average)
             for k, (s, w) in costs.items():
-                told[k] += (float(s), float(w))
+                told[k] += (s.item(), w.item())
             labels += int(count)
     return {k: s / max(w, 1e-9) for k, (s, w) in told.items()}, labels
 
@@ -242,12 +254,6 @@ def evaluate(
                     for k, (s, w) in parts(raw, mine, network.config.pmf).items():
                         total[k] += (float(s), float(w))
     return {k: float(s / max(w, 1e-9)) for k, (s, w) in total.items()}
-
-
-def inputs_of(z: Tensor) -> Tensor:
-    """Return what the network sees: values, 0 where missing, then 1 where missing."""
-    missing = torch.isnan(z)
-    return torch.cat((torch.nan_to_num(z), missing.to(z.dtype)), dim=-1)
 
 
 def collate(
@@ -290,22 +296,20 @@ def lose_families(
     z: NDArray[np.float32], families: Sequence[NDArray[np.int64]], share: float,
     chance: np.random.Generator,
 ) -> None:  # fmt: skip
-    """Take each family away from a `share` of the runs, half of the times only from some frame on."""
+    """Take each family away from a `share` of the runs, half of them only from some frame on."""
     runs, length = z.shape[:2]
     lost = chance.random((runs, len(families))) < share
-    since = np.where(
-        chance.random(lost.shape) < 0.5, 0, chance.integers(0, length, lost.shape)
-    )
+    since = np.where(chance.random(lost.shape) < 0.5, 0, chance.integers(0, length, lost.shape))
     for i, f in zip(*np.nonzero(lost), strict=True):
         z[i, since[i, f] :, families[f]] = np.nan
 
 
-def set_base_rates(network: Network, train: Sequence[Material]) -> None:
-    """Begin with what is true on average, so that the first steps need not learn it."""
-    from litehedge.model.baserates import base_rates
-
+def begin_linear(network: Network, weights: Tensor, biases: Tensor) -> None:
+    """Begin with a fitted linear part, and with little of everything else."""
     with torch.no_grad():
-        network.head.bias.copy_(torch.from_numpy(base_rates(train)))
+        network.skip.weight.copy_(weights)
+        network.head.bias.copy_(biases)
+        network.head.weight.mul_(0.1)
 
 
 def _save(path: Path, what: dict[str, Any]) -> None:

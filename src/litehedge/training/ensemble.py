@@ -1,0 +1,235 @@
+"""Training the members of an ensemble: one seed, one process, all of them resumable.
+
+The work lies in a folder: ``standards.json``, and per seed ``seed-K.ckpt`` after each epoch and
+``seed-K.pt`` when it is done. Whoever is killed goes on from there. Under torchrun every process
+takes its share of the seeds on its own GPU and the first one waits for the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import queue
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import torch
+
+from litehedge.errors import UsageError
+from litehedge.features import vector as fv
+from litehedge.model.baselines.part import Part
+from litehedge.model.material import Material, family_columns, material
+from litehedge.model.network import Network, NetworkConfig
+from litehedge.model.standards import Standards, fit_standards
+from litehedge.model.train import Epoch, Recipe, choose_device, train_member
+
+POLL_S: Final = 0.5
+PRETRAIN_SHARE: Final = 0.5
+"""Epochs of pre-training for each epoch of training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What an ensemble learns from, already standardised. `before`: worlds to pre-train on."""
+
+    train: list[Material]
+    valid: list[Material]
+    before: list[Material]
+    standards: Standards
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One trained network and how it got there; `epochs` holds pre-training first."""
+
+    seed: int
+    network: Network
+    score: float
+    epochs: list[Epoch]
+    pretrained: int
+
+
+Told = Callable[[int, Epoch, float], None]
+"""Told the seed, its latest epoch and the seconds that this seed has left."""
+
+
+def lesson_of(
+    train: Sequence[tuple[str, Part, float]],
+    valid: Sequence[tuple[str, Part]],
+    before: Sequence[tuple[str, Part]] = (),
+    standards: Standards | None = None,
+) -> Lesson:
+    """Standardise parts. Names go with them; the number is a data set's weight in the loss.
+
+    The standards are those of the training parts of the first data set's kind unless given.
+    """
+    standards = standards or fit_standards([part.features for _, part, _ in train])
+    return Lesson(
+        [material_of(name, part, standards, weight) for name, part, weight in train],
+        [material_of(name, part, standards) for name, part in valid],
+        [material_of(name, part, standards) for name, part in before],
+        standards,
+    )
+
+
+def material_of(name: str, part: Part, standards: Standards, weight: float = 1.0) -> Material:
+    """Return a part as a network learns from it: values in units of the standards, NaN kept."""
+    n = len(standards)
+    u = standards.write(part.features)
+    z = np.where(u[:, n:] > 0.0, np.float32("nan"), u[:, :n])
+    z[np.isnan(part.features[:, fv.LOG_SIGMA])] = np.nan  # cold: nothing is asked, nothing is seen
+    return material(
+        name, part.end_ns, part.frame_ns, z, part.targets, part.severity_bps,
+        part.tasks["squeeze"], [part.tasks["percent"], part.tasks["sigma"]], weight,
+    )  # fmt: skip
+
+
+def train_ensemble(
+    lesson: Lesson,
+    config: NetworkConfig,
+    recipe: Recipe,
+    seeds: Sequence[int],
+    work: Path,
+    *,
+    processes: int | None = None,
+    told: Told = lambda seed, epoch, left: None,
+) -> list[Member]:
+    """Train every seed that is not done yet; return all of them.
+
+    Parameters
+    ----------
+    processes
+        How many seeds at once on the CPU; None: one per core. On GPUs seeds follow one another.
+
+    Raises
+    ------
+    UsageError
+        When a seed's process died; what it had learnt is kept for the next try.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    key = _key(lesson, config, recipe)
+    missing = [seed for seed in seeds if _finished(work, seed, key) is None]
+    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    mine = missing[rank::world]
+    if torch.cuda.is_available() or len(mine) <= 1 or processes == 1:
+        for seed in mine:
+            _train(lesson, config, recipe, seed, work, key, told)
+    else:
+        _in_processes(lesson, config, recipe, mine, work, key, processes, told)
+    if rank > 0:
+        raise SystemExit(0)  # the first process puts the ensemble together
+    members = []
+    for seed in seeds:
+        while (kept := _finished(work, seed, key)) is None:
+            if world == 1:
+                raise UsageError(
+                    f"training of seed {seed} stopped early",
+                    f"run the same command again: it goes on from {work}",
+                )
+            time.sleep(POLL_S)
+        network = Network(config)
+        network.load_state_dict(kept["network"])
+        network.eval()
+        members.append(Member(seed, network, kept["score"], kept["epochs"], kept["pretrained"]))
+    return members
+
+
+def _train(
+    lesson: Lesson, config: NetworkConfig, recipe: Recipe, seed: int, work: Path, key: str,
+    told: Told,
+) -> None:  # fmt: skip
+    families = family_columns(lesson.standards.inputs.tolist())
+    device = choose_device()
+    begin = None
+    epochs: list[Epoch] = []
+    if lesson.before:
+        first = replace(
+            recipe,
+            epochs=max(1, round(PRETRAIN_SHARE * recipe.epochs)),
+            patience=recipe.epochs,
+        )
+        done = train_member(
+            config, first, lesson.before, lesson.valid, families, seed, device=device,
+            checkpoint=work / f"seed-{seed}-before.ckpt", key=key, keeps_best=False,
+            watch=lambda epoch, left: told(seed, epoch, left + 2.0 * epoch.seconds * recipe.epochs),
+        )  # fmt: skip
+        begin, epochs = done.network.state_dict(), done.epochs
+    trained = train_member(
+        config, recipe, lesson.train, lesson.valid, families, seed, device=device, begin=begin,
+        checkpoint=work / f"seed-{seed}.ckpt", key=key,
+        watch=lambda epoch, left: told(seed, epoch, left),
+    )  # fmt: skip
+    path = work / f"seed-{seed}.pt"
+    partial = path.with_suffix(".partial")
+    torch.save(
+        {
+            "key": key, "score": trained.score, "epochs": epochs + trained.epochs,
+            "pretrained": len(epochs), "network": trained.network.cpu().state_dict(),
+        },
+        partial,
+    )  # fmt: skip
+    partial.replace(path)
+
+
+def _finished(work: Path, seed: int, key: str) -> dict[str, Any] | None:
+    path = work / f"seed-{seed}.pt"
+    if not path.is_file():
+        return None
+    kept: dict[str, Any] = torch.load(path, weights_only=False, map_location="cpu")
+    return kept if kept["key"] == key else None
+
+
+def _key(lesson: Lesson, config: NetworkConfig, recipe: Recipe) -> str:
+    """Return a hash of everything that a member depends on but its seed."""
+    text = msgspec.json.encode(
+        [asdict(config), asdict(recipe), lesson.standards.to_json()]
+        + [
+            [m.name, len(m), m.weight, hashlib.sha256(m.z[::97].tobytes()).hexdigest()]
+            for m in (*lesson.train, *lesson.valid, *lesson.before)
+        ]
+    )
+    return hashlib.sha256(text).hexdigest()
+
+
+# --- several processes ------------------------------------------------------------------------
+
+_shared: dict[str, Any] = {}
+
+
+def _begin(lesson: Lesson, tell: Any) -> None:
+    torch.set_num_threads(1)  # small matrices: a second thread only waits
+    _shared.update(lesson=lesson, tell=tell)
+
+
+def _job(arguments: tuple[NetworkConfig, Recipe, int, Path, str]) -> None:
+    config, recipe, seed, work, key = arguments
+    tell = _shared["tell"]
+    _train(
+        _shared["lesson"], config, recipe, seed, work, key,
+        lambda seed, epoch, left: tell.put((seed, epoch, left)),
+    )  # fmt: skip
+
+
+def _in_processes(
+    lesson: Lesson, config: NetworkConfig, recipe: Recipe, seeds: Sequence[int], work: Path,
+    key: str, processes: int | None, told: Told,
+) -> None:  # fmt: skip
+    count = min(processes or os.cpu_count() or 1, len(seeds))
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        tell = manager.Queue()
+        with context.Pool(count, _begin, (lesson, tell)) as pool:
+            jobs = [(config, recipe, seed, work, key) for seed in seeds]
+            result = pool.map_async(_job, jobs, chunksize=1)
+            while not result.ready() or not tell.empty():
+                try:
+                    told(*tell.get(timeout=POLL_S))
+                except queue.Empty:
+                    continue
+            result.get()
