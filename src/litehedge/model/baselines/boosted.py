@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-TRIALS: Final = 18
+TRIALS: Final = 15
 THIN: Final = (10, 1)  # far and near frames of the final fits
 TUNING_THIN: Final = (40, 4)
 CHECK_THIN: Final = (6, 2)  # validation frames that stop a booster early
