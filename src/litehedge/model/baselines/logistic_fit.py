@@ -104,10 +104,10 @@ def fit(
             f"give more data (more worlds, more days): at least {MIN_EVENTS} of each side",
         )
 
-    mean, scale, seen = _standards(features[:, _INPUTS])
+    mean, scale, seen = standards(features[:, _INPUTS])
     design = np.empty((features.shape[0], N_DESIGN))
     rms = np.empty(features.shape[0])
-    _write_designs(features, _INPUTS, _FAMILY, mean, scale, seen, design, rms)
+    write_designs(features, _INPUTS, _FAMILY, mean, scale, seen, design, rms)
     present = 1.0 - design[:, N_INPUTS:].mean(axis=0)
 
     def logistic(rows: Bools, happened: Bools) -> Floats:
@@ -171,7 +171,7 @@ def _trained(present: Floats, seen: Floats) -> Floats:
     return (any_seen & (present >= FAMILY_PRESENT_SHARE)).astype(np.float64)
 
 
-def _standards(inputs: Floats) -> tuple[Floats, Floats, Floats]:
+def standards(inputs: Floats) -> tuple[Floats, Floats, Floats]:
     """Mean and deviation of each input over the frames that have it, and whether enough have."""
     present = np.isfinite(inputs)
     count = np.maximum(present.sum(axis=0), 1)
@@ -184,7 +184,7 @@ def _standards(inputs: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 @kernel
-def _write_designs(
+def write_designs(
     features: Floats, inputs: Ints, family: Ints, mean: Floats, scale: Floats, seen: Floats,
     out: Floats, rms: Floats,
 ) -> None:  # fmt: skip
