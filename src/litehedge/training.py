@@ -24,6 +24,7 @@ from litehedge.model.artefact import Card, Score, Span
 from litehedge.model.baselines.logistic import LogisticForecaster
 from litehedge.model.baselines.logistic_fit import Sample, fit
 from litehedge.model.evaluate import onset_scores
+from litehedge.squeeze.forecast import from_scratch
 from litehedge.squeeze.labels import SNAPSHOT_MINUTES, Side, Squeeze, catalogue, spec_hash
 from litehedge.squeeze.targets import targets
 from litehedge.store.lake import Dataset, Lake
@@ -164,7 +165,7 @@ def train_logistic(
     say("scoring")
     # Data sets overlap in time, so each is scored by itself and the longest one goes on the card.
     longest = max(later, key=lambda p: len(p.frames))
-    rows = model.batch(longest.frames.end_ns, longest.sample.features)
+    rows = from_scratch(model, longest.frames.end_ns, longest.sample.features)
     scores, baselines = onset_scores(
         longest.frames.end_ns, rows, longest.sample.features, longest.sample.targets, seed
     )
