@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.features import vector as fv
+from litehedge.features.vector import FeatureSchema
 from litehedge.model.baselines.logistic import MODEL_FAMILIES
+from litehedge.model.calibration import Calibration
+from litehedge.model.graph import onnx_bytes
 from litehedge.model.layout import AGES, HIDDEN, weight_shapes
+from litehedge.model.serve import NetworkForecaster
 from litehedge.model.standards import Standards
+from litehedge.units import NS_PER_MINUTE
 
 Floats = NDArray[np.float64]
 Weights = dict[str, NDArray[np.float32]]
@@ -82,3 +89,21 @@ def reference(member: Weights, u: NDArray[np.float32]) -> tuple[Floats, Floats, 
         attentions.append(share)
         past = np.concatenate((x[np.newaxis], past[:-1]))
     return np.array(raws), np.array(trunks), np.array(attentions)
+
+
+@cache
+def model(members: int = 1, inputs: int = 60) -> bytes:
+    """The ONNX graph of an ensemble with random weights, as `standards` feeds it."""
+    return onnx_bytes([weights(seed, inputs) for seed in range(members)])
+
+
+def network(
+    members: int = 1, *, calibration: Calibration | None = None, frame_ns: int = NS_PER_MINUTE,
+    expires_ns: int | None = None,
+) -> NetworkForecaster:  # fmt: skip
+    """A network with random weights behind the forecaster interface."""
+    return NetworkForecaster(
+        model(members), standards(), Calibration() if calibration is None else calibration,
+        frame_ns=frame_ns, id=f"random-{members}", schema_hash=FeatureSchema(frame_ns).hash,
+        expires_ns=expires_ns,
+    )  # fmt: skip

@@ -80,7 +80,7 @@ def test_changed_lost_and_broken_parts_are_refused(tmp_path):
     path = folder / artefact.weights_file(saved)
     whole = path.read_bytes()
     path.write_bytes(whole.replace(b"0.", b"1.", 1))
-    with pytest.raises(ArtefactError, match="not those the card was written for"):
+    with pytest.raises(ArtefactError, match="not the one the card was written for"):
         artefact.load(folder, NS_PER_MINUTE)
     path.unlink()
     with pytest.raises(ArtefactError, match="cannot be read"):

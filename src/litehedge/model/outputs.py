@@ -22,6 +22,7 @@ from litehedge.squeeze.targets import PHASES, VOL_MINUTES
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Singles = NDArray[np.float32]
+Bools = NDArray[np.bool_]
 
 MAX_LOG_BPS: Final = 9.2
 MIN_STEP: Final = 1e-4  # in log bps: quantiles never cross
@@ -127,6 +128,14 @@ def write_cold(out: Floats, row: int) -> None:
     out[row] = np.nan
     out[row, fc.CONFIDENCE_AT] = 0.0
     out[row, fc.STATE_AT] = _COLD
+
+
+@kernel
+def write_cold_rows(spoken: Bools, out: Floats) -> None:
+    """Write a row that says nothing for every frame of which nothing is `spoken`."""
+    for i in range(spoken.size):
+        if not spoken[i]:
+            write_cold(out, i)
 
 
 @kernel
