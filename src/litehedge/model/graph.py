@@ -208,25 +208,28 @@ def _in_onnx_order(gates: Singles) -> Singles:
 def _attention(
     g: _Graph, members: Sequence[Weights], hidden: list[str], keys: str, frames: str
 ) -> list[str]:
-    """Return what each member remembers, ``(T, D)``."""
+    """Return what each member remembers, ``(T, D)``.
+
+    Member by member, so that the keys of one are done with before those of the next are taken.
+    """
     root = np.float32(np.sqrt(HIDDEN))
-    queries = [
-        g.op("MatMul", h, g.weight(w["query_w"].T / root))
-        for h, w in zip(hidden, members, strict=True)
-    ]
-    one, zero = g.constant(np.array(1)), g.constant(np.array(0))
-    frame = g.op("Range", zero, g.op("Squeeze", frames), one)
+    first, second = g.ints(1), g.ints(2)
+    frame = g.op("Range", g.constant(np.array(0)), g.op("Squeeze", frames), g.constant(np.array(1)))
     # Frame t looks at keys t .. t + AGES - 1; its own hidden state comes just after them.
     places = g.constant(np.arange(AGES)[np.newaxis])
-    places = g.op("Add", g.op("Unsqueeze", frame, g.ints(1)), places)
-    band = g.op("Gather", keys, places, axis=1)  # (member, T, AGES, D)
-    query = g.op("Unsqueeze", g.stacked(queries, HIDDEN), g.ints(3))
-    score = g.op("Squeeze", g.op("MatMul", band, query), g.ints(3))
-    oldest_first = np.stack([w["age_bias"][::-1] for w in members])[:, np.newaxis]
-    score = g.op("Add", score, g.weight(oldest_first))
-    attention = g.op("Softmax", score, out="attention", axis=-1)
-    context = g.op("MatMul", g.op("Unsqueeze", attention, g.ints(2)), band)
-    if len(members) == 1:
-        return [g.op("Reshape", context, g.ints(-1, HIDDEN))]
-    parts = g.ops("Split", context, n=len(members), axis=0, num_outputs=len(members))
-    return [g.op("Reshape", part, g.ints(-1, HIDDEN)) for part in parts]
+    places = g.op("Add", g.op("Unsqueeze", frame, first), places)
+    length = g.op("Add", frames, g.ints(AGES)) if len(members) > 1 else ""
+    flat = g.op("Reshape", keys, g.ints(-1, HIDDEN))
+    contexts, attentions = [], []
+    for i, (h, w) in enumerate(zip(hidden, members, strict=True)):
+        if i > 0:
+            places = g.op("Add", places, length)
+        band = g.op("Gather", flat, places, axis=0)  # (T, AGES, D)
+        query = g.op("MatMul", h, g.weight(w["query_w"].T / root))
+        score = g.op("MatMul", band, g.op("Unsqueeze", query, second))
+        score = g.op("Add", g.op("Squeeze", score, second), g.weight(w["age_bias"][::-1]))
+        attentions.append(g.op("Softmax", score, axis=-1))
+        context = g.op("MatMul", g.op("Unsqueeze", attentions[-1], first), band)
+        contexts.append(g.op("Squeeze", context, first))
+    g.stacked(attentions, AGES, out="attention")
+    return contexts

@@ -30,8 +30,8 @@ Ints = NDArray[np.int64]
 Singles = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
-CHUNK: Final = 64
-"""Frames times members per call of a batch: their keys take 4 MB."""
+CHUNK: Final = 48
+"""Frames per call of a batch: the keys that attention takes for them are 3 MB per member."""
 BLOCK: Final = 1 << 14
 """Frames whose inputs are prepared at once."""
 KEPT_MEMORIES: Final = 8
@@ -218,7 +218,6 @@ class NetworkForecaster:
         wanted: tuple[str, ...],
     ) -> Iterator[tuple[Ints, dict[str, Singles]]]:  # fmt: skip
         """Advance frames and write their rows; yield what each call put out, and for which."""
-        most = max(1, CHUNK // self.members)
         for begin in range(0, end_ns.size, BLOCK):
             at = slice(begin, begin + BLOCK)
             b = _Block(end_ns[at], len(self.standards), rows[at])
@@ -232,8 +231,8 @@ class NetworkForecaster:
                 for run, resets in _runs(mine, b.fed, b.resets):
                     if resets:
                         mm.forget(memory, phase)
-                    for first in range(0, run.size, most):
-                        places = run[first : first + most]
+                    for first in range(0, run.size, CHUNK):
+                        places = run[first : first + CHUNK]
                         found = self._advance(memory, phase, b, places, wanted)
                         if found is not None:
                             yield places + begin, found
