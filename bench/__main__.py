@@ -1,4 +1,4 @@
-"""Run the benchmarks: ``python -m bench [kernel features events world memory]``."""
+"""Run the benchmarks: ``python -m bench [kernel features events world memory forecaster]``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import import_module
 from rich.console import Console
 from rich.table import Table
 
-ALL = ("kernel", "features", "events", "world", "memory")
+ALL = ("kernel", "features", "events", "world", "memory", "forecaster")
 
 
 def main() -> None:

@@ -27,10 +27,10 @@ class Moody:
     id = "moody"
     schema_hash = ""
 
-    def start(self, phases: int) -> Floats:
+    def start(self, phases: int) -> fc.Memory:
         return np.zeros((phases, 0))
 
-    def step(self, state: Floats, phase: int, end_ns: int, features: Floats) -> Floats:
+    def step(self, memory: fc.Memory, phase: int, end_ns: int, features: Floats) -> Floats:
         rng = np.random.default_rng(end_ns // NS_PER_MINUTE)
         row = np.empty(fc.N_FORECAST)
         mood = rng.choice([1e-5, 1e-3, 0.05])
@@ -45,10 +45,12 @@ class Moody:
             row[: fc.CONFIDENCE_AT] = np.nan
         return row
 
-    def batch(self, end_ns: NDArray[np.int64], features: Floats) -> Floats:
-        nothing = self.start(1)
-        pairs = zip(end_ns.tolist(), features, strict=True)
-        return np.array([self.step(nothing, 0, end, row) for end, row in pairs])
+    def batch(
+        self, memory: fc.Memory, phases: NDArray[np.int64], end_ns: NDArray[np.int64],
+        features: Floats,
+    ) -> Floats:  # fmt: skip
+        frames = zip(phases.tolist(), end_ns.tolist(), features, strict=True)
+        return np.array([self.step(memory, *frame) for frame in frames])
 
 
 def logistic_weights(seed: int = 0) -> LogisticWeights:

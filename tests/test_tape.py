@@ -14,6 +14,7 @@ from litehedge.hedge.policies import static
 from litehedge.runner import run
 from litehedge.settings import load_settings
 from litehedge.sim.venue import Opening, SimVenue
+from litehedge.squeeze.forecast import ForecastState
 from litehedge.store.bundled import tier_table
 from litehedge.store.lake import Lake
 from litehedge.tape import build_tape, check_range, event_chunks, per_frame_of
@@ -40,11 +41,26 @@ def build(lake, start_ns=None, end_ns=None, model=None):
     return build_tape(lake, dataset, model or logistic(1), *span)
 
 
-def test_chunks_change_nothing(lake, monkeypatch):
-    whole = build(lake)
+KINDS = pytest.mark.parametrize("kind", ["logistic", "network"])
+
+
+def model_of(kind):
+    if kind == "logistic":
+        return logistic(1)
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    from networks import network
+
+    return network()
+
+
+@KINDS
+def test_chunks_change_nothing(lake, monkeypatch, kind):
+    whole = build(lake, model=model_of(kind))
+    assert (whole.signals[sg.STATE] != ForecastState.COLD).any()
     for bars in (23, 97, 500):  # with 23, some lie in the gap whole
         monkeypatch.setattr(tape_module, "CHUNK_BARS", bars)
-        pieces = build(lake)
+        pieces = build(lake, model=model_of(kind))
         for part in ("end_ns", "bars", "funding_at", "funding", "signals", "liquidity"):
             np.testing.assert_array_equal(getattr(pieces, part), getattr(whole, part), part)
         assert repr(pieces.squeezes) == repr(whole.squeezes)
@@ -68,11 +84,13 @@ def test_the_bar_at_an_instant(lake):
     assert tape.index_at(T0 + 350 * NS_PER_MINUTE) == 300  # in the gap: the first bar after it
 
 
-def test_signals_are_those_of_the_engine(lake):
-    tape = build(lake)
+@KINDS
+def test_signals_are_those_of_the_engine(lake, kind):
+    model = model_of(kind)
+    tape = build(lake, model=model)
     dataset = lake.dataset("ltc")
     settings, tiers = load_settings(), tier_table("binance", "LTCUSDT")
-    state = start(settings, static(0.0), tiers, logistic(1), session="t", atom_ns=NS_PER_MINUTE)
+    state = start(settings, static(0.0), tiers, model, session="t", atom_ns=NS_PER_MINUTE)
     seen = {}
 
     def observe(event, effects):

@@ -19,7 +19,7 @@ from litehedge.market.frames import FrameFold
 from litehedge.orders.manager import Order
 from litehedge.risk.limits import N_GUARDS, limits_array, new_budget
 from litehedge.risk.state import TradingState
-from litehedge.squeeze.forecast import Forecaster
+from litehedge.squeeze.forecast import Forecaster, Memory
 from litehedge.squeeze.hazard import N_ONSET
 from litehedge.units import NS_PER_HOUR
 
@@ -47,7 +47,7 @@ class State:
     fixed: Fixed
     fold: FrameFold
     features: FeatureStream
-    model: Floats
+    model: Memory
     books: NDArray[np.void]
     budgets: NDArray[np.void]
     limits: NDArray[np.void]

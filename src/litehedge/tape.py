@@ -251,6 +251,7 @@ class _Pipeline:
         self._fold = FrameFold(bar_ns, per_frame)
         self._features = FeatureStream(bar_ns, per_frame)
         self._forecaster = forecaster
+        self._memory = forecaster.start(per_frame)
         self._per_frame = per_frame
         self._ends: list[Ints] = []
         self._read: list[Floats] = []  # what labels read of the frames of the first phase
@@ -272,7 +273,7 @@ class _Pipeline:
         if len(frames) == 0:
             return
         features = self._features.batch(frames)
-        forecasts = self._forecaster.batch(frames.end_ns, features)
+        forecasts = self._forecaster.batch(self._memory, frames.phases, frames.end_ns, features)
         places = np.searchsorted(bar_ends, frames.end_ns)
         found = bar_ends[np.minimum(places, bar_ends.size - 1)] == frames.end_ns
         sg.write_all_signals(

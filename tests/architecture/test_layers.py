@@ -50,7 +50,7 @@ def test_the_core_is_everything_up_to_the_engine() -> None:
     assert shell <= set(CORE["forbidden_modules"])
     for module in ("asyncio", "threading", "multiprocessing", "socket", "ssl", "http", "urllib",
                    "sqlite3", "sqlalchemy", "os", "pathlib", "time", "random", "logging", "torch",
-                   "nicegui", "ccxt"):  # fmt: skip
+                   "onnxruntime", "nicegui", "ccxt"):  # fmt: skip
         assert module in CORE["forbidden_modules"]
 
 
@@ -103,8 +103,19 @@ def test_clocks_chance_and_environment_are_refused(line: str, where: str) -> Non
 
 def test_the_core_imports_without_the_shell() -> None:
     """A process that imports the engine has loaded none of the shell's libraries."""
-    shell = "{'sqlalchemy', 'nicegui', 'typer', 'torch', 'sklearn', 'ccxt', 'sqlite3'}"
+    shell = (
+        "{'sqlalchemy', 'nicegui', 'typer', 'torch', 'sklearn', 'ccxt', 'sqlite3', 'onnxruntime'}"
+    )
     code = f"import sys, litehedge.engine; print(sorted({shell} & set(sys.modules)))"
+    result = run("-c", code)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "[]"
+
+
+def test_the_command_line_starts_without_the_libraries_of_models() -> None:
+    """They are imported when a model needs them: a second less for everybody else."""
+    heavy = "{'torch', 'onnx', 'onnxruntime', 'sklearn', 'lightgbm', 'optuna', 'arch'}"
+    code = f"import sys, litehedge.cli.app; print(sorted({heavy} & set(sys.modules)))"
     result = run("-c", code)
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == "[]"

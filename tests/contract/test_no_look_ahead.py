@@ -28,6 +28,7 @@ from litehedge.market.frames import Frames
 from litehedge.market.rows import KIND_BAR, KIND_FUNDING
 from litehedge.sim.execution import new_liquidity
 from litehedge.squeeze import labels
+from litehedge.squeeze.forecast import from_scratch
 from litehedge.squeeze.labels import catalogue, slow_sigma
 from litehedge.squeeze.targets import targets
 from litehedge.tape import Tape, mark_oracle
@@ -167,7 +168,7 @@ def thresholds_of(events: EventArrays) -> Known:
 
 def forecasts_of(events: EventArrays) -> Known:
     end_ns, features = features_of(events)
-    return end_ns, logistic(4).batch(end_ns, features)
+    return end_ns, from_scratch(logistic(4), end_ns, features)
 
 
 def signals_of(events: EventArrays) -> Known:

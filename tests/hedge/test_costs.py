@@ -20,7 +20,7 @@ from litehedge.hedge.policies import static
 from litehedge.hedge.terms import MAX_TIERS, padded, terms_of
 from litehedge.margin.tiers import TierTable, maintenance, tier_index
 from litehedge.squeeze import forecast as fc
-from litehedge.squeeze.forecast import Forecast
+from litehedge.squeeze.forecast import Forecast, from_scratch
 from litehedge.squeeze.hazard import N_ONSET
 from litehedge.units import NS_PER_MINUTE
 from strategies import log_floats, sides, signal_rows
@@ -92,7 +92,7 @@ def test_signals_are_the_forecast_boiled_down() -> None:
 def test_many_frames_at_once_are_the_same_frames() -> None:
     frames = everything(market(1_600, seed=3)).frames()
     features = FeatureStream(NS_PER_MINUTE).batch(frames)
-    rows = logistic().batch(frames.end_ns, features)
+    rows = from_scratch(logistic(), frames.end_ns, features)
     n = len(frames)
     places = np.arange(n) - 100
     places[200:300] = -1

@@ -10,6 +10,7 @@ from litehedge.features.vector import N_FEATURES, FeatureSchema
 from litehedge.model import artefact
 from litehedge.model.artefact import Card
 from litehedge.model.baselines.logistic import LogisticForecaster
+from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.labels import spec_hash
 from litehedge.units import NS_PER_MINUTE
 
@@ -34,8 +35,8 @@ def test_round_trip_gives_the_same_forecasts(tmp_path):
     assert loaded.id == loaded.forecaster.id == f"m@{saved.weights_sha256[:8]}"
     features = np.random.default_rng(0).normal(size=(50, N_FEATURES))
     ends = np.arange(50)
-    direct = LogisticForecaster(weights, "m", "").batch(ends, features)
-    np.testing.assert_array_equal(loaded.forecaster.batch(ends, features), direct)
+    direct = fc.from_scratch(LogisticForecaster(weights, "m", ""), ends, features)
+    np.testing.assert_array_equal(fc.from_scratch(loaded.forecaster, ends, features), direct)
 
 
 def test_saving_again_replaces_and_leaves_one_set_of_weights(tmp_path):
@@ -79,7 +80,7 @@ def test_changed_lost_and_broken_parts_are_refused(tmp_path):
     path = folder / artefact.weights_file(saved)
     whole = path.read_bytes()
     path.write_bytes(whole.replace(b"0.", b"1.", 1))
-    with pytest.raises(ArtefactError, match="not those the card was written for"):
+    with pytest.raises(ArtefactError, match="not the one the card was written for"):
         artefact.load(folder, NS_PER_MINUTE)
     path.unlink()
     with pytest.raises(ArtefactError, match="cannot be read"):

@@ -24,7 +24,7 @@ def features(n, seed=0, missing=0.0):
 
 @given(st.integers(0, 1000), st.floats(0.0, 0.9))
 def test_rows_are_forecasts(seed, missing):
-    rows = logistic(seed).batch(np.arange(20), features(20, seed, missing))
+    rows = fc.from_scratch(logistic(seed), np.arange(20), features(20, seed, missing))
     onset = rows[:, fc.ONSET_AT : fc.SEVERITY_AT]
     assert ((onset >= 0.0) & (onset <= 1.0)).all()
     severity = rows[:, fc.SEVERITY_AT : fc.PHASE_AT].reshape(20, 2, fc.N_SEVERITY)
@@ -40,13 +40,15 @@ def test_batch_equals_steps_bit_for_bit():
     given_features = features(64, 3, 0.2)
     state = model.start(1)
     steps = [model.step(state, 0, i, row) for i, row in enumerate(given_features)]
-    np.testing.assert_array_equal(model.batch(np.arange(64), given_features), np.array(steps))
+    np.testing.assert_array_equal(
+        fc.from_scratch(model, np.arange(64), given_features), np.array(steps)
+    )
 
 
 def test_cold_features_give_a_cold_row_and_nothing_else():
     values = features(3)
     values[1, fv.LOG_SIGMA] = np.nan
-    rows = logistic().batch(np.arange(3), values)
+    rows = fc.from_scratch(logistic(), np.arange(3), values)
     assert rows[:, fc.STATE_AT].tolist() == [0.0, fc.ForecastState.COLD, 0.0]
     assert rows[1, fc.CONFIDENCE_AT] == 0.0
     assert np.isnan(rows[1, : fc.CONFIDENCE_AT]).all()
@@ -57,7 +59,7 @@ def test_a_missing_family_degrades_and_lowers_confidence():
     blind = whole.copy()
     for name in fv.FAMILIES["btc"]:
         blind[:, fv.INDEX[name]] = np.nan
-    both = logistic().batch(np.arange(2), np.concatenate((whole, blind)))
+    both = fc.from_scratch(logistic(), np.arange(2), np.concatenate((whole, blind)))
     assert both[:, fc.STATE_AT].tolist() == [0.0, fc.ForecastState.DEGRADED]
     assert both[1, fc.CONFIDENCE_AT] < both[0, fc.CONFIDENCE_AT]
 
@@ -66,7 +68,7 @@ def test_strange_features_lower_confidence_but_never_silence():
     usual = features(1, 1)
     strange = usual * 50.0
     strange[:, fv.LOG_SIGMA] = -7.0
-    rows = logistic().batch(np.arange(2), np.concatenate((usual, strange)))
+    rows = fc.from_scratch(logistic(), np.arange(2), np.concatenate((usual, strange)))
     assert rows[1, fc.CONFIDENCE_AT] < rows[0, fc.CONFIDENCE_AT]
     assert np.isfinite(rows[1]).all()
 
@@ -96,7 +98,7 @@ def test_fit_finds_what_was_planted_and_is_calibrated():
     assert counts.frames == 40_000
     model = LogisticForecaster(weights, "m", "")
     fresh, drive, rate = planted(8_000, 2)
-    p = onset_probabilities(model.batch(np.arange(8_000), fresh.features), 60.0)
+    p = onset_probabilities(fc.from_scratch(model, np.arange(8_000), fresh.features), 60.0)
     for side in range(2):
         assert np.corrcoef(np.log(p[:, side]), drive[:, side])[0, 1] > 0.95
         total = rate.sum(axis=1)
@@ -115,7 +117,8 @@ def test_shuffled_labels_teach_nothing():
     weights, _ = fit([Sample(values, sample.targets, sample.severity_bps)], penalty=0.001)
     fresh, drive, _ = planted(4_000, 4)
     p = onset_probabilities(
-        LogisticForecaster(weights, "m", "").batch(np.arange(4_000), fresh.features), 60.0
+        fc.from_scratch(LogisticForecaster(weights, "m", ""), np.arange(4_000), fresh.features),
+        60.0,
     )
     assert abs(np.corrcoef(np.log(p[:, 0]), drive[:, 0])[0, 1]) < 0.3
 
@@ -154,7 +157,7 @@ def test_what_training_did_not_see_does_not_act_when_it_appears(few):
     model = LogisticForecaster(weights, "m", "")
     fresh, _, _ = planted(300, 2)
     told, untold = fresh.features, without(fresh, lacking).features
-    rows = [model.batch(np.arange(300), values) for values in (told, untold)]
+    rows = [fc.from_scratch(model, np.arange(300), values) for values in (told, untold)]
     np.testing.assert_array_equal(*rows)
     assert (rows[0][:, fc.STATE_AT] == 0.0).all()
     assert weights.seen[:5].all()

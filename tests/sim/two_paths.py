@@ -45,7 +45,9 @@ class Recording:
         ends, bars = events.known_ns[is_bar], events.values[is_bar, :5]
         frames = events.frames(self.per_frame)
         features = FeatureStream(events.interval_ns, self.per_frame).batch(frames)
-        forecasts = self.forecaster.batch(frames.end_ns, features)
+        forecasts = self.forecaster.batch(
+            self.forecaster.start(self.per_frame), frames.phases, frames.end_ns, features
+        )
         signals = np.full((sg.N_SIGNALS, ends.size), np.nan, dtype=np.float32)
         signals[sg.STATE] = ForecastState.COLD
         signals[sg.CONFIDENCE] = 0.0

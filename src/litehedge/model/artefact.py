@@ -1,29 +1,48 @@
 """A model artefact: a folder with weights and a card, refused on any mismatch.
 
-``card.json`` says what the model is and how good it was; ``weights-<hash>.json`` holds its
-numbers. The card carries the hash of the weights, the feature schema and the label spec, so that
-a folder that was changed, or belongs to another version, cannot be loaded by mistake. The card is
-replaced last and in one step: whoever reads sees the old model or the new one, never half of one.
+``card.json`` says what the model is and how good it was. The numbers of a logistic model are in
+``weights-<hash>.json``; a network has ``model-<hash>.onnx``, ``standards-<hash>.json``,
+``calibration-<hash>.json`` and perhaps ``index-<hash>.npz``. The card carries the hashes of these
+files, of the feature schema and of the label spec, so that a folder that was changed, or belongs
+to another version, cannot be loaded by mistake. The card is replaced last and in one step:
+whoever reads sees the old model or the new one, never half of one.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from litehedge.errors import ArtefactError
 from litehedge.features.vector import FeatureSchema
 from litehedge.model.baselines.logistic import LogisticForecaster, LogisticWeights
+from litehedge.model.calibration import Calibration, calibration_of
+from litehedge.model.serve import NetworkForecaster
+from litehedge.model.session import open_session
+from litehedge.model.standards import Standards
 from litehedge.squeeze.forecast import Forecaster
 from litehedge.squeeze.labels import spec_hash
-from litehedge.units import NS_PER_SECOND
+from litehedge.units import NS_PER_DAY, NS_PER_SECOND, instant_ns
 
 FORMAT: Final = 1
+NETWORK_FORMAT: Final = 2
+FORMATS: Final = {"logistic": FORMAT, "network": NETWORK_FORMAT}
 CARD: Final = "card.json"
+
+WEIGHTS: Final = "weights.json"
+MODEL: Final = "model.onnx"
+STANDARDS: Final = "standards.json"
+CALIBRATION: Final = "calibration.json"
+INDEX: Final = "index.npz"
+_PARTS: Final = (WEIGHTS, MODEL, STANDARDS, CALIBRATION, INDEX)
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -44,7 +63,13 @@ class Score(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a model is, what it saw, and how good it was on data it had not seen."""
+    """What a model is, what it saw, and how good it was on data it had not seen.
+
+    For a network `weights_sha256` covers all its files, and `files` has the hash of each by name
+    (``model.onnx`` and so on). `expires_days` counts from the end of what it was trained on; None:
+    never. `seeds` has one seed per member. `feeds` are the families of features it was trained
+    with.
+    """
 
     name: str
     kind: str
@@ -63,18 +88,32 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     validation_note: str
     scores: dict[str, Score]
     baseline_scores: dict[str, Score]
+    files: dict[str, str] = {}
+    expires_days: int | None = None
+    members: int = 1
+    seeds: list[int] = []
+    frames_labelled: int = 0
+    feeds: list[str] = []
+
+    @property
+    def expires_ns(self) -> int | None:
+        """When the model is too old: that long after the last data it was trained on."""
+        if self.expires_days is None or not self.trained_on:
+            return None
+        return max(instant_ns(s.end) for s in self.trained_on) + self.expires_days * NS_PER_DAY
 
 
 class Artefact(msgspec.Struct, frozen=True):
-    """A loaded model: its card, and the forecaster."""
+    """A loaded model: its card, the forecaster, and the arrays of its index, if it has one."""
 
     card: Card
     forecaster: Any  # a Forecaster; msgspec cannot name protocols
+    index: dict[str, Any] | None = None
 
     @property
     def id(self) -> str:
         """Name and a piece of the weights' hash."""
-        return f"{self.card.name}@{self.card.weights_sha256[:8]}"
+        return _id(self.card)
 
 
 def sha256_of(payload: bytes) -> str:
@@ -83,24 +122,89 @@ def sha256_of(payload: bytes) -> str:
 
 
 def save(folder: Path, card: Card, weights: LogisticWeights) -> Card:
-    """Write an artefact, all of it or nothing; an older one of the same name is replaced.
+    """Write a logistic artefact, all of it or nothing; an older one is replaced.
 
     Returns the card with the hash of the weights filled in.
     """
     payload = msgspec.json.encode(weights.to_json())
     card = msgspec.structs.replace(card, weights_sha256=sha256_of(payload))
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / weights_file(card), payload)
-    _write(folder / CARD, msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
-    for stale in folder.glob("weights-*.json"):
-        if stale.name != weights_file(card):
-            stale.unlink()
+    _save(folder, card, {WEIGHTS: payload})
     return card
 
 
+def save_network(
+    folder: Path,
+    card: Card,
+    model: bytes,
+    standards: Standards,
+    calibration: Calibration | None = None,
+    index: Mapping[str, NDArray[Any]] | None = None,
+) -> Card:
+    """Write a network's artefact, all of it or nothing; an older one is replaced.
+
+    `model` is an ONNX graph as `litehedge.model.graph` writes it; `index` holds what finds
+    earlier squeezes that looked alike. Returns the card with kind, format, members and hashes
+    filled in.
+
+    Raises
+    ------
+    ArtefactError
+        When the model could not be loaded again.
+    """
+    _, members, _ = open_session(model, len(standards))
+    parts = {
+        MODEL: model,
+        STANDARDS: msgspec.json.encode(standards.to_json()),
+        CALIBRATION: (Calibration() if calibration is None else calibration).to_bytes(),
+    }
+    if index is not None:
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **index)
+        parts[INDEX] = buffer.getvalue()
+    files = {name: sha256_of(payload) for name, payload in parts.items()}
+    card = msgspec.structs.replace(
+        card,
+        kind="network",
+        format=NETWORK_FORMAT,
+        members=members,
+        files=files,
+        weights_sha256=_sha256_of_files(files),
+    )
+    _save(folder, card, parts)
+    return card
+
+
+def _sha256_of_files(files: Mapping[str, str]) -> str:
+    return sha256_of("\n".join(f"{name} {sha}" for name, sha in sorted(files.items())).encode())
+
+
+def _save(folder: Path, card: Card, parts: Mapping[str, bytes]) -> None:
+    """Write parts, then the card; then remove what an older card had."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = {part_file(name, sha256_of(payload)): payload for name, payload in parts.items()}
+    for name, payload in kept.items():
+        _write(folder / name, payload)
+    _write(folder / CARD, msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
+    for stale in _part_files(folder):
+        if stale.name not in kept:
+            stale.unlink()
+
+
+def part_file(part: str, sha256: str) -> str:
+    """Return the name of the file that holds a part of a model."""
+    stem, ending = part.split(".")
+    return f"{stem}-{sha256[:16]}.{ending}"
+
+
 def weights_file(card: Card) -> str:
-    """Return the name of the file that holds a card's weights."""
-    return f"weights-{card.weights_sha256[:16]}.json"
+    """Return the name of the file that holds the weights of a logistic card."""
+    return part_file(WEIGHTS, card.weights_sha256)
+
+
+def _part_files(folder: Path) -> Iterable[Path]:
+    for part in _PARTS:
+        stem, ending = part.split(".")
+        yield from folder.glob(f"{stem}-*.{ending}")
 
 
 def _write(path: Path, payload: bytes) -> None:
@@ -142,10 +246,11 @@ def load(folder: Path, frame_ns: int) -> Artefact:
     """
     card = load_card(folder)
     where = f"model {card.name} ({folder})"
-    if card.format != FORMAT or card.kind != "logistic":
+    if FORMATS.get(card.kind) != card.format:
+        known = " and ".join(f"{kind} models of format {n}" for kind, n in FORMATS.items())
         raise ArtefactError(
             f"{where} has format {card.format} and kind {card.kind!r}",
-            "this version reads logistic models of format 1; train the model again",
+            f"this version reads {known}; train the model again",
         )
     if card.frame_s * NS_PER_SECOND != frame_ns:
         raise ArtefactError(
@@ -160,19 +265,78 @@ def load(folder: Path, frame_ns: int) -> Artefact:
         if mine != theirs:
             raise ArtefactError(
                 f"{where} was trained with {what} {theirs}, this version has {mine}",
-                "train the model again with: litehedge train --model logistic",
+                f"train the model again with: litehedge train --model {card.kind}",
             )
+    if card.kind == "network":
+        return _load_network(folder, card, where)
+    payload = _read(folder, WEIGHTS, card.weights_sha256, where)
+    weights = LogisticWeights.from_json(msgspec.json.decode(payload))
+    forecaster: Forecaster = LogisticForecaster(weights, _id(card), card.feature_schema)
+    return Artefact(card, forecaster)
+
+
+def _id(card: Card) -> str:
+    return f"{card.name}@{card.weights_sha256[:8]}"
+
+
+def _read(folder: Path, part: str, sha256: str, where: str) -> bytes:
+    name = part_file(part, sha256)
     try:
-        payload = (folder / weights_file(card)).read_bytes()
+        payload = (folder / name).read_bytes()
     except OSError as error:
         raise ArtefactError(
-            f"{where}: its weights cannot be read ({error.strerror})", "train the model again"
+            f"{where}: {name} cannot be read ({error.strerror})", "train the model again"
         ) from None
-    if sha256_of(payload) != card.weights_sha256:
+    if sha256_of(payload) != sha256:
         raise ArtefactError(
-            f"{where}: its weights are not those the card was written for", "train the model again"
+            f"{where}: {name} is not the one the card was written for", "train the model again"
         )
-    weights = LogisticWeights.from_json(msgspec.json.decode(payload))
-    name = f"{card.name}@{card.weights_sha256[:8]}"
-    forecaster: Forecaster = LogisticForecaster(weights, name, card.feature_schema)
-    return Artefact(card, forecaster)
+    return payload
+
+
+def _load_network(folder: Path, card: Card, where: str) -> Artefact:
+    needed = {MODEL, STANDARDS, CALIBRATION}
+    names = set(card.files)
+    if needed - names or names - needed - {INDEX}:
+        raise ArtefactError(
+            f"{where}: its card lists the files {', '.join(sorted(names)) or 'none'}",
+            f"a network has {', '.join(sorted(needed))} and perhaps {INDEX}; train it again",
+        )
+    if _sha256_of_files(card.files) != card.weights_sha256:
+        raise ArtefactError(
+            f"{where}: the hashes on its card contradict each other", "train the model again"
+        )
+    parts = {name: _read(folder, name, sha, where) for name, sha in card.files.items()}
+    try:
+        forecaster = NetworkForecaster(
+            parts[MODEL],
+            Standards.from_json(msgspec.json.decode(parts[STANDARDS])),
+            calibration_of(parts[CALIBRATION]),
+            frame_ns=card.frame_s * NS_PER_SECOND,
+            id=_id(card),
+            schema_hash=card.feature_schema,
+            expires_ns=card.expires_ns,
+        )
+        index = _index_of(parts[INDEX]) if INDEX in parts else None
+    except ArtefactError as error:
+        raise ArtefactError(f"{where}: {error.what}", error.remedy) from None
+    except msgspec.DecodeError as error:
+        raise ArtefactError(
+            f"{where}: its standards cannot be read ({error})", "train the model again"
+        ) from None
+    if forecaster.members != card.members:
+        raise ArtefactError(
+            f"{where} has {forecaster.members} members, its card says {card.members}",
+            "train the model again",
+        )
+    return Artefact(card, forecaster, index)
+
+
+def _index_of(payload: bytes) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
+            return dict(arrays)
+    except Exception as error:  # zip, format and pickle errors have no common base
+        raise ArtefactError(
+            f"its index cannot be read ({error})", "train the model again"
+        ) from None

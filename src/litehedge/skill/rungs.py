@@ -19,7 +19,7 @@ from litehedge.sim.oracle.truth import INSIDE, Truth, true_hazards
 from litehedge.sim.study import warmed_world
 from litehedge.skill.scores import Judged, linear
 from litehedge.skill.seen import WARM_MIN, Seen, draw
-from litehedge.squeeze.forecast import Forecaster
+from litehedge.squeeze.forecast import Forecaster, from_scratch
 from litehedge.squeeze.labels import SIDES
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE
 
@@ -99,7 +99,7 @@ def judge(
     the twentieth of all frames that the logistic forecaster finds the most alarming.
     """
     ends = world.frames.end_ns
-    alarm = onset_probabilities(learnt.logistic.batch(ends, world.features), minutes)
+    alarm = onset_probabilities(from_scratch(learnt.logistic, ends, world.features), minutes)
     at, weight = draw(world, alarm.max(axis=1), instants, chance)
     truth = _truth(world, world.minute[at], branches, minutes, progress)
     features = world.features[at]
@@ -107,7 +107,7 @@ def judge(
         name: np.repeat(features[:, fv.INDEX[name], np.newaxis], 2, axis=1) for name in VOLATILITIES
     }
     for name, other in others.items():
-        said[name] = onset_probabilities(other.batch(ends[at], features), minutes)
+        said[name] = onset_probabilities(from_scratch(other, ends, world.features)[at], minutes)
     said["logistic"] = alarm[at]
     inputs = inputs_of(world)[at]
     said["logistic that sees the hidden state"] = np.stack(

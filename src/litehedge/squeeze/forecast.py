@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ from litehedge.squeeze.targets import PHASES, VOL_MINUTES
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Memory = NDArray[Any]
+"""What a forecaster remembers, one row per phase; only the forecaster knows what it means."""
 
 SEVERITY_LEVELS: Final[Floats] = np.array([0.1, 0.5, 0.9, 0.95, 0.99])
 N_SEVERITY: Final = len(SEVERITY_LEVELS)
@@ -106,10 +108,11 @@ class Forecast:
 
 
 class Forecaster(Protocol):
-    """A model behind the final interface: streaming, explicit state, no I/O, never an exception.
+    """A model behind the final interface: streaming, explicit memory, no I/O, never an exception.
 
-    `step` advances one frame of one phase; `batch` is many steps at once and must give the same
-    rows. A model without memory returns its state unchanged.
+    `step` advances one frame of one phase; `batch` is many steps at once. Both carry the memory
+    on in place, so that one batch, its chunks in turn and single steps give the same rows. A
+    model without memory ignores it.
     """
 
     @property
@@ -122,17 +125,27 @@ class Forecaster(Protocol):
         """The feature schema the model was trained on."""
         ...
 
-    def start(self, phases: int) -> Floats:
-        """Return the state before the first frame, for this many phases."""
+    def start(self, phases: int) -> Memory:
+        """Return the memory before the first frame, for this many phases."""
         ...
 
-    def step(self, state: Floats, phase: int, end_ns: int, features: Floats) -> Floats:
+    def step(self, memory: Memory, phase: int, end_ns: int, features: Floats) -> Floats:
         """Advance one frame in place; return the forecast row ``(N_FORECAST,)``.
 
         `features` ``(feature,)`` may hold NaN; a cold or degraded input gives a row that says so.
         """
         ...
 
-    def batch(self, end_ns: Ints, features: Floats) -> Floats:
-        """Return the rows of consecutive frames of one phase, ``(frame, N_FORECAST)``."""
+    def batch(self, memory: Memory, phases: Ints, end_ns: Ints, features: Floats) -> Floats:
+        """Advance many frames in place, in time order; return ``(frame, N_FORECAST)``.
+
+        Shapes: `phases`, the phase of each frame, and `end_ns` ``(frame,)``; `features`
+        ``(frame, feature)``.
+        """
         ...
+
+
+def from_scratch(forecaster: Forecaster, end_ns: Ints, features: Floats) -> Floats:
+    """Return the rows of frames of one phase by a forecaster that remembers nothing yet."""
+    phases = np.zeros(end_ns.size, dtype=np.int64)
+    return forecaster.batch(forecaster.start(1), phases, end_ns, features)

@@ -16,6 +16,7 @@ from litehedge.model.artefact import Card, Score
 from litehedge.model.baselines.logistic import LogisticForecaster
 from litehedge.model.baselines.logistic_fit import fit
 from litehedge.model.evaluate import onset_scores
+from litehedge.squeeze.forecast import from_scratch
 from litehedge.squeeze.labels import spec_hash
 from litehedge.store.lake import Dataset, Lake
 from litehedge.tape import per_frame_of
@@ -65,7 +66,7 @@ def train_logistic(
     say("scoring")
     # Data sets overlap in time, so each is scored by itself and the longest one goes on the card.
     longest = max(later, key=lambda p: len(p.frames))
-    rows = model.batch(longest.frames.end_ns, longest.sample.features)
+    rows = from_scratch(model, longest.frames.end_ns, longest.sample.features)
     scores, baselines = onset_scores(
         longest.frames.end_ns, rows, longest.sample.features, longest.sample.targets, seed
     )

@@ -23,15 +23,15 @@ class BlindForecaster:
         self.id = "none"
         self.schema_hash = ""
 
-    def start(self, phases: int) -> Floats:
-        """Return an empty state."""
+    def start(self, phases: int) -> fc.Memory:
+        """Return an empty memory."""
         return np.empty((phases, 0))
 
-    def step(self, state: Floats, phase: int, end_ns: int, features: Floats) -> Floats:
+    def step(self, memory: fc.Memory, phase: int, end_ns: int, features: Floats) -> Floats:
         """Return a cold row."""
-        return self.batch(np.array([end_ns]), features[np.newaxis])[0]
+        return self.batch(memory, np.array([phase]), np.array([end_ns]), features[np.newaxis])[0]
 
-    def batch(self, end_ns: Ints, features: Floats) -> Floats:
+    def batch(self, memory: fc.Memory, phases: Ints, end_ns: Ints, features: Floats) -> Floats:
         """Return cold rows."""
         rows = np.full((features.shape[0], fc.N_FORECAST), np.nan)
         rows[:, fc.CONFIDENCE_AT] = 0.0

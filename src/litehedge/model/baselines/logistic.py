@@ -245,17 +245,17 @@ class LogisticForecaster:
             np.empty(N_DESIGN),
         )  # fmt: skip
 
-    def start(self, phases: int) -> Floats:
-        """Return an empty state."""
+    def start(self, phases: int) -> fc.Memory:
+        """Return an empty memory."""
         return np.empty((phases, 0))
 
-    def step(self, state: Floats, phase: int, end_ns: int, features: Floats) -> Floats:
+    def step(self, memory: fc.Memory, phase: int, end_ns: int, features: Floats) -> Floats:
         """Return the forecast row of one frame."""
         out = np.empty(fc.N_FORECAST)
         write_row(features, *self._arguments, out)
         return out
 
-    def batch(self, end_ns: Ints, features: Floats) -> Floats:
+    def batch(self, memory: fc.Memory, phases: Ints, end_ns: Ints, features: Floats) -> Floats:
         """Return the forecast rows of many frames."""
         out = np.empty((features.shape[0], fc.N_FORECAST))
         _write_rows(features, *self._arguments, out)

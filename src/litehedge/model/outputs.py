@@ -1,0 +1,211 @@
+"""From what an ensemble puts out to forecast rows: hazards, average, calibration, states.
+
+Members are averaged as hazards per bin (onset, passage, peak), in log bps (severity), as
+probabilities (phase) and in logs (volatility); then the average is calibrated. The onset's sides
+are competing risks, ``h_s = exp(a_s) / (1 + exp(a_long) + exp(a_short))``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from litehedge.jit import kernel
+from litehedge.model import layout as ly
+from litehedge.model.calibration import LINE_ONSET, LINE_PASSAGE, LINE_PEAK, calibrated
+from litehedge.squeeze import forecast as fc
+from litehedge.squeeze.hazard import N_ONSET, N_PEAK
+from litehedge.squeeze.targets import PHASES, VOL_MINUTES
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Singles = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+MAX_LOG_BPS: Final = 9.2
+MIN_STEP: Final = 1e-4  # in log bps: quantiles never cross
+MAX_LOG_VOL: Final = 0.0
+NEVER_NS: Final = np.iinfo(np.int64).max
+
+_N_PHASES: Final = len(PHASES)
+_N_VOLS: Final = len(VOL_MINUTES)
+_OK, _DEGRADED, _COLD, _EXPIRED = (float(state) for state in fc.ForecastState)
+
+
+@kernel
+def _sigmoid(x: float) -> float:
+    if x >= 0.0:
+        return 1.0 / (1.0 + np.exp(-x))
+    e = np.exp(x)
+    return e / (1.0 + e)
+
+
+@kernel
+def _softplus(x: float) -> float:
+    return max(x, 0.0) + np.log1p(np.exp(-abs(x)))
+
+
+@kernel
+def onset_hazard(raw: Singles, frame: int, side: int, k: int, lines: Floats) -> float:
+    """Return the hazard of onset in bin `k`; `raw` is ``(member, frame, N_RAW)``."""
+    total = 0.0
+    for m in range(raw.shape[0]):
+        mine = np.float64(raw[m, frame, ly.RAW_ONSET + side * N_ONSET + k])
+        other = np.float64(raw[m, frame, ly.RAW_ONSET + (1 - side) * N_ONSET + k])
+        top = max(mine, other, 0.0)
+        total += np.exp(mine - top) / (np.exp(-top) + np.exp(mine - top) + np.exp(other - top))
+    return calibrated(total / raw.shape[0], lines, LINE_ONSET + side)
+
+
+@kernel
+def _mean_hazard(raw: Singles, frame: int, place: int, lines: Floats, line: int) -> float:
+    total = 0.0
+    for m in range(raw.shape[0]):
+        total += _sigmoid(np.float64(raw[m, frame, place]))
+    return calibrated(total / raw.shape[0], lines, line)
+
+
+@kernel
+def write_forecast(
+    raw: Singles, frame: int, lines: Floats, shifts: Floats, out: Floats, row: int
+) -> None:
+    """Write everything but confidence and state of one frame to row `row`.
+
+    Shapes: `raw` ``(member, frame, N_RAW)``; `lines` ``(N_LINES, 2)``; `shifts` ``(side,
+    level)``; `out` ``(row, N_FORECAST)``.
+    """
+    members = raw.shape[0]
+    for side in range(2):
+        for k in range(N_ONSET):
+            out[row, fc.ONSET_AT + side * N_ONSET + k] = onset_hazard(raw, frame, side, k, lines)
+        for k in range(N_PEAK):
+            at = side * N_PEAK + k
+            out[row, fc.PEAK_AT + at] = _mean_hazard(
+                raw, frame, ly.RAW_PEAK + at, lines, LINE_PEAK + side
+            )
+        at = side * fc.N_SEVERITY
+        for level in range(fc.N_SEVERITY):
+            out[row, fc.SEVERITY_AT + at + level] = 0.0
+        for m in range(members):
+            value = 0.0
+            for level in range(fc.N_SEVERITY):
+                x = np.float64(raw[m, frame, ly.RAW_SEVERITY + at + level])
+                value += x if level == 0 else _softplus(x)
+                out[row, fc.SEVERITY_AT + at + level] += value / members
+        last = -np.inf
+        for level in range(fc.N_SEVERITY):
+            value = out[row, fc.SEVERITY_AT + at + level] + shifts[side, level]
+            last = max(min(value, MAX_LOG_BPS), last + MIN_STEP)
+            out[row, fc.SEVERITY_AT + at + level] = np.exp(last)
+    _write_phase_and_vol(raw, frame, out, row)
+
+
+@kernel
+def _write_phase_and_vol(raw: Singles, frame: int, out: Floats, row: int) -> None:
+    members = raw.shape[0]
+    out[row, fc.PHASE_AT : fc.CONFIDENCE_AT] = 0.0
+    for m in range(members):
+        top = -np.inf
+        for i in range(_N_PHASES):
+            top = max(top, np.float64(raw[m, frame, ly.RAW_PHASE + i]))
+        total = 0.0
+        for i in range(_N_PHASES):
+            total += np.exp(np.float64(raw[m, frame, ly.RAW_PHASE + i]) - top)
+        for i in range(_N_PHASES):
+            share = np.exp(np.float64(raw[m, frame, ly.RAW_PHASE + i]) - top) / total
+            out[row, fc.PHASE_AT + i] += share / members
+        for i in range(_N_VOLS):
+            out[row, fc.VOL_AT + i] += np.float64(raw[m, frame, ly.RAW_VOL + i]) / members
+    for i in range(_N_VOLS):
+        out[row, fc.VOL_AT + i] = np.exp(min(out[row, fc.VOL_AT + i], MAX_LOG_VOL))
+
+
+@kernel
+def write_cold(out: Floats, row: int) -> None:
+    """Write a row that says nothing."""
+    out[row] = np.nan
+    out[row, fc.CONFIDENCE_AT] = 0.0
+    out[row, fc.STATE_AT] = _COLD
+
+
+@kernel
+def write_cold_rows(spoken: Bools, out: Floats) -> None:
+    """Write a row that says nothing for every frame of which nothing is `spoken`."""
+    for i in range(spoken.size):
+        if not spoken[i]:
+            write_cold(out, i)
+
+
+@kernel
+def write_row(
+    raw: Singles, frame: int, lines: Floats, shifts: Floats, seen: int, end_ns: int,
+    expires_ns: int, rms: float, usual_rms: Floats, missing: Floats, trained: Floats,
+    out: Floats, row: int,
+) -> bool:  # fmt: skip
+    """Write the forecast row of one frame, with confidence and state.
+
+    Cold while `seen` frames are fewer than attention looks back on, degraded while a family that
+    training had lacks an input, expired after `expires_ns`, which halves the confidence. Returns
+    whether the network put out finite numbers; where it did not, the row is cold.
+
+    Shapes: `missing` and `trained` ``(family,)``; the rest as `write_forecast`.
+    """
+    write_forecast(raw, frame, lines, shifts, out, row)
+    finite = True
+    for i in range(fc.CONFIDENCE_AT):
+        finite &= np.isfinite(out[row, i])
+    if not finite or seen < ly.AGES:
+        write_cold(out, row)
+        return finite
+    lost = 0.0
+    families = 0.0
+    for f in range(trained.size):
+        families += trained[f]
+        lost += trained[f] * missing[f]
+    share = 1.0 - 0.5 * lost / families if families > 0.0 else 1.0
+    confidence = share * min(1.0, usual_rms[0] / rms)
+    state = _DEGRADED if lost > 0.0 else _OK
+    if end_ns > expires_ns:
+        confidence *= 0.5
+        state = _EXPIRED
+    out[row, fc.CONFIDENCE_AT] = confidence
+    out[row, fc.STATE_AT] = state
+    return True
+
+
+@kernel
+def write_rows(
+    raw: Singles, lines: Floats, shifts: Floats, places: Ints, seen: Ints, end_ns: Ints,
+    expires_ns: int, rms: Floats, usual_rms: Floats, missing: Floats, trained: Floats,
+    out: Floats,
+) -> bool:  # fmt: skip
+    """Write the rows of many frames: frame i of `raw` is number ``places[i]`` of all others."""
+    finite = True
+    for i in range(places.size):
+        at = places[i]
+        finite &= write_row(
+            raw, i, lines, shifts, seen[at], end_ns[at], expires_ns, rms[at], usual_rms,
+            missing[at], trained, out, at,
+        )  # fmt: skip
+    return finite
+
+
+@kernel
+def write_passages(raw: Singles, lines: Floats, places: Ints, rows: Floats, out: Floats) -> None:
+    """Write the hazards of first passage, ``(frame, kind, side, bin)``; NaN where a row is cold.
+
+    Shapes: as `write_rows`; `rows` are those that it wrote.
+    """
+    for i in range(places.size):
+        at = places[i]
+        if rows[at, fc.STATE_AT] == _COLD:
+            out[at] = np.nan
+            continue
+        for kind in range(2):
+            for side in range(2):
+                line = 2 * kind + side
+                for k in range(N_ONSET):
+                    place = ly.RAW_PASSAGE + line * N_ONSET + k
+                    out[at, kind, side, k] = _mean_hazard(raw, i, place, lines, LINE_PASSAGE + line)
