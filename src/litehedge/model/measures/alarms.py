@@ -4,8 +4,8 @@ An alarm is raised when P(event within 30 minutes) is at or above a threshold, a
 hour: until then it is not raised again, and if the probability is still up then, it is a new one.
 (If an alarm that stays on were a single one, one that never ends would foretell everything at the
 price of one.) It is false when no event of that side follows within its hour. An event is caught
-by the first alarm raised within the hour before it; first passages within an hour of one another
-are one event, which begins with the first.
+by any alarm raised within the hour before it, and the first of them gives the lead. First passages
+within an hour of one another are one event, which begins with the first.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Alarms:
 class Watch:
     """A side of a span, watched: frames at risk in the order of time, and the events to catch.
 
-    Shapes: `p`, `end_ns`, `soon` (an event follows within the hour), `event` (its number, -1 for
-    none) and `block` ``(frame,)``; `begins_ns` and `event_block` ``(event,)``; `days` and `events`
+    Shapes: `p`, `end_ns`, `event` (the number of the next one where it comes within the hour, else
+    -1) and `block` ``(frame,)``; `begins_ns` and `event_block` ``(event,)``; `days` and `events`
     ``(1 + draw,)``.
     """
 
@@ -91,17 +91,19 @@ def alarms_at(seen: Watch, threshold: float) -> Alarms:
     raised = _raised(seen.p, seen.end_ns, threshold, int(HOUR_MIN * NS_PER_MINUTE))
     event = seen.event[raised]
     false = summed((event < 0).astype(np.float64), seen.block[raised], seen.counts)
-    true = event >= 0
-    lead_min = (seen.begins_ns[event[true]] - seen.end_ns[raised][true]) / NS_PER_MINUTE
-    early = lead_min >= 0.0
-    caught, at = np.unique(event[true][early], return_index=True)  # the first, hence earliest
+    raised_ns = seen.end_ns[raised]
+    hour_ns = int(HOUR_MIN * NS_PER_MINUTE)
+    first = np.searchsorted(raised_ns, seen.begins_ns - hour_ns)
+    at_ns = np.append(raised_ns, np.iinfo(np.int64).max)[first]
+    caught = np.flatnonzero(at_ns <= seen.begins_ns)
+    lead_min = (seen.begins_ns[caught] - at_ns[caught]) / NS_PER_MINUTE
     counts = seen.counts
     blocks = seen.event_block[caught]
     return Alarms(
         threshold,
         ratio(false, seen.days),
         ratio(summed(np.ones(caught.size), blocks, counts), seen.events),
-        Drawn.of(weighted_median(lead_min[early][at], counts[blocks])),
+        Drawn.of(weighted_median(lead_min, counts[blocks])),
     )
 
 

@@ -42,7 +42,7 @@ def pending(times: Times) -> Bools:
 def event_blocks(times: Times, end_ns: Ints) -> Ints:
     """Return the block of each frame, ``(frame,)``, numbered from 0 in the order of time."""
     order = np.argsort(end_ns, kind="stable")
-    stretch = (end_ns[order] // (BLOCK_DAYS * NS_PER_DAY)).astype(np.int64)
+    stretch = ((end_ns[order] - 1) // (BLOCK_DAYS * NS_PER_DAY)).astype(np.int64)
     is_free: Bools = np.asarray(~pending(times)[order].any(axis=1))
     if times.competing:  # not at risk: inside a squeeze
         is_free[:-1] &= times.at_risk[order][1:].all(axis=1)

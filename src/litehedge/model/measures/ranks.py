@@ -85,7 +85,8 @@ def concordance(trial: Trial, cif: Floats, side: int) -> Drawn:
     Of two frames the one whose event came first should have had the higher probability of it by
     then (time-dependent), pairs weighted by the inverse probability of not being censored (Uno
     et al. 2011); a frame at which the other side came first never has the event (Wolbers et al.
-    2014). The censoring distribution is that of the whole span in every draw.
+    2014). The censoring distribution is that of the whole span in every draw. Times are told apart
+    by more than the bins of the forecasts: who knows the bin alone stays a little below 1.
 
     Shapes: `cif` ``(frame, bin)``, of the side.
     """
