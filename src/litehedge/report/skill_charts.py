@@ -28,7 +28,7 @@ AT_PART: Final = "v => v.toFixed(4)"
 
 def _chart(x_axis: Option, y_axis: Option) -> Option:
     option = base()
-    option["grid"] = {"left": 52, "right": 20, "top": 56, "bottom": 48}
+    option["grid"] = {"left": 52, "right": 20, "top": 40, "bottom": 48}
     option["xAxis"] = x_axis
     option["yAxis"] = y_axis
     return option
@@ -132,14 +132,14 @@ def alarm_chart(evaluation: Evaluation, task: str, side: str) -> Option:
 
 def ablation_chart(rows: Sequence[Ablation]) -> Option:
     """Draw what each part is worth with its interval, one line of the chart each."""
-    names = [f"{row.name} ({row.task}, {row.side})" for row in rows]
+    names = [f"{row.name}\n{row.task}, {row.side}" for row in rows]
     shown: Shown = shown_as(rows[0].measure)
     option = _chart(
         _named(f"{shown.head}, difference", scale=True),
         {
             "type": "category", "data": names, "inverse": True, "axisTick": {"show": False},
             "axisLine": {"show": False},
-            "axisLabel": {"color": DIM, "fontSize": 11, "width": 150, "overflow": "break"},
+            "axisLabel": {"color": DIM, "fontSize": 11, "lineHeight": 14},
         },
     )  # fmt: skip
     option["grid"]["left"] = 168

@@ -108,7 +108,7 @@ def _cell(shown: Shown, score: Score | None, *, signed: bool = False) -> Text:
 
 
 def _table(name: str, words: Sequence[str], shown: Sequence[Shown], rows: Iterable[Row]) -> Safe:
-    columns = [Column(head, is_number=False) for head in words]
+    columns = [Column(head, is_number=False, is_prose=i == 0) for i, head in enumerate(words)]
     return table(name, [*columns, *(Column(one.head) for one in shown)], rows, cards=False)
 
 
@@ -253,7 +253,7 @@ def _ablations_cards(evaluation: Evaluation) -> list[Safe]:
     for i, (measure, found) in enumerate(by_measure.items()):
         shown = shown_as(measure)
         rows = [Row([r.name, r.task, r.side, _cell(shown, r.score, signed=True)]) for r in found]
-        height = 130 + 30 * len(found)
+        height = 110 + 40 * len(found)
         parts += [
             element("h3", shown.head),
             chart(f"ablations-{i}", ablation_chart(found), f"Ablations: {shown.head}",

@@ -81,7 +81,7 @@ class Stratum(msgspec.Struct, frozen=True):
 
 
 class Ablation(msgspec.Struct, frozen=True):
-    """What a measure loses (below 0) when something is taken away from the forecaster."""
+    """A measure of the forecaster without one of its parts, less that of the whole."""
 
     name: str
     task: str
