@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import linear_model, metrics
 
+from litehedge.model.measures import compare as cp
 from litehedge.model.measures import measure as ms
 from litehedge.model.measures.blocks import (
     Drawn,
@@ -231,7 +232,7 @@ def test_who_sees_the_hidden_state_has_skill_and_who_guesses_has_none():
                 assert score.value == pytest.approx(0.5, abs=0.06)
                 missed.append(not score.low <= 0.5 <= score.high)
     assert np.mean(missed) < 0.35  # intervals of 90 %
-    gain = ms.difference(both, blind[2])[ms.GAIN]
+    gain = cp.difference(both, blind[2])[cp.GAIN]
     assert gain.low > 0.0
 
 
@@ -269,7 +270,7 @@ def test_ranks_do_not_change_under_a_rising_map():
 def test_less_than_nothing_differs_from_itself():
     one, other = (ms.measure(TRIAL, GOOD, RATES) for _ in range(2))
     for a, b in zip(one, other, strict=True):
-        for score in ms.difference(a, b).values():
+        for score in cp.difference(a, b).values():
             assert (score.value, score.low, score.high) == (0.0, 0.0, 0.0)
 
 
@@ -277,7 +278,7 @@ def test_paired_differences_are_narrower_than_what_they_are_taken_from():
     noise = np.random.default_rng(2).normal(size=(N, 2, 1))
     one = ms.measure(TRIAL, GOOD, RATES)[0]
     other = ms.measure(TRIAL, np.minimum(GOOD * np.exp(0.3 * noise), 0.45), RATES)[0]
-    gap = ms.difference(one, other)["auc_30"]
+    gap = cp.difference(one, other)["auc_30"]
     own = one.drawn["auc_30"].score()
     assert gap.high - gap.low < 0.5 * (own.high - own.low)
     assert gap.value > 0.0
@@ -289,11 +290,33 @@ def test_measured_on_other_frames_cannot_be_compared():
     one, other = ms.measure(TRIAL, GOOD, RATES)[0], ms.measure(TRIAL, holed, RATES)[0]
     assert (other.left_out, other.frames) == (100, N - 100)
     with pytest.raises(ValueError, match="different frames"):
-        ms.difference(one, other)
-    both = ms.common((GOOD, holed))
+        cp.difference(one, other)
+    both = cp.common((GOOD, holed))
     assert both.sum() == N - 100
     again = ms.measure(TRIAL[both], holed[both], RATES)[0]
     assert value(again, "auc_30") == value(other, "auc_30")
+
+
+def test_forecasters_are_compared_on_the_frames_that_all_foretell():
+    holed = 0.9 * GOOD
+    holed[:100, 0, 0] = np.nan
+    at = {"good": (0.1, 0.1), "holed": (0.1, 0.1)}
+    skills, differences = cp.compare(
+        TRIAL, {"good": GOOD, "holed": holed}, RATES, "squeeze", thresholds=at, against=["holed"]
+    )
+    assert [(s.forecaster, s.side) for s in skills] == [
+        (name, side) for name in ("good", "holed") for side in ("long", "short", "both")
+    ]
+    assert {(s.frames, s.left_out) for s in skills} == {(N - 100, 100)}
+    assert [(d.forecaster, d.than, d.side) for d in differences] == [
+        ("good", "holed", side) for side in ("long", "short", "both")
+    ]
+    alone = ms.measure(TRIAL[100 + np.arange(N - 100)], GOOD[100:], RATES, thresholds=(0.1, 0.1))
+    assert skills[0].scores == ms.scores_of(alone[0].drawn)
+    assert len(skills[0].reliability) == 10
+    assert len(skills[0].alarms) > 30
+    with pytest.raises(KeyError):
+        cp.compare(TRIAL, {"good": GOOD}, RATES, "squeeze", thresholds={})
 
 
 def test_wrong_shapes_are_refused():

@@ -9,6 +9,7 @@ import pytest
 from test_measures import GOOD, RATES, TRIAL, ends, trial_of
 
 from litehedge.features import vector as fv
+from litehedge.model.measures import compare as cp
 from litehedge.model.measures import measure as ms
 from litehedge.model.measures.alarms import alarms_at, curve, threshold_for, watch
 from litehedge.model.measures.course import peak_course, peak_quantiles, pinball, severity_course
@@ -88,6 +89,15 @@ def test_first_passages_within_an_hour_are_one_event():
     seen = watch(one_side(events, 288, competing=False), np.zeros(288), 0)
     assert seen.events[0] == 2
     assert (seen.begins_ns == ends(288)[[100, 180]]).all()
+
+
+def test_an_alarm_in_the_frame_of_the_passage_comes_too_late():
+    p = said(288, slice(100, 101))
+    for competing, recall in ((True, 1.0), (False, 0.0)):
+        seen = watch(one_side([100], 288, competing=competing), p, 0)
+        assert alarms_at(seen, 0.5).recall.value == recall
+    seen = watch(one_side([100], 288, competing=False), said(288, slice(99, 101)), 0)
+    assert alarms_at(seen, 0.5).lead_min.value == 5.0
 
 
 def test_a_lower_threshold_is_never_more_often_silent():
@@ -217,7 +227,7 @@ def test_severity_quantiles_that_are_right_cover_what_they_should():
     flat = np.broadcast_to(constant, told.shape)
     none = severity_course(trial, flat, targets, came, constant, 0)
     assert none.drawn["pinball_gain"].value == 0.0
-    gained = ms.difference(course, none)["pinball"]
+    gained = cp.difference(course, none)["pinball"]
     assert gained.high < 0.0
     skill = ms.skill_of_course(course, "m", "severity", 0)
     assert skill.events == count
@@ -263,10 +273,10 @@ def test_strata_are_measured_where_there_are_enough_events():
     trial, state = trial_of(seed=2)
     high = {"high": state > 0.0, "nowhere": np.zeros(state.size, bool)}
     hazards = GOOD  # of another market: no skill, but measurable
-    rows = ms.in_strata(trial, hazards, RATES, high, "m", "squeeze", least=5)
+    rows = cp.in_strata(trial, hazards, RATES, high, "m", "squeeze", least=5)
     assert {row.name for row in rows} == {"high"}
     assert {row.side for row in rows} == {"long", "short", "both"}
     for row in rows:
         assert row.events >= 5
         assert not any(key.startswith(("slope", "ece", "concordance")) for key in row.scores)
-    assert ms.in_strata(trial, hazards, RATES, high, "m", "squeeze", least=10**6) == []
+    assert cp.in_strata(trial, hazards, RATES, high, "m", "squeeze", least=10**6) == []

@@ -5,7 +5,9 @@ hour: until then it is not raised again, and if the probability is still up then
 (If an alarm that stays on were a single one, one that never ends would foretell everything at the
 price of one.) It is false when no event of that side follows within its hour. An event is caught
 by any alarm raised within the hour before it, and the first of them gives the lead. First passages
-within an hour of one another are one event, which begins with the first.
+within an hour of one another are one event, which begins with the first; the frame that ends with
+it holds the passage already, so that an alarm must come before that. A squeeze begins with the end
+of the last frame before its move, and an alarm may come with it.
 """
 
 from __future__ import annotations
@@ -46,8 +48,8 @@ class Watch:
     """A side of a span, watched: frames at risk in the order of time, and the events to catch.
 
     Shapes: `p`, `end_ns`, `event` (the number of the next one where it comes within the hour, else
-    -1) and `block` ``(frame,)``; `begins_ns` and `event_block` ``(event,)``; `days` and `events`
-    ``(1 + draw,)``.
+    -1) and `block` ``(frame,)``; `begins_ns`, `last_ns` (when an alarm still comes in time) and
+    `event_block` ``(event,)``; `days` and `events` ``(1 + draw,)``.
     """
 
     p: Floats
@@ -55,6 +57,7 @@ class Watch:
     event: Ints
     block: Ints
     begins_ns: Ints
+    last_ns: Ints
     event_block: Ints
     counts: Floats
     days: Floats
@@ -80,8 +83,10 @@ def watch(trial: Trial, p: Floats, side: int) -> Watch:
     event_block[event[soon]] = block[soon]
     counts = trial.counts
     days = summed(np.full(rows.size, trial.frame_min / MINUTES_PER_DAY), block, counts)
+    begins_ns = moments[is_new]
+    last_ns = begins_ns if trial.times.competing else begins_ns - 1
     return Watch(
-        p[rows], end_ns, event, block, moments[is_new], event_block, counts,
+        p[rows], end_ns, event, block, begins_ns, last_ns, event_block, counts,
         days, summed(np.ones(event_block.size), event_block, counts),
     )  # fmt: skip
 
@@ -95,7 +100,7 @@ def alarms_at(seen: Watch, threshold: float) -> Alarms:
     hour_ns = int(HOUR_MIN * NS_PER_MINUTE)
     first = np.searchsorted(raised_ns, seen.begins_ns - hour_ns)
     at_ns = np.append(raised_ns, np.iinfo(np.int64).max)[first]
-    caught = np.flatnonzero(at_ns <= seen.begins_ns)
+    caught = np.flatnonzero(at_ns <= seen.last_ns)
     lead_min = (seen.begins_ns[caught] - at_ns[caught]) / NS_PER_MINUTE
     counts = seen.counts
     blocks = seen.event_block[caught]

@@ -1,8 +1,8 @@
-"""All measures of one forecaster at one task, and what two of them differ by."""
+"""All measures of one forecaster at one task."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,7 +24,6 @@ from litehedge.model.measures.calibration import Curve, recalibration, reliabili
 from litehedge.model.measures.course import Course
 from litehedge.model.measures.likelihood import log_loss
 from litehedge.model.measures.ranks import concordance, ranks
-from litehedge.model.measures.strata import LEAST_EVENTS
 from litehedge.model.measures.trial import (
     BIN_OF_HORIZON,
     HORIZONS_MIN,
@@ -38,7 +37,6 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 LOG_LOSS: Final = "log_loss"
-GAIN: Final = "log_loss_gain"
 CONCORDANCE: Final = "concordance"
 RECALL, FALSE, LEAD = "recall", "false_per_day", "lead_min"
 CALIBRATED_MIN: Final = (15, 30, 60)
@@ -70,14 +68,6 @@ class Measured:
             forecaster, task, self.side, self.frames, self.left_out, self.events,
             scores_of(self.drawn), _bins(self.reliability), _points(self.alarms),
         )  # fmt: skip
-
-
-def common(hazards: Iterable[Floats]) -> Bools:
-    """Return the frames of which every forecaster has hazards, ``(frame,)``.
-
-    Only on the same frames do differences mean anything: cut the trial to them first.
-    """
-    return np.logical_and.reduce([np.isfinite(h).all(axis=(1, 2)) for h in hazards])
 
 
 def measure(
@@ -204,48 +194,12 @@ def scores_of(drawn: Mapping[str, Drawn]) -> dict[str, Score]:
     return {name: score for name, score in found.items() if score is not None}
 
 
-def difference(one: Measured | Course, other: Measured | Course) -> dict[str, Score]:
-    """Return one less the other in the same draws; for the log-loss the gain in its place.
-
-    Raises
-    ------
-    ValueError
-        When they were measured on different frames.
-    """
-    if (one.frames, one.left_out) != (other.frames, other.left_out):
-        raise ValueError("measured on different frames: cut the trial to `common` ones first")
-    names = [name for name in one.drawn if name in other.drawn]
-    drawn = {name: one.drawn[name].less(other.drawn[name]) for name in names if name != LOG_LOSS}
-    if LOG_LOSS in names:
-        drawn[GAIN] = one.drawn[LOG_LOSS].gain_over(other.drawn[LOG_LOSS])
-    return scores_of(drawn)
-
-
 def alarm_thresholds(trial: Trial, hazards: Floats) -> tuple[float, float]:
     """Return the threshold of each side for at most one false alarm a day on a validation span."""
     cif = incidences(checked(hazards, len(trial)), competing=trial.times.competing)
     p = cif[:, :, BIN_OF_HORIZON[HORIZON_MIN]]
     long, short = (threshold_for(curve(watch(trial, p[:, side], side))) for side in range(2))
     return long, short
-
-
-STRATUM_MEASURES: Final = ("auc", "brier_skill", LOG_LOSS)
-
-
-def in_strata(
-    trial: Trial, hazards: Floats, rates: Floats, masks: Mapping[str, Bools], forecaster: str,
-    task: str, least: int = LEAST_EVENTS,
-) -> list[rs.Stratum]:  # fmt: skip
-    """Measure AUC, Brier skill and log-loss in every stratum with enough events of a side."""
-    rows = []
-    for name, mask in masks.items():
-        for one in measure(trial[mask], hazards[mask], rates, only=STRATUM_MEASURES):
-            if one.events >= least:
-                scores = scores_of(one.drawn)
-                rows.append(
-                    rs.Stratum(name, forecaster, task, one.side, one.frames, one.events, scores)
-                )
-    return rows
 
 
 def _bins(found: Curve | None) -> list[rs.ReliabilityBin]:
