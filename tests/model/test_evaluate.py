@@ -23,9 +23,9 @@ def made():
     features[:, fv.LOG_SIGMA] = -7.0
     features[:30, fv.LOG_SIGMA] = np.nan  # cold
     none = np.full((N, 2), np.nan)
-    times = TRIAL.times
+    minutes, happened = TRIAL.times.minutes.copy(), TRIAL.times.happened.copy()
     targets = Targets(
-        times.minutes.copy(), times.happened.copy(), times.at_risk, np.zeros((N, 2), bool), none, none,
+        minutes, happened, TRIAL.times.at_risk, np.zeros((N, 2), bool), none, none,
         np.full((N, 2), -1), np.zeros(N, dtype=np.int64), none,
     )  # fmt: skip
     return features, targets, logistic(3).batch(TRIAL.end_ns, features)
