@@ -9,7 +9,8 @@ from forecasters import logistic
 from litehedge.features import vector as fv
 from litehedge.model.baselines.logistic import N_DESIGN, LogisticForecaster
 from litehedge.model.baselines.logistic_fit import MIN_EVENTS, Sample, fit
-from litehedge.model.evaluate import calibration_slope, onset_probabilities
+from litehedge.model.evaluate import onset_probabilities
+from litehedge.model.measures.calibration import calibration_slope
 from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.targets import Targets
 

@@ -1,31 +1,33 @@
-"""How good a forecaster is on data it has not seen: proper scores, with intervals over events.
-
-Intervals come from a bootstrap over blocks of days, since frames of one squeeze are not
-independent. This file grows with the network; today it scores what the logistic card states.
-"""
+"""What the card of a model says of its skill; the measures themselves are in `measures`."""
 
 from __future__ import annotations
 
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.features import vector as fv
 from litehedge.model.artefact import Score
-from litehedge.model.sklearn import sklearn_module
+from litehedge.model.measures.blocks import Drawn, ratio, summed
+from litehedge.model.measures.calibration import recalibration
+from litehedge.model.measures.measure import LEAST_HITS, scores_of
+from litehedge.model.measures.ranks import ranks
+from litehedge.model.measures.trial import Trial
 from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.hazard import N_ONSET, ONSET_EDGES, incidence, incidence_at
 from litehedge.squeeze.labels import SIDES
 from litehedge.squeeze.targets import Targets
-from litehedge.units import NS_PER_DAY
+from litehedge.squeeze.times import squeeze_times
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 HORIZON_MIN: Final = 30.0
-BLOCK_DAYS: Final = 3
 DRAWS: Final = 100
+DIGITS: Final = 4
+VOLATILITIES: Final = ("vol_rule", "vol_60m")
 
 
 def onset_probabilities(rows: Floats, minutes: float) -> Floats:
@@ -53,77 +55,36 @@ def onset_scores(
         ``vol_ap_30_long``, and the same for the short side.
     """
     probabilities = onset_probabilities(rows, HORIZON_MIN)
-    scores: dict[str, Score] = {}
-    baselines: dict[str, Score] = {}
-    rng = np.random.default_rng(seed)
+    trial = Trial.of(squeeze_times(targets), end_ns, draws=DRAWS, seed=seed)
+    scores: dict[str, Drawn] = {}
+    baselines: dict[str, Drawn] = {}
     for side, name in enumerate(SIDES):
-        happened = targets.has_onset[:, side] & (targets.to_onset_min[:, side] <= HORIZON_MIN)
-        known = happened | (targets.to_onset_min[:, side] > HORIZON_MIN)
-        rows_used = known & targets.at_risk[:, side] & np.isfinite(probabilities[:, side])
-        y = happened[rows_used]
-        p = probabilities[rows_used, side]
-        if y.sum() < 5:
+        known, happened = trial.outcome(side, HORIZON_MIN)
+        used = known & np.isfinite(probabilities[:, side])
+        y, p, block = happened[used], probabilities[used, side], trial.block[used]
+        if not LEAST_HITS <= y.sum() < y.size:
             continue
-        vol = _best_volatility(y, features[rows_used])
-        blocks = end_ns[rows_used] // (BLOCK_DAYS * NS_PER_DAY)
+        counts = trial.counts
         suffix = f"30_{name}"
-        measured = _bootstrap(y, p, vol, blocks, rng)
-        for key in ("auc", "ap", "brier_skill", "slope"):
-            scores[f"{key}_{suffix}"] = measured[key]
-        for key in ("base_rate", "vol_auc", "vol_ap"):
-            baselines[f"{key}_{suffix}"] = measured[key]
-    return scores, baselines
+        scores[f"auc_{suffix}"], scores[f"ap_{suffix}"] = ranks(p, y, block, counts)
+        missed = summed(np.square(p - y), block, counts)
+        plain = summed(np.square(y.mean() - y), block, counts)
+        scores[f"brier_skill_{suffix}"] = ratio(plain - missed, plain)
+        scores[f"slope_{suffix}"], _ = recalibration(p, y, block, counts)
+        hits = summed(y.astype(np.float64), block, counts)
+        baselines[f"base_rate_{suffix}"] = ratio(hits, summed(np.ones(y.size), block, counts))
+        # Volatility as it is, or relative to the slow one: whichever ranks the outcomes better.
+        candidates = [
+            ranks(np.nan_to_num(features[used, fv.INDEX[v]]), y, block, counts)
+            for v in VOLATILITIES
+        ]
+        auc, ap = max(candidates, key=lambda measured: measured[1].value)
+        baselines |= {f"vol_auc_{suffix}": auc, f"vol_ap_{suffix}": ap}
+    return _rounded(scores), _rounded(baselines)
 
 
-def _best_volatility(y: NDArray[np.bool_], features: Floats) -> Floats:
-    """Return the volatility that ranks the outcomes best: as it is, or relative to the slow one."""
-    metrics = sklearn_module("metrics")
-    candidates = [np.nan_to_num(features[:, fv.INDEX[name]]) for name in ("vol_rule", "vol_60m")]
-    return max(candidates, key=lambda vol: float(metrics.average_precision_score(y, vol)))
-
-
-def _measure(y: NDArray[np.bool_], p: Floats, vol: Floats) -> dict[str, float]:
-    metrics = sklearn_module("metrics")
-    rate = float(y.mean())
+def _rounded(drawn: dict[str, Drawn]) -> dict[str, Score]:
     return {
-        "auc": float(metrics.roc_auc_score(y, p)),
-        "ap": float(metrics.average_precision_score(y, p)),
-        "brier_skill": float(1.0 - np.mean((p - y) ** 2) / np.mean((rate - y) ** 2)),
-        "slope": calibration_slope(y, p),
-        "base_rate": rate,
-        "vol_auc": float(metrics.roc_auc_score(y, vol)),
-        "vol_ap": float(metrics.average_precision_score(y, vol)),
-    }
-
-
-def calibration_slope(y: NDArray[np.bool_], p: Floats) -> float:
-    """Return the slope of a logistic regression of the outcome on logit(p): 1 when calibrated."""
-    linear_model = sklearn_module("linear_model")
-    clipped = np.clip(p, 1e-6, 1 - 1e-6)
-    logit = np.log(clipped / (1.0 - clipped))
-    model = linear_model.LogisticRegression(C=1e6, max_iter=200)
-    return float(model.fit(logit[:, np.newaxis], y).coef_[0, 0])
-
-
-def _bootstrap(
-    y: NDArray[np.bool_], p: Floats, vol: Floats, blocks: Ints, rng: np.random.Generator
-) -> dict[str, Score]:
-    point = _measure(y, p, vol)
-    names, inverse = np.unique(blocks, return_inverse=True)
-    members = [np.flatnonzero(inverse == b) for b in range(names.size)]
-    draws: dict[str, list[float]] = {key: [] for key in point}
-    for _ in range(DRAWS):
-        picked = rng.integers(0, names.size, names.size)
-        rows = np.concatenate([members[b] for b in picked])
-        if not 0 < y[rows].sum() < rows.size:
-            continue
-        for key, value in _measure(y[rows], p[rows], vol[rows]).items():
-            draws[key].append(value)
-    return {
-        key: Score(
-            round(value, 4),
-            round(float(np.quantile(draws[key], 0.05)), 4),
-            round(float(np.quantile(draws[key], 0.95)), 4),
-        )
-        for key, value in point.items()
+        key: Score(*(round(value, DIGITS) for value in msgspec.structs.astuple(score)))
+        for key, score in scores_of(drawn).items()
     }
