@@ -204,7 +204,8 @@ def targets_of(n, **given):
         "to_onset_min": np.full((n, 2), np.nan), "has_onset": np.zeros((n, 2), dtype=bool),
         "at_risk": np.zeros((n, 2), dtype=bool), "inside": np.zeros((n, 2), dtype=bool),
         "to_peak_min": np.full((n, 2), np.nan), "to_come_bps": np.full((n, 2), np.nan),
-        "event": np.full((n, 2), -1), "phase": np.zeros(n, dtype=np.int64), "log_vol": np.zeros((n, 3)),
+        "event": np.full((n, 2), -1), "phase": np.zeros(n, dtype=np.int64),
+        "log_vol": np.zeros((n, 3)),
     }  # fmt: skip
     return Targets(**(columns | given))
 
