@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from litehedge.model.calibrate import (
     LOWEST_SLOPE,
-    Calibration,
     Validation,
     distinct_events,
     event_weights,
@@ -314,6 +313,8 @@ def test_every_task_is_fitted():
     assert (fitted.onset[:, 0] < 0.7).all()
     assert fitted.passage.shape == (2, 2, 2)
     np.testing.assert_allclose(fitted.passage[..., 0], 1.0, atol=0.2)
-    nothing = Calibration.identity()
-    np.testing.assert_allclose(fitted.peak, nothing.peak, atol=0.2)
-    np.testing.assert_array_equal(fitted.severity, nothing.severity)
+    np.testing.assert_allclose(fitted.peak, IDENTITY, atol=0.2)
+    assert (fitted.severity == 0.0).all()
+    stored = fitted.to_json()
+    assert stored["passage"] == fitted.passage.tolist()
+    assert list(stored) == ["onset", "passage", "peak", "severity"]

@@ -15,8 +15,8 @@ the log-loss of all frames counts no more than the distinct events among them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, fields
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,10 +42,9 @@ _LEAST_SPREAD: Final = 1e-4
 _STEPS: Final = 60
 
 
-# Merge with the struct that serving applies; the fields are the same.
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """What is done to raw outputs; pairs are (slope, shift) on logits.
+class Fitted:
+    """What was fitted; pairs are (slope, shift) on logits.
 
     Shapes: `onset` ``(side, 2)``; `passage` ``(kind, side, 2)``; `peak` ``(side, 2)``;
     `severity` ``(side, level)``, added to log bps.
@@ -56,14 +55,9 @@ class Calibration:
     peak: Floats
     severity: Floats
 
-    @classmethod
-    def identity(cls) -> Calibration:
-        """Return the calibration that changes nothing."""
-        pair = np.array([1.0, 0.0])
-        return cls(
-            np.tile(pair, (2, 1)), np.tile(pair, (2, 2, 1)), np.tile(pair, (2, 1)),
-            np.zeros((2, N_SEVERITY)),
-        )  # fmt: skip
+    def to_json(self) -> dict[str, Any]:
+        """Return the parts as nested lists, as a stored calibration takes them."""
+        return {field.name: getattr(self, field.name).tolist() for field in fields(self)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +81,7 @@ class Validation:
     severity_bps: Floats
 
 
-def fit_calibration(spans: list[Validation], *, ridge_events: float = RIDGE_EVENTS) -> Calibration:
+def fit_calibration(spans: list[Validation], *, ridge_events: float = RIDGE_EVENTS) -> Fitted:
     """Fit every task; what the spans hold no event of stays as it is.
 
     Raises
@@ -109,7 +103,7 @@ def fit_calibration(spans: list[Validation], *, ridge_events: float = RIDGE_EVEN
     severity = fit_severity(
         [(v.log_severity, v.targets, v.severity_bps) for v in spans], ridge_events=ridge_events
     )
-    return Calibration(onset, passage, peak, severity)
+    return Fitted(onset, passage, peak, severity)
 
 
 def recalibrated(hazards: Floats, pairs: Floats) -> Floats:
