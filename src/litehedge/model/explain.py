@@ -232,6 +232,8 @@ def percent(share: float) -> str:
 
 
 def _against(ratio: float) -> str:
+    if ratio > 100.0:
+        return "over 100 times"
     if ratio >= 1.95:
         return f"{ratio:.1f} times" if ratio < 9.95 else f"{ratio:.0f} times"
     if ratio >= 1.25:
