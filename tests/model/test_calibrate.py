@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from litehedge.model.calibrate import (
     LOWEST_SLOPE,
     Validation,
+    _derivatives,
+    _loss,
     distinct_events,
     event_weights,
     fit_calibration,
@@ -56,7 +58,8 @@ def lived(rng, hazards, competing=True):
         came = rng.random(hazards.shape) < hazards
         happened = came.any(axis=2)
         minutes = np.where(happened, ONSET_EDGES[np.argmax(came, axis=2) + 1], minutes)
-    edge = np.where(rng.random(n) < 0.2, rng.uniform(0.0, 240.0, n), 1e4)[:, np.newaxis]
+    early = np.where(rng.random(n) < 0.5, rng.uniform(0.0, 240.0, n), rng.choice(ONSET_EDGES, n))
+    edge = np.where(rng.random(n) < 0.2, early, 1e4)[:, np.newaxis]
     happened &= minutes <= edge
     minutes = np.minimum(minutes, edge)
     return Times(minutes, happened, np.ones((n, 2), dtype=bool), competing)
@@ -144,6 +147,28 @@ def test_the_loss_is_that_of_the_likelihood():
             whole = int((ONSET_EDGES[1:] <= first).sum())
             total -= log_likelihood(hazards[i], whole, -1)
     assert log_loss(hazards, times) == pytest.approx(total / 300, rel=1e-9)
+
+
+def test_newton_has_the_derivatives_of_the_loss():
+    rng = np.random.default_rng(8)
+    n, step = 400, 1e-5
+    x = rng.normal(-2.5, 0.7, (n, 2))
+    both = (rng.random(n) < 0.5) & (x.sum(axis=1) < -0.5)
+    m = np.where(both[:, np.newaxis], 1.0, rng.random((n, 2)) < 0.6)
+    y = np.where(both[:, np.newaxis], 0.0, (rng.random((n, 2)) < 0.3) * m)
+    tilt, weight = x - x.mean(axis=0), rng.random(n)
+    design = np.stack((tilt[:, 0], np.ones(n), tilt[:, 1], np.ones(n)), axis=1)
+
+    def at(theta):
+        return x + np.stack((design[:, :2] @ theta[:2], design[:, 2:] @ theta[2:]), axis=1)
+
+    gradient, hessian = _derivatives(x, tilt, y, m, both, weight)
+    for a, nudge in enumerate(step * np.eye(4)):
+        up, down = at(nudge), at(-nudge)
+        slope = weight @ (_loss(up, y, m, both) - _loss(down, y, m, both)) / (2 * step)
+        assert gradient[a] == pytest.approx(slope, rel=1e-5, abs=1e-6)
+        above, below = (_derivatives(z, tilt, y, m, both, weight)[0] for z in (up, down))
+        np.testing.assert_allclose(hessian[a], (above - below) / (2 * step), rtol=1e-4, atol=1e-5)
 
 
 def test_few_events_calibrate_little():
@@ -286,6 +311,14 @@ def test_a_weighted_quantile_is_that_of_the_plain_ranks(values, level):
     rank = level * (values.size + 1)
     expected = np.interp(rank, np.arange(1, values.size + 1), values)
     assert weighted_quantile(values, np.ones(values.size), level) == pytest.approx(expected)
+
+
+@given(st.integers(0, 1_000), st.integers(1, 20), st.floats(0.01, 0.99))
+def test_a_weighted_quantile_does_not_lean_to_one_side(seed, n, level):
+    rng = np.random.default_rng(seed)
+    values, weight = rng.normal(size=n), rng.uniform(0.05, 1.0, n)
+    mirrored = -weighted_quantile(-values, weight, 1.0 - level)
+    assert weighted_quantile(values, weight, level) == pytest.approx(mirrored, abs=1e-9)
 
 
 def test_weights_of_an_event_sum_to_one():

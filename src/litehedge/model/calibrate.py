@@ -255,9 +255,10 @@ def _rows_of(hazards: Floats, times: Times) -> tuple[Floats, Floats, Floats, Boo
         total = hazards.sum(axis=1, keepdims=True)
         hazards = hazards * np.minimum(1.0, _NEVER_ABOVE / np.maximum(total, _CLIP))
         waits = np.where(times.at_risk, times.minutes, np.inf)
-        side = np.argmin(waits, axis=1)
-        at = np.arange(side.size)
-        first = waits[at, side]
+        first = waits.min(axis=1)
+        at = np.arange(first.size)
+        # An event that comes as the other side's observation ends has been seen.
+        side = np.argmax((waits == first[:, np.newaxis]) & times.happened, axis=1)
         ended = times.happened[at, side] & np.isfinite(first) & (first <= ONSET_EDGES[-1])
         frame, k, happened = _lived(np.where(np.isfinite(first), first, 0.0), ended, bins)
         x = _logit(hazards[frame, :, k])
