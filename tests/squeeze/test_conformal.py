@@ -153,6 +153,21 @@ def test_an_update_is_of_one_quantity_and_side():
     assert np.isnan(cf.replay(uniform, *(np.empty(0, np.int64),) * 4, np.empty(0)).coverage)
 
 
+@given(st.lists(st.booleans(), max_size=80))
+def test_recent_coverage_is_a_share_that_forgets(missed):
+    coverage = cf.start_coverage()
+    np.testing.assert_allclose(coverage, 1.0 - cf.TARGET)
+    for miss in missed:
+        before = coverage[cf.SEVERITY, LONG]
+        coverage = cf.update_coverage(coverage, cf.SEVERITY, LONG, miss)
+        assert 0.0 <= coverage[cf.SEVERITY, LONG] <= 1.0
+        assert coverage[cf.SEVERITY, LONG] <= before if miss else coverage[1, 0] >= before
+    assert coverage[cf.SEVERITY, 1] == coverage[cf.TIME_TO_PEAK, LONG] == 1.0 - cf.TARGET
+    for _ in range(100):
+        coverage = cf.update_coverage(coverage, cf.SEVERITY, LONG, 1.0)
+    assert coverage[cf.SEVERITY, LONG] < 0.01
+
+
 # --- intervals of a forecast ------------------------------------------------------------------
 
 

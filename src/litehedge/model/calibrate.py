@@ -36,7 +36,7 @@ SEVERITY_LEAD_MIN: Final = 30.0
 APART_MIN: Final = 60.0
 """Events of one side that lie closer together count as one."""
 LOWEST_SLOPE: Final = 0.05
-_CLIP: Final = 1e-7
+_CLIP: Final = 1e-12
 _NEVER_ABOVE: Final = 1.0 - 1e-6
 _LEAST_SPREAD: Final = 1e-4
 _STEPS: Final = 60

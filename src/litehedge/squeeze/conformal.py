@@ -37,6 +37,9 @@ TARGET: Final = 0.2
 """Intervals are of 80 per cent."""
 GAMMA: Final = 0.01
 
+RECENT_EVENTS: Final = 20.0
+"""How many squeezes the recent coverage looks back on, in the mean."""
+
 Interval = Callable[[int, float], tuple[float, float]]
 
 
@@ -61,6 +64,21 @@ def update(
     """
     out = state.copy()
     out[quantity, side] += gamma * (target - missed)
+    return out
+
+
+def start_coverage(target: float = TARGET) -> Floats:
+    """Return the recent coverage before the first outcome, ``(quantity, side)``: as promised."""
+    return np.full((2, 2), 1.0 - target)
+
+
+def update_coverage(coverage: Floats, quantity: int, side: int, missed: float) -> Floats:
+    """Return the recent coverage after one more outcome, its weight 1 in `RECENT_EVENTS`.
+
+    It is what confidence asks for; `missed` is as in `update`.
+    """
+    out = coverage.copy()
+    out[quantity, side] += (1.0 - missed - out[quantity, side]) / RECENT_EVENTS
     return out
 
 
