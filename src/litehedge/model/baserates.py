@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from litehedge.model import raw as rw
+from litehedge.model import layout as ly
 from litehedge.model.material import Material
 from litehedge.squeeze.forecast import SEVERITY_LEVELS
 from litehedge.squeeze.hazard import N_ONSET, N_PEAK
@@ -18,20 +18,20 @@ Floats = NDArray[np.float64]
 
 def base_rates(train: Sequence[Material]) -> Singles:
     """Return the constant raw output ``(N_RAW,)`` with the best loss, nearly."""
-    out = np.zeros(rw.N_RAW)
+    out = np.zeros(ly.N_RAW)
     bins = np.concatenate([m.onset_bin for m in train])
     cause = np.concatenate([m.onset_cause for m in train])
     onset = np.stack([_rates(bins, cause == side, N_ONSET) for side in range(2)])
     none = 1.0 - onset.sum(axis=0)
-    out[rw.ONSET] = np.log(onset / none).ravel()
+    out[ly.ONSET] = np.log(onset / none).ravel()
     b = np.concatenate([m.passage_bin for m in train])
     hit = np.concatenate([m.passage_hit for m in train])
-    out[rw.PASSAGE] = np.concatenate(
+    out[ly.PASSAGE] = np.concatenate(
         [_logit(_rates(b[:, k, s], hit[:, k, s], N_ONSET)) for k in range(2) for s in range(2)]
     )
     b = np.concatenate([m.peak_bin for m in train])
     hit = np.concatenate([m.peak_hit for m in train])
-    out[rw.PEAK] = np.concatenate([_logit(_rates(b[:, s], hit[:, s], N_PEAK)) for s in range(2)])
+    out[ly.PEAK] = np.concatenate([_logit(_rates(b[:, s], hit[:, s], N_PEAK)) for s in range(2)])
     severity = np.concatenate([m.severity for m in train])
     steps = []
     for side in range(2):
@@ -41,11 +41,11 @@ def base_rates(train: Sequence[Material]) -> Singles:
         )  # fmt: skip
         gaps = np.maximum(np.diff(levels), 1e-3)
         steps.append(np.concatenate((levels[:1], np.log(np.expm1(gaps)))))
-    out[rw.SEVERITY] = np.concatenate(steps)
+    out[ly.SEVERITY] = np.concatenate(steps)
     phase = np.bincount(np.concatenate([m.phase for m in train]), minlength=4) + 1.0
-    out[rw.PHASE] = np.log(phase / phase.sum())
+    out[ly.PHASE] = np.log(phase / phase.sum())
     vol = np.concatenate([m.vol for m in train])
-    out[rw.VOL] = np.nan_to_num(np.nanmean(vol, axis=0), nan=-8.0) if vol.size else -8.0
+    out[ly.VOL] = np.nan_to_num(np.nanmean(vol, axis=0), nan=-8.0) if vol.size else -8.0
     return out.astype(np.float32)
 
 

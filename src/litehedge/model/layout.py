@@ -15,14 +15,23 @@ HIDDEN: Final = 64
 AGES: Final = 240
 """How many past hidden states attention sees; also the frames before a forecast is warm."""
 
+PASSAGES: Final = ("percent", "sigma")
+TASKS: Final = ("squeeze", *PASSAGES)
+
 # Places in the raw output ``(N_RAW,)``
 RAW_ONSET: Final = 0  # (side, bin) logits of competing risks
-RAW_PASSAGE: Final = RAW_ONSET + 2 * N_ONSET  # (kind, side, bin) logits; kinds percent, sigma
+RAW_PASSAGE: Final = RAW_ONSET + 2 * N_ONSET  # (kind, side, bin) logits; kinds as `PASSAGES`
 RAW_PEAK: Final = RAW_PASSAGE + 4 * N_ONSET  # (side, bin) logits
 RAW_SEVERITY: Final = RAW_PEAK + 2 * N_PEAK  # (side, level): first log bps, then increments
 RAW_PHASE: Final = RAW_SEVERITY + 2 * N_SEVERITY  # (phase,) logits
 RAW_VOL: Final = RAW_PHASE + len(PHASES)  # log volatility per root minute
 N_RAW: Final = RAW_VOL + len(VOL_MINUTES)
+ONSET: Final = slice(RAW_ONSET, RAW_PASSAGE)
+PASSAGE: Final = slice(RAW_PASSAGE, RAW_PEAK)
+PEAK: Final = slice(RAW_PEAK, RAW_SEVERITY)
+SEVERITY: Final = slice(RAW_SEVERITY, RAW_PHASE)
+PHASE: Final = slice(RAW_PHASE, RAW_VOL)
+VOL: Final = slice(RAW_VOL, N_RAW)
 
 
 def weight_shapes(n: int) -> dict[str, tuple[int, ...]]:

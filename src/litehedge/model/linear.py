@@ -12,12 +12,13 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from litehedge.model import raw as rw
+from litehedge.model import layout as ly
 from litehedge.model.baserates import base_rates
 from litehedge.model.inputs import inputs_of
-from litehedge.model.loss import Asked, parts
+from litehedge.model.loss import Asked, parts, total
 from litehedge.model.material import Material
 
 RIDGE: Final = 1e-3
@@ -35,7 +36,7 @@ def fit_linear(
     Minimises the loss per frame plus ``ridge * |weights|^2`` with Adam over shuffled frames.
     """
     n = train[0].z.shape[1]
-    weights = torch.zeros(rw.N_RAW, 2 * n, device=device, requires_grad=True)
+    weights = torch.zeros(ly.N_RAW, 2 * n, device=device, requires_grad=True)
     biases = torch.from_numpy(base_rates(train)).to(device).requires_grad_()
     warm = [np.flatnonzero(~np.isnan(m.z).all(axis=1)) for m in train]
     frames = np.concatenate([np.stack((np.full(w.size, i), w), axis=1) for i, w in enumerate(warm)])
@@ -54,26 +55,26 @@ def fit_linear(
         raw = inputs_of(z.to(device)) @ weights.T + biases
         asked = Asked(*(t.to(device) for t in asked))
         costs = parts(raw, asked)
-        loss = sum(cost[k] * s for k, (s, _) in costs.items()) / picked.numel()
-        loss = loss + ridge * weights.square().sum()
+        loss = total(costs, cost) / picked.numel() + ridge * weights.square().sum()
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
         schedule.step()
     return weights.detach(), biases.detach()
 
 
-def gather(data: Sequence[Material], frames: np.ndarray) -> tuple[Tensor, Asked]:
+def gather(data: Sequence[Material], frames: NDArray[np.int64]) -> tuple[Tensor, Asked]:
     """Return values and answers of single frames, given as rows (data set, frame)."""
     found = []
     for i, one in enumerate(data):
         rows = frames[frames[:, 0] == i, 1]
         found.append((one.z[rows], [getattr(one, name)[rows] for name in Asked._fields[:-1]],
                       np.full(rows.size, one.weight, dtype=np.float32)))  # fmt: skip
-    answers = [
-        torch.from_numpy(a.astype(np.int64) if a.dtype == np.int8 else a)
-        for a in (np.concatenate(columns) for columns in zip(*(f[1] for f in found), strict=True))
-    ]
+    columns = [np.concatenate(column) for column in zip(*(f[1] for f in found), strict=True)]
+    answers = {
+        name: torch.from_numpy(a.astype(np.int64) if a.dtype == np.int8 else a)
+        for name, a in zip(Asked._fields[:-1], columns, strict=True)
+    }
     z = torch.from_numpy(np.concatenate([f[0] for f in found]))
     weight = torch.from_numpy(np.concatenate([f[2] for f in found]))
-    return z, Asked(*answers, weight=weight)
+    return z, Asked(**answers, weight=weight)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from litehedge.model import raw as rw
+from litehedge.model import layout as ly
 from litehedge.squeeze.forecast import N_SEVERITY, SEVERITY_LEVELS
 from litehedge.squeeze.hazard import N_ONSET, N_PEAK
 
@@ -46,30 +46,40 @@ def parts(raw: Tensor, asked: Asked, pmf: bool = False) -> dict[str, tuple[Tenso
     as one distribution (DeepHit) instead of hazards.
     """
     w = asked.weight
-    onset = raw[..., rw.ONSET].unflatten(-1, (2, N_ONSET))
-    passage = raw[..., rw.PASSAGE].unflatten(-1, (2, 2, N_ONSET))
+    onset = split(raw[..., ly.ONSET], 2, N_ONSET)
+    passage = split(raw[..., ly.PASSAGE], 2, 2, N_ONSET)
     out = {}
     if pmf:
         onset, passage = hazard_logits_of_pmf(onset), passage_logits_of_pmf(passage)
     risk = asked.onset_bin >= 0
     out["squeeze"] = _mean(competing(onset, asked.onset_bin, asked.onset_cause), risk, w)
-    for kind, name in enumerate(rw.PASSAGES):
+    for kind, name in enumerate(ly.PASSAGES):
         b, hit = asked.passage_bin[..., kind, :], asked.passage_hit[..., kind, :]
         out[name] = _mean(hazard(passage[..., kind, :, :], b, hit), b >= 0, w[..., None])
-    peak = raw[..., rw.PEAK].unflatten(-1, (2, N_PEAK))
+    peak = split(raw[..., ly.PEAK], 2, N_PEAK)
     b = asked.peak_bin
     out["peak"] = _mean(hazard(peak, b, asked.peak_hit), b >= 0, w[..., None])
     out["severity"] = _mean(
-        pinball(raw[..., rw.SEVERITY], asked.severity), ~torch.isnan(asked.severity), w[..., None]
+        pinball(raw[..., ly.SEVERITY], asked.severity), ~torch.isnan(asked.severity), w[..., None]
     )
     phase = functional.cross_entropy(
-        raw[..., rw.PHASE].flatten(0, -2), asked.phase.flatten(), reduction="none"
+        raw[..., ly.PHASE].flatten(0, -2), asked.phase.flatten(), reduction="none"
     ).view_as(w)
     out["phase"] = _mean(phase, torch.ones_like(risk), w)
     known = ~torch.isnan(asked.vol)
-    missed = (raw[..., rw.VOL] - torch.nan_to_num(asked.vol)) ** 2
+    missed = (raw[..., ly.VOL] - torch.nan_to_num(asked.vol)) ** 2
     out["vol"] = _mean(missed, known, w[..., None])
     return out
+
+
+def total(costs: dict[str, tuple[Tensor, Tensor]], weights: dict[str, float]) -> Tensor:
+    """Return the weighted sum of the parts' sums."""
+    return torch.stack([weights[name] * lost for name, (lost, _) in costs.items()]).sum()
+
+
+def split(flat: Tensor, *shape: int) -> Tensor:
+    """Return ``(..., a * b)`` as ``(..., a, b)``."""
+    return flat.reshape(*flat.shape[:-1], *shape)
 
 
 def _mean(loss: Tensor, known: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,7 +120,7 @@ def pinball(steps: Tensor, log_bps: Tensor) -> Tensor:
 
     Shapes: `steps` ``(..., 2 * 5)``; `log_bps` and the result ``(..., side)``.
     """
-    steps = steps.unflatten(-1, (2, N_SEVERITY))
+    steps = split(steps, 2, N_SEVERITY)
     levels = torch.cat((steps[..., :1], functional.softplus(steps[..., 1:])), dim=-1).cumsum(dim=-1)
     tau = torch.as_tensor(SEVERITY_LEVELS, dtype=steps.dtype, device=steps.device)
     missed = torch.nan_to_num(log_bps)[..., None] - levels

@@ -75,7 +75,7 @@ def material(
 
     `z` is cold (all NaN) where nothing may be asked; arguments as `Sample` and `times` have them.
     """
-    cold = np.isnan(z).all(axis=1)
+    cold: NDArray[np.bool_] = np.asarray(np.isnan(z).all(axis=1))
     minutes = np.where(squeezes.at_risk, squeezes.minutes, np.inf)
     first = minutes.min(axis=1)
     came = squeezes.happened & squeezes.at_risk & (minutes <= first[:, np.newaxis])

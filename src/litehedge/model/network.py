@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -23,10 +23,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from litehedge.model import raw as rw
-
-RING: Final = 240
-HIDDEN: Final = 64
+from litehedge.model import layout as ly
+from litehedge.model.layout import AGES, HIDDEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +73,18 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         n, d = config.inputs, config.hidden
-        cell = nn.LSTM if config.cell == "lstm" else nn.GRU
+        cell: type[nn.LSTM] | type[nn.GRU] = nn.LSTM if config.cell == "lstm" else nn.GRU
         self.gate = nn.Linear(2 * n, n) if config.selects else None
         self.first = cell(2 * n, d, batch_first=True)
         self.second = cell(d, d, batch_first=True)
         self.query = nn.Linear(d, d, bias=False) if config.attends else None
-        self.age_bias = nn.Parameter(torch.zeros(RING))
+        self.age_bias = nn.Parameter(torch.zeros(AGES))
         self.trunk = nn.Linear(2 * d, d)
-        self.head = nn.Linear(d, rw.N_RAW)
-        self.skip = nn.Linear(2 * n, rw.N_RAW, bias=False)
-        self._prepare(n)
+        self.head = nn.Linear(d, ly.N_RAW)
+        self.skip = nn.Linear(2 * n, ly.N_RAW, bias=False)
+        self._prepare()
 
-    def _prepare(self, n: int) -> None:
+    def _prepare(self) -> None:
         with torch.no_grad():
             if self.gate is not None:
                 self.gate.weight.mul_(0.1)
@@ -94,7 +92,7 @@ class Network(nn.Module):
             for layer in (self.first, self.second):
                 if self.config.cell == "lstm":
                     d = self.config.hidden
-                    layer.bias_ih_l0[d : 2 * d] = 1.0  # remember, to begin with
+                    layer.get_parameter("bias_ih_l0")[d : 2 * d] = 1.0  # remember, to begin with
             self.skip.weight.zero_()
 
     def start(self, batch: int) -> NetState:
@@ -102,7 +100,7 @@ class Network(nn.Module):
         like = self.head.weight
         d = self.config.hidden
         zero = like.new_zeros(1, batch, d)
-        return NetState((zero, zero), (zero, zero), like.new_zeros(batch, RING, d))
+        return NetState((zero, zero), (zero, zero), like.new_zeros(batch, AGES, d))
 
     def forward(self, u: Tensor, state: NetState) -> Outputs:
         """Advance every stream by `time` frames.
@@ -124,7 +122,7 @@ class Network(nn.Module):
         raw = self.head(trunk)
         if self.config.skips:
             raw = raw + self.skip(u)
-        return Outputs(raw, trunk, NetState(first, second, past[:, -RING:]))
+        return Outputs(raw, trunk, NetState(first, second, past[:, -AGES:]))
 
     def _run(
         self, layer: nn.Module, x: Tensor, state: tuple[Tensor, Tensor]
@@ -145,9 +143,9 @@ class Network(nn.Module):
             return torch.zeros_like(h)
         time = h.shape[1]
         scores = self.query(h) @ past.transpose(1, 2) / math.sqrt(self.config.hidden)
-        ages = RING + torch.arange(time)[:, None] - torch.arange(RING + time)[None, :]
-        within = (ages >= 1) & (ages <= RING)
-        bias = self.age_bias[(ages.clamp(1, RING) - 1).to(h.device)]
+        ages = AGES + torch.arange(time)[:, None] - torch.arange(AGES + time)[None, :]
+        within = (ages >= 1) & (ages <= AGES)
+        bias = self.age_bias[(ages.clamp(1, AGES) - 1).to(h.device)]
         bias = bias.masked_fill(~within.to(h.device), -1e9)
         mixed: Tensor = torch.softmax(scores + bias, dim=-1) @ past
         return mixed
@@ -162,26 +160,21 @@ class Network(nn.Module):
         """
         if self.config.cell != "lstm":
             raise ValueError("only LSTM networks are exported")
-        n, d = self.config.inputs, self.config.hidden
-        none = torch.zeros(())
-        named = {
-            "gate_w": self.gate.weight if self.gate is not None else none.expand(n, 2 * n),
-            # a gate of 1 for everything
-            "gate_b": self.gate.bias if self.gate is not None else (none + 30.0).expand(n),
-            "query_w": self.query.weight if self.query is not None else none.expand(d, d),
-            "age_bias": self.age_bias,
+        named: dict[str, Tensor] = {
             "trunk_w": self.trunk.weight,
             "trunk_b": self.trunk.bias,
             "head_w": self.head.weight,
             "skip_w": self.skip.weight,
             "head_b": self.head.bias,
         }
+        if self.gate is not None:
+            named |= {"gate_w": self.gate.weight, "gate_b": self.gate.bias}
+        if self.query is not None:
+            named |= {"query_w": self.query.weight, "age_bias": self.age_bias}
         for name, layer in (("lstm1", self.first), ("lstm2", self.second)):
-            named[f"{name}_wx"] = layer.weight_ih_l0
-            named[f"{name}_wh"] = layer.weight_hh_l0
-            named[f"{name}_b"] = layer.bias_ih_l0 + layer.bias_hh_l0
-        if self.query is None:
-            named["trunk_w"] = torch.cat(
-                (self.trunk.weight[:, :d], torch.zeros_like(self.trunk.weight[:, d:])), dim=1
+            named[f"{name}_wx"] = layer.get_parameter("weight_ih_l0")
+            named[f"{name}_wh"] = layer.get_parameter("weight_hh_l0")
+            named[f"{name}_b"] = layer.get_parameter("bias_ih_l0") + layer.get_parameter(
+                "bias_hh_l0"
             )
         return {k: t.detach().cpu().numpy().astype(np.float32) for k, t in named.items()}

@@ -22,11 +22,12 @@ from torch import Tensor
 
 from litehedge.model.baserates import base_rates
 from litehedge.model.inputs import inputs_of
-from litehedge.model.loss import PARTS, SCORED, Asked, parts
+from litehedge.model.layout import AGES
+from litehedge.model.loss import PARTS, SCORED, Asked, parts, total
 from litehedge.model.material import Material, Run, draw_runs, lanes
-from litehedge.model.network import RING, Network, NetworkConfig
+from litehedge.model.network import Network, NetworkConfig
 
-WARM: Final = 2 * RING
+WARM: Final = 2 * AGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +211,9 @@ def _one_epoch(
             state = out.state.detached()
             costs = parts(out.raw, mine, network.config.pmf)
             count = max(float((mine.weight > 0).sum()), 1.0)
-            loss = sum(recipe.cost[k] * s for k, (s, _) in costs.items()) / count
-            # Rare parts are scaled by how often they are asked over all, not in this chunk.
+            loss = total(costs, recipe.cost) / count
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
             optimiser.step()
             schedule.step()
@@ -236,7 +236,7 @@ def evaluate(
 ) -> dict[str, float]:
     """Return the loss of each part in nats per frame asked, over whole data sets."""
     network.eval()
-    total = {name: np.zeros(2) for name in PARTS}
+    sums = {name: np.zeros(2) for name in PARTS}
     for one in data:
         cut = lanes(one, count, WARM)
         length = max(run.stop - run.start for run in cut)
@@ -252,8 +252,8 @@ def evaluate(
                     mine = Asked(*(t[:, a:b].to(device) for t in asked))
                     raw = out.raw[:, max(WARM - first, 0) :]
                     for k, (s, w) in parts(raw, mine, network.config.pmf).items():
-                        total[k] += (float(s), float(w))
-    return {k: float(s / max(w, 1e-9)) for k, (s, w) in total.items()}
+                        sums[k] += (float(s), float(w))
+    return {k: float(s / max(w, 1e-9)) for k, (s, w) in sums.items()}
 
 
 def collate(

@@ -1,0 +1,256 @@
+"""Why a forecast says what it says, as numbers and as a sentence for a person.
+
+Three parts: which families of features raise or lower the probability (`attribution`), when in
+the past the network looks (its attention), and which squeezes of history began like this
+(`squeeze_index`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from litehedge.model.attribution import PAIRS, POINTS, Attribution, Probability, attribute
+from litehedge.model.squeeze_index import Nearest, SqueezeIndex
+from litehedge.squeeze.labels import SIDES, SNAPSHOT_MINUTES, Side
+from litehedge.units import iso_utc
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+HORIZON_MIN: Final = 30.0
+MOST_STRETCHES: Final = 3
+STANDS_OUT: Final = 2.0
+"""An age is attended when it gets more than this multiple of an equal share."""
+_LEAST_SHARE: Final = 0.05
+_BRIDGE: Final = 2  # ages in between that do not part two stretches
+_LEAST_POINTS: Final = 0.1
+_LEAST_SHARE_OF_EFFECT: Final = 0.1
+_LIKE: Final = 1.0 / 3.0  # twice as far as squeezes usually are apart
+
+FAMILY_WORDS: Final = {
+    "price": "recent price moves",
+    "volatility": "volatility",
+    "volume": "trading volume",
+    "memory": "squeezes in the last days",
+    "funding": "the funding rate",
+    "open_interest": "open positions",
+    "btc": "Bitcoin",
+    "liquidations": "forced orders",
+    "largest_liquidations": "large forced orders",
+    "book": "the order book",
+    "premium": "price against the index",
+    "funding_venues": "funding on other venues",
+    "crowd": "the ratio of longs to shorts",
+    "whales": "large transfers to exchanges",
+    "sentiment": "sentiment",
+    "calendar": "time of day",
+    "age": "delayed data",
+    "feed_age": "delayed feeds",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of the past, in minutes ago, and its share of all attention.
+
+    It reaches from `from_min` (the older end) to `to_min` minutes ago.
+    """
+
+    from_min: float
+    to_min: float
+    share: float
+
+    def row(self) -> dict[str, float]:
+        """Return the stretch as JSON takes it."""
+        return {"from_min": self.from_min, "to_min": self.to_min, "share": self.share}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything that is said about one frame.
+
+    `base_rate` ``(side,)`` is how often a squeeze of that side starts within `horizon_min`
+    minutes. `sentences` has one for each side.
+    """
+
+    end_ns: int
+    horizon_min: float
+    attribution: Attribution
+    base_rate: Floats
+    stretches: tuple[Stretch, ...]
+    nearest: tuple[Nearest, ...]
+    sentences: tuple[str, str]
+
+    def row(self) -> dict[str, Any]:
+        """Return the explanation as JSON takes it; what is not a finite number is None."""
+        a = self.attribution
+        return {
+            "end": iso_utc(self.end_ns),
+            "horizon_min": self.horizon_min,
+            "sides": {
+                side: {
+                    "probability": _number(a.probability[s]),
+                    "base_rate": _number(self.base_rate[s]),
+                    "masked": _number(a.masked[s]),
+                    "points": {f: _number(p) for f, p in a.ranked(s)},
+                    "remainder": _number(a.remainder[s]),
+                    "sentence": self.sentences[s],
+                }
+                for s, side in enumerate(SIDES)
+            },
+            "attention": [stretch.row() for stretch in self.stretches],
+            "nearest": [squeeze.row() for squeeze in self.nearest],
+        }
+
+
+def explain(
+    end_ns: int,
+    probability: Probability,
+    window: NDArray[np.floating[Any]],
+    family: Ints,
+    names: tuple[str, ...],
+    attention: NDArray[np.floating[Any]],
+    trunk: NDArray[np.floating[Any]],
+    index: SqueezeIndex,
+    *,
+    frame_min: float,
+    base_rate: Floats,
+    seed: int,
+    served: Floats | None = None,
+    before_ns: int | None = None,
+    pairs: int = PAIRS,
+) -> Explanation:
+    """Explain one frame.
+
+    Parameters
+    ----------
+    probability, window, family, names, served, pairs, seed
+        As in `attribution.attribute`.
+    attention
+        ``(member, age)``, the first age is one frame ago.
+    trunk
+        ``(hidden,)``, the mean over members.
+    base_rate
+        ``(side,)``, as a fraction.
+    before_ns
+        Only squeezes before it are compared with: the time of the frame in a replay.
+    """
+    attribution = attribute(
+        probability, window, family, names, seed=seed, pairs=pairs, served=served
+    )
+    nearest = index.nearest(trunk, before_ns=before_ns)
+    both = [
+        sentence(
+            side, float(attribution.probability[s]), float(base_rate[s]), attribution.ranked(s),
+            nearest,
+        )
+        for s, side in enumerate(SIDES)
+    ]  # fmt: skip
+    return Explanation(
+        end_ns, HORIZON_MIN, attribution, base_rate, attended(attention, frame_min), nearest,
+        (both[0], both[1]),
+    )  # fmt: skip
+
+
+def attended(
+    attention: NDArray[np.floating[Any]], frame_min: float, most: int = MOST_STRETCHES
+) -> tuple[Stretch, ...]:
+    """Return the most attended stretches of the past, the largest share first.
+
+    A stretch is a run of ages that each get more than `STANDS_OUT` times an equal share, with
+    gaps of two ages at most; those with less than a twentieth of all attention are left out.
+    Even attention has none.
+
+    Shapes: `attention` ``(member, age)``, the first age is one frame ago.
+    """
+    mean = np.asarray(attention, dtype=np.float64).mean(axis=0)
+    total = mean.sum()
+    if not np.isfinite(total) or total <= 0.0:
+        return ()
+    share = mean / total
+    high = np.flatnonzero(share > STANDS_OUT / share.size)
+    if high.size == 0:
+        return ()
+    found = []
+    for run in np.split(high, np.flatnonzero(np.diff(high) > _BRIDGE + 1) + 1):
+        first, last = int(run[0]), int(run[-1])
+        weight = float(share[first : last + 1].sum())
+        if weight >= _LEAST_SHARE:
+            found.append(Stretch((last + 1) * frame_min, first * frame_min, weight))
+    return tuple(sorted(found, key=lambda s: (-s.share, s.to_min))[:most])
+
+
+def sentence(
+    side: Side,
+    probability: float,
+    base_rate: float,
+    ranked: list[tuple[str, float]],
+    nearest: tuple[Nearest, ...] = (),
+) -> str:
+    """Say in one or two sentences how likely a squeeze is, why, and what it resembles.
+
+    Parameters
+    ----------
+    probability, base_rate
+        P(onset within 30 minutes) now and usually, as fractions.
+    ranked
+        Families with their points, the largest effect first.
+    nearest
+        Squeezes of history; the first of this side is named if it is near enough.
+    """
+    verb = "falls" if side == "long" else "jumps"
+    if not np.isfinite(probability):
+        return "Not enough history for a forecast yet."
+    usual = ""
+    if np.isfinite(base_rate) and base_rate > 0.0:
+        usual = f", {_against(probability / base_rate)} the usual {percent(base_rate)}"
+    causes = _causes(ranked, probability)
+    out = (
+        f"Chance that price {verb} in a squeeze within {HORIZON_MIN:.0f} min: "
+        f"{percent(probability)}{usual}{causes}."
+    )
+    like = next((n for n in nearest if n.side == side and n.similarity >= _LIKE), None)
+    if like is None:
+        return out
+    moved = "fell" if side == "long" else "rose"
+    return (
+        f"{out} It looks like {SNAPSHOT_MINUTES:.0f} min before {iso_utc(like.onset_ns)} UTC, "
+        f"when price {moved} {percent(abs(like.move))} in {like.peak_min:.0f} min."
+    )
+
+
+def percent(share: float) -> str:
+    """Write a share with two figures: ``0.8 %``, ``12 %``; ``under 0.1 %`` when tiny."""
+    value = 100.0 * share
+    if value < 0.1:
+        return "under 0.1 %"
+    return f"{value:.1f} %" if value < 9.95 else f"{value:.0f} %"
+
+
+def _against(ratio: float) -> str:
+    if ratio > 100.0:
+        return "over 100 times"
+    if ratio >= 1.95:
+        return f"{ratio:.1f} times" if ratio < 9.95 else f"{ratio:.0f} times"
+    if ratio >= 1.25:
+        return "above"
+    return "about" if ratio > 0.8 else "below"
+
+
+def _causes(ranked: list[tuple[str, float]], probability: float) -> str:
+    """Name at most two families that raise it and one that lowers it."""
+    least = max(_LEAST_POINTS, _LEAST_SHARE_OF_EFFECT * POINTS * probability)
+    told = [(FAMILY_WORDS.get(f, f), p) for f, p in ranked if abs(p) >= least]
+    up = [f"{name} ({points:+.1f} points)" for name, points in told if points > 0.0][:2]
+    down = [f"{name} ({points:+.1f} points)" for name, points in told if points < 0.0][:1]
+    parts = [f"raised by {' and '.join(up)}"] if up else []
+    parts += [f"lowered by {down[0]}"] if down else []
+    return "; " + ", ".join(parts) if parts else ""
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
