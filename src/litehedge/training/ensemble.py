@@ -24,6 +24,7 @@ import torch
 from litehedge.errors import UsageError
 from litehedge.features import vector as fv
 from litehedge.model.baselines.part import Part
+from litehedge.model.linear import fit_linear
 from litehedge.model.material import Material, family_columns, material
 from litehedge.model.network import Network, NetworkConfig
 from litehedge.model.standards import Standards, fit_standards
@@ -36,12 +37,16 @@ PRETRAIN_SHARE: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What an ensemble learns from, already standardised. `before`: worlds to pre-train on."""
+    """What an ensemble learns from, already standardised.
+
+    `before`: worlds to pre-train on. The first `own` of `train` are the market that it is for.
+    """
 
     train: list[Material]
     valid: list[Material]
     before: list[Material]
     standards: Standards
+    own: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +68,22 @@ def lesson_of(
     train: Sequence[tuple[str, Part, float]],
     valid: Sequence[tuple[str, Part]],
     before: Sequence[tuple[str, Part]] = (),
-    standards: Standards | None = None,
+    *,
+    own: int | None = None,
 ) -> Lesson:
     """Standardise parts. Names go with them; the number is a data set's weight in the loss.
 
-    The standards are those of the training parts of the first data set's kind unless given.
+    The first `own` of the training parts set the standards, and the linear part is fitted on
+    them; the rest are other coins.
     """
-    standards = standards or fit_standards([part.features for _, part, _ in train])
+    own = len(train) if own is None else own
+    standards = fit_standards([part.features for _, part, _ in train[:own]])
     return Lesson(
         [material_of(name, part, standards, weight) for name, part, weight in train],
         [material_of(name, part, standards) for name, part in valid],
         [material_of(name, part, standards) for name, part in before],
         standards,
+        own,
     )
 
 
@@ -146,7 +155,7 @@ def _train(
 ) -> None:  # fmt: skip
     families = family_columns(lesson.standards.inputs.tolist())
     device = choose_device()
-    begin = None
+    begin: Any = fit_linear(lesson.train[: lesson.own], recipe.cost, device)
     epochs: list[Epoch] = []
     if lesson.before:
         first = replace(
@@ -156,6 +165,7 @@ def _train(
         )
         done = train_member(
             config, first, lesson.before, lesson.valid, families, seed, device=device,
+            begin=begin,
             checkpoint=work / f"seed-{seed}-before.ckpt", key=key, keeps_best=False,
             watch=lambda epoch, left: told(seed, epoch, left + 2.0 * epoch.seconds * recipe.epochs),
         )  # fmt: skip

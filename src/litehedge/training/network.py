@@ -1,0 +1,274 @@
+"""Training the neural forecaster: from data sets or worlds to an artefact with a card.
+
+The network learns from what lies before the validation span; that span stops the training, and
+calibrates. What comes later was seen by nobody. Companion coins may be learnt from too, and
+simulated worlds before all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+import litehedge
+from litehedge.errors import UsageError
+from litehedge.features.vector import FeatureSchema
+from litehedge.model import artefact
+from litehedge.model.artefact import Card, Span
+from litehedge.model.baselines.logistic import MODEL_FAMILIES
+from litehedge.model.baselines.part import Part
+from litehedge.model.calibrate import Validation, fit_calibration
+from litehedge.model.calibration import Calibration
+from litehedge.model.distance import Neighbours, fit_neighbours
+from litehedge.model.evaluate import onset_scores
+from litehedge.model.graph import onnx_bytes
+from litehedge.model.network import NetworkConfig
+from litehedge.model.serve import NetworkForecaster
+from litehedge.model.squeeze_index import Seen, SqueezeIndex, build_index
+from litehedge.model.train import Recipe
+from litehedge.squeeze import forecast as fc
+from litehedge.squeeze.hazard import N_PEAK
+from litehedge.squeeze.labels import Squeeze, spec_hash
+from litehedge.store.lake import Dataset, Lake
+from litehedge.training.ensemble import Told, lesson_of, train_ensemble
+from litehedge.training.parts import part_of, part_of_world
+from litehedge.training.samples import PURGE_NS, Progress, prepare_all
+from litehedge.units import NS_PER_SECOND, instant_ns, iso_utc
+
+Floats = NDArray[np.float64]
+
+SLICE: Final = 16_384
+WORLD_SEEDS: Final = 20_000
+"""Worlds to learn from; those of the skill ladder and of studies have other seeds."""
+VALID_SEEDS: Final = 21_000
+VALID_WORLDS: Final = 2
+WORLD_BEGIN: Final = "2021-01-01"
+EXPIRES_DAYS: Final[int | None] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A part with its name, and the squeezes in it; `weight` in the loss."""
+
+    name: str
+    part: Part
+    squeezes: list[Squeeze]
+    weight: float = 1.0
+
+    def span(self) -> Span:
+        """Return the span for the card."""
+        ends = self.part.end_ns
+        return Span(self.name, iso_utc(int(ends[0])), iso_utc(int(ends[-1])), ends.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a network learns from: `pool` are other coins, `before` worlds for pre-training."""
+
+    train: list[Source]
+    pool: list[Source]
+    valid: list[Source]
+    before: list[Source]
+
+    @property
+    def frame_ns(self) -> int:
+        """Length of every frame.
+
+        Raises
+        ------
+        UsageError
+            When they differ.
+        """
+        lengths = {s.part.frame_ns for s in (*self.train, *self.pool, *self.valid, *self.before)}
+        if len(lengths) != 1:
+            raise UsageError(
+                "the data sets have frames of different length",
+                "train on data sets with the same bar length",
+            )
+        return lengths.pop()
+
+
+def sources_of(
+    lake: Lake,
+    datasets: Sequence[Dataset],
+    pool: Sequence[Dataset],
+    *,
+    until_ns: int,
+    validate_from_ns: int,
+    validate_until_ns: int,
+    worlds: int,
+    world_days: int,
+    say: Progress = lambda _: None,
+) -> Sources:
+    """Read the data, and let worlds live.
+
+    Raises
+    ------
+    UsageError
+        When there is nothing to learn from, or a span is empty.
+    """
+    if not datasets:
+        if worlds == 0:
+            raise UsageError("there is nothing to learn from", "give --data, or --worlds")
+        return Sources(
+            _worlds(WORLD_SEEDS, worlds, world_days, 1, say), [],
+            _worlds(VALID_SEEDS, VALID_WORLDS, world_days, 1, say), [],
+        )  # fmt: skip
+    edge_ns = min(until_ns, validate_from_ns - PURGE_NS)
+
+    def read(some: Sequence[Dataset], start_ns: int, end_ns: int, what: str) -> list[Source]:
+        found = prepare_all(lake, list(some), start_ns, end_ns, say, what)
+        return [Source(p.dataset.name, part_of(p, end_ns), p.squeezes) for p in found]
+
+    train = read(datasets, 0, edge_ns, "training before the validation span")
+    valid = read(datasets, validate_from_ns, validate_until_ns, "validation")
+    others = read(pool, 0, edge_ns, "the pool") if pool else []
+    minutes = round(train[0].part.minutes)
+    return Sources(train, others, valid, _worlds(WORLD_SEEDS, worlds, world_days, minutes, say))
+
+
+def _worlds(first: int, count: int, days: int, minutes: int, say: Progress) -> list[Source]:
+    begin_s = instant_ns(WORLD_BEGIN) // NS_PER_SECOND
+    found = []
+    for number in range(count):
+        say(f"world {number + 1} of {count} lives {days} days")
+        part, squeezes = part_of_world(first + number, begin_s, days, minutes)
+        found.append(Source(f"world {first + number}", part, squeezes))
+    return found
+
+
+def train_network(
+    sources: Sources,
+    name: str,
+    folder: Path,
+    work: Path,
+    *,
+    seeds: Sequence[int],
+    recipe: Recipe,
+    created: str,
+    processes: int | None = None,
+    expires_days: int | None = EXPIRES_DAYS,
+    told: Told = lambda seed, epoch, left: None,
+    say: Progress = lambda _: None,
+) -> Card:
+    """Train an ensemble, calibrate it, and save the artefact.
+
+    Raises
+    ------
+    UsageError
+        When the ``train`` extra is missing or a process died.
+    """
+    lesson = lesson_of(
+        [(s.name, s.part, s.weight) for s in (*sources.train, *sources.pool)],
+        [(s.name, s.part) for s in sources.valid],
+        [(s.name, s.part) for s in sources.before],
+        own=len(sources.train),
+    )
+    config = NetworkConfig(inputs=len(lesson.standards))
+    members = train_ensemble(lesson, config, recipe, seeds, work, processes=processes, told=told)
+    say("writing the graph")
+    frame_ns = sources.frame_ns
+    schema = FeatureSchema(frame_ns).hash
+    graph = onnx_bytes([m.network.weights() for m in members])
+
+    def served(calibration: Calibration) -> NetworkForecaster:
+        return NetworkForecaster(
+            graph, lesson.standards, calibration, frame_ns=frame_ns, id=name, schema_hash=schema
+        )
+
+    say("calibrating")
+    calibration = calibrated_on(served(Calibration()), [s.part for s in sources.valid])
+    forecaster = served(calibration)
+    say("indexing the squeezes of history")
+    neighbours, index = indexed(forecaster, sources.train)
+    longest = max(sources.valid, key=lambda s: len(s.part.end_ns)).part
+    say("scoring")
+    rows = fc.from_scratch(forecaster, longest.end_ns, longest.features)
+    scores, baselines = onset_scores(
+        longest.end_ns, rows, longest.features, longest.targets, seeds[0]
+    )
+    everything = (*sources.before, *sources.train, *sources.pool)
+    onsets = [{q.onset_ns for s in sources.train for q in s.squeezes if q.side == side}
+              for side in ("long", "short")]  # fmt: skip
+    card = Card(
+        name=name,
+        kind="network",
+        format=artefact.NETWORK_FORMAT,
+        litehedge=litehedge.__version__,
+        created=created,
+        frame_s=frame_ns // NS_PER_SECOND,
+        feature_schema=schema,
+        label_spec=spec_hash(),
+        weights_sha256="",
+        trained_on=[s.span() for s in everything],
+        events_long=len(onsets[0]),
+        events_short=len(onsets[1]),
+        parameters={k: float(v) for k, v in asdict(recipe).items() if not isinstance(v, dict)},
+        validated_on=[s.span() for s in sources.valid],
+        validation_note="this span stopped the training and calibrated: scores on it flatter",
+        scores=scores,
+        baseline_scores=baselines,
+        expires_days=expires_days,
+        seeds=list(seeds),
+        frames_labelled=sum(s.part.end_ns.size for s in everything),
+        feeds=[f for f, t in zip(MODEL_FAMILIES, lesson.standards.trained, strict=True) if t],
+    )
+    return artefact.save_network(
+        folder, card, graph, lesson.standards, calibration, neighbours.arrays() | index.arrays()
+    )
+
+
+def calibrated_on(forecaster: NetworkForecaster, parts: Sequence[Part]) -> Calibration:
+    """Fit the calibration of a forecaster that has none yet."""
+    spans = []
+    for part in parts:
+        found = forecaster.hazards_batch(
+            forecaster.start(1), np.zeros(part.end_ns.size, dtype=np.int64), part.end_ns,
+            part.features,
+        )  # fmt: skip
+        severity = found.rows[:, fc.SEVERITY_AT : fc.PHASE_AT].reshape(-1, 2, fc.N_SEVERITY)
+        spans.append(
+            Validation(
+                part.end_ns, found.onset, found.passage,
+                found.rows[:, fc.PEAK_AT : fc.SEVERITY_AT].reshape(-1, 2, N_PEAK),
+                np.log(severity), part.tasks["squeeze"],
+                (part.tasks["percent"], part.tasks["sigma"]), part.targets, part.severity_bps,
+            )
+        )  # fmt: skip
+    return msgspec.convert(fit_calibration(spans).to_json(), Calibration)
+
+
+def indexed(
+    forecaster: NetworkForecaster, sources: Sequence[Source]
+) -> tuple[Neighbours, SqueezeIndex]:
+    """Keep a sample of training frames, and every squeeze thirty minutes before its onset."""
+    trunks = [np.concatenate(list(_trunks(forecaster, s.part)), axis=0) for s in sources]
+    neighbours = fit_neighbours(
+        np.concatenate(trunks),
+        np.concatenate([s.part.targets.phase for s in sources]),
+        np.concatenate([s.part.end_ns for s in sources]),
+        seed=0,
+    )
+    index = build_index(
+        [Seen(t, s.part.end_ns, s.squeezes, s.name) for t, s in zip(trunks, sources, strict=True)],
+        neighbours.mean, neighbours.scale, sources[0].part.frame_ns,
+    )  # fmt: skip
+    return neighbours, index
+
+
+def _trunks(forecaster: NetworkForecaster, part: Part) -> Iterator[NDArray[np.float32]]:
+    """Yield the mean trunk of the members, ``(frame, hidden)``, slice by slice."""
+    memory = forecaster.start(1)
+    for begin in range(0, part.end_ns.size, SLICE):
+        at = slice(begin, begin + SLICE)
+        ends = part.end_ns[at]
+        inside = forecaster.inside_batch(
+            memory, np.zeros(ends.size, dtype=np.int64), ends, part.features[at]
+        )
+        yield inside.trunk.mean(axis=0)
