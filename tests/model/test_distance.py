@@ -130,12 +130,12 @@ def test_choice_spreads_out():
 
 def test_arrays_come_back_and_bad_ones_are_refused():
     neighbours = fitted()
-    again = Neighbours.from_arrays(neighbours.arrays())
+    again = Neighbours.from_arrays(neighbours.arrays() | {"mean": np.zeros(3)})
     trunks = market(20, during=2)[0]
     np.testing.assert_array_equal(again.dissimilarities(trunks), neighbours.dissimilarities(trunks))
     for change in (
-        {"scale": np.ones(3)}, {"usual": np.full(200, np.nan)}, {"nearest": np.array([0])},
-        {"points": np.ones(4)},
+        {"training_scale": np.ones(3)}, {"training_usual": np.full(200, np.nan)},
+        {"training_nearest": np.array([0])}, {"training_points": np.ones(4)},
     ):  # fmt: skip
         with pytest.raises(ArtefactError):
             Neighbours.from_arrays(neighbours.arrays() | change)

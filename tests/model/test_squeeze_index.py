@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from litehedge.errors import ArtefactError
+from litehedge.model.distance import Neighbours, fit_neighbours
 from litehedge.model.squeeze_index import Seen, SqueezeIndex, build_index, usual_distance
 from litehedge.squeeze.labels import Squeeze
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, instant_ns
@@ -144,6 +145,19 @@ def test_bytes_come_back_and_are_the_same_for_the_same_index():
     assert again.nearest(x, 5) == index.nearest(x, 5)
     with zipfile.ZipFile(io.BytesIO(payload)) as file:
         assert {entry.date_time[0] for entry in file.infolist()} == {1980}
+
+
+def test_it_is_stored_beside_the_sample_of_training():
+    index = built()
+    rng = np.random.default_rng(0)
+    trunks = rng.normal(size=(50, HIDDEN))
+    neighbours = fit_neighbours(trunks, np.zeros(50, np.int64), START_NS + np.arange(50), seed=0)
+    both = index.arrays() | neighbours.arrays()
+    assert len(both) == len(index.arrays()) + len(neighbours.arrays())
+    assert SqueezeIndex.from_arrays(both).to_bytes() == index.to_bytes()
+    assert Neighbours.from_arrays(both).dissimilarity(trunks[0]) == neighbours.dissimilarity(
+        trunks[0]
+    )
 
 
 def test_a_broken_file_is_refused():

@@ -10,6 +10,7 @@ does not count those within a day of itself, which resemble it because they over
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -30,6 +31,8 @@ NEAREST: Final = 3
 APART_NS: Final = NS_PER_DAY
 _DRAWN_FROM: Final = 8_192  # frames of a phase among which the stored ones are chosen
 _MEASURED: Final = 2_048  # frames of a phase whose distances make the usual one
+PREFIX: Final = "training_"
+"""Of the names under which the arrays are stored beside others."""
 _LEAST: Final = 1e-6
 
 
@@ -130,12 +133,12 @@ class Neighbours:
         return self.mean, self.scale, self.points, self.usual, int(self.nearest[0])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return everything as named arrays, to be stored."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """Return everything as named arrays, to be stored; the names begin with `PREFIX`."""
+        return {PREFIX + field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Neighbours:
-        """Read what `arrays` gave.
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Neighbours:
+        """Read what `arrays` gave, from among other arrays.
 
         Raises
         ------
@@ -144,10 +147,10 @@ class Neighbours:
         """
         try:
             parts = {
-                name: np.ascontiguousarray(arrays[name], dtype=np.float32)
+                name: np.ascontiguousarray(arrays[PREFIX + name], dtype=np.float32)
                 for name in ("mean", "scale", "points", "usual")
             }
-            nearest = np.asarray(arrays["nearest"], dtype=np.int64)
+            nearest = np.asarray(arrays[PREFIX + "nearest"], dtype=np.int64)
         except (KeyError, ValueError, TypeError):
             raise ArtefactError(
                 "the sample of training frames is incomplete", "train the model again"

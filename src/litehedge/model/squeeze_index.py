@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -24,6 +24,8 @@ Ints = NDArray[np.int64]
 Trunks = NDArray[np.floating[Any]]
 
 SAME_NS: Final = NS_PER_HOUR
+PREFIX: Final = "squeeze_"
+"""Of the names under which the arrays are stored beside others."""
 _LEAST: Final = 1e-6
 _KINDS: Final = {"trunks": "f", "onset_ns": "i", "side": "i", "severity_bps": "f",
                  "peak_min": "f", "data": "U", "mean": "f", "scale": "f", "usual": "f"}  # fmt: skip
@@ -120,14 +122,43 @@ class SqueezeIndex:
                 break
         return tuple(found)
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return everything as named arrays, to be stored; the names begin with `PREFIX`."""
+        return {PREFIX + field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> SqueezeIndex:
+        """Read what `arrays` gave, from among other arrays.
+
+        Raises
+        ------
+        ArtefactError
+            When one is missing, or they do not fit each other.
+        """
+        try:
+            parts = {name: np.asarray(arrays[PREFIX + name]) for name in _KINDS}
+        except (KeyError, ValueError) as error:
+            raise ArtefactError(
+                f"the index of squeezes is incomplete ({error})", "train the model again"
+            ) from None
+        events, hidden = parts["onset_ns"].size, parts["mean"].size
+        shapes = {"trunks": (events, hidden), "mean": (hidden,), "scale": (hidden,), "usual": (1,)}
+        for name, kind in _KINDS.items():
+            if parts[name].dtype.kind != kind or parts[name].shape != shapes.get(name, (events,)):
+                raise ArtefactError(
+                    f"the index of squeezes has {name} of shape {parts[name].shape}",
+                    "train the model again",
+                )
+        return cls(**parts)
+
     def to_bytes(self) -> bytes:
         """Return an ``npz`` file without pickles; the same index gives the same bytes."""
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-            for field in fields(self):
+            for name, array in self.arrays().items():
                 one = io.BytesIO()
-                np.save(one, getattr(self, field.name), allow_pickle=False)
-                archive.writestr(zipfile.ZipInfo(f"{field.name}.npy"), one.getvalue())
+                np.save(one, array, allow_pickle=False)
+                archive.writestr(zipfile.ZipInfo(f"{name}.npy"), one.getvalue())
         return out.getvalue()
 
     @classmethod
@@ -141,22 +172,12 @@ class SqueezeIndex:
         """
         try:
             with np.load(io.BytesIO(payload), allow_pickle=False) as file:
-                parts = {name: file[name] for name in _KINDS}
-        except (KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+                arrays = {name: file[name] for name in file.files}
+        except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
             raise ArtefactError(
                 f"the index of squeezes cannot be read ({error})", "train the model again"
             ) from None
-        events, hidden = parts["onset_ns"].size, parts["mean"].size
-        for name, kind in _KINDS.items():
-            shape = {
-                "trunks": (events, hidden), "mean": (hidden,), "scale": (hidden,), "usual": (1,)
-            }  # fmt: skip
-            if parts[name].dtype.kind != kind or parts[name].shape != shape.get(name, (events,)):
-                raise ArtefactError(
-                    f"the index of squeezes has {name} of shape {parts[name].shape}",
-                    "train the model again",
-                )
-        return cls(**parts)
+        return cls.from_arrays(arrays)
 
 
 @dataclass(frozen=True, slots=True)
