@@ -67,6 +67,9 @@ class _Rows:
 class BoostedHazard:
     """LightGBM hazards, tuned over leaves, leaf size, rate, columns, L2 and monotony.
 
+    Trials are fitted and scored on thinned frames, with larger steps than the final fit: their
+    losses compare with each other, not with those of other baselines.
+
     Raises `UsageError` from `fit` when the ``train`` extra is not installed.
     """
 

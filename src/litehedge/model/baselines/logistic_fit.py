@@ -172,7 +172,10 @@ def _trained(present: Floats, seen: Floats) -> Floats:
 
 
 def standards(inputs: Floats) -> tuple[Floats, Floats, Floats]:
-    """Mean and deviation of each input over the frames that have it, and whether enough have."""
+    """Return mean and deviation of inputs ``(frame, input)``, and whether enough frames have them.
+
+    Shapes: each ``(input,)``, over the frames in which the input is there.
+    """
     present = np.isfinite(inputs)
     count = np.maximum(present.sum(axis=0), 1)
     filled = np.where(present, inputs, 0.0)
@@ -188,6 +191,7 @@ def write_designs(
     features: Floats, inputs: Ints, family: Ints, mean: Floats, scale: Floats, seen: Floats,
     out: Floats, rms: Floats,
 ) -> None:  # fmt: skip
+    """Write the design of each row, ``(frame, N_DESIGN)``, and the size of its inputs."""
     for i in range(out.shape[0]):
         rms[i] = write_design(features[i], inputs, family, mean, scale, seen, out[i])
 
