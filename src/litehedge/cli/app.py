@@ -12,10 +12,11 @@ from litehedge.cli import data, study
 from litehedge.cli.backtest import backtest
 from litehedge.cli.common import complain
 from litehedge.cli.demo import demo
+from litehedge.cli.label import label
 from litehedge.cli.replay import replay
 from litehedge.cli.settings import export_schema
 from litehedge.cli.simulate import simulate
-from litehedge.cli.train import label, train
+from litehedge.cli.train import train
 from litehedge.errors import LitehedgeError
 
 app = typer.Typer(

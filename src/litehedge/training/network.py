@@ -257,7 +257,7 @@ def indexed(
     )
     index = build_index(
         [Seen(t, s.part.end_ns, s.squeezes, s.name) for t, s in zip(trunks, sources, strict=True)],
-        neighbours.mean, neighbours.scale, sources[0].part.frame_ns,
+        mean=neighbours.mean, scale=neighbours.scale, frame_ns=sources[0].part.frame_ns,
     )  # fmt: skip
     return neighbours, index
 
