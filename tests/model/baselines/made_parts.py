@@ -79,6 +79,8 @@ def changed_after(part: Part, frame: int) -> Part:
     features, values = part.features.copy(), part.values.copy()
     features[frame + 1 :] = features[frame + 1 :][::-1]
     values[frame + 1 :] *= np.linspace(1.1, 2.0, values.shape[0] - frame - 1)[:, np.newaxis]
+    values[frame + 1 :, sc.HIGH] *= 1.05  # else ranges, which some scores use, stay as they were
+    values[frame + 1 :, sc.LOW] /= 1.05
     return replace(part, features=features, values=values)
 
 
