@@ -113,9 +113,9 @@ class NetworkForecaster:
     """
 
     __slots__ = (
-        "_arguments", "_bounds", "_constants", "_expires_ns", "_frame_ns", "_lines", "_missing",
-        "_raw", "_session", "_shifts", "_trained", "_u", "_usual_rms", "id", "members", "offers",
-        "schema_hash", "standards", "trunk",
+        "_arguments", "_attention", "_bounds", "_constants", "_expires_ns", "_frame_ns",
+        "_lines", "_missing", "_raw", "_session", "_shifts", "_trained", "_u", "_usual_rms",
+        "attention", "id", "members", "offers", "schema_hash", "standards", "trunk",
     )  # fmt: skip
 
     def __init__(
@@ -138,6 +138,8 @@ class NetworkForecaster:
         self._missing = np.zeros(N_FAMILIES)
         self._raw = np.zeros((self.members, 1, N_RAW), dtype=np.float32)
         self.trunk = np.full((self.members, 1, HIDDEN), np.nan, dtype=np.float32)
+        self._attention = np.full((self.members, 1, AGES), np.nan, dtype=np.float32)
+        self.attention = self._attention[:, :, ::-1]
         self._bounds: dict[int, _Bound] = {}
 
     def __reduce__(self) -> tuple[Callable[..., NetworkForecaster], tuple[Any, ...]]:
@@ -151,8 +153,9 @@ class NetworkForecaster:
     def step(self, memory: Memory, phase: int, end_ns: int, features: Floats) -> Floats:
         """Advance one frame; return its forecast row.
 
-        Afterwards ``trunk`` ``(member, 1, D)`` is what the network made of the frame, until the
-        next one that it is given.
+        Afterwards ``trunk`` ``(member, 1, D)`` is what the network made of the frame, and
+        ``attention`` ``(member, 1, AGES)``, by rising age, where it looked, until the next frame
+        that it is given.
         """
         out = np.empty((1, fc.N_FORECAST))
         bound = self._bounds.get(id(memory)) or self._bind(memory)
@@ -200,8 +203,26 @@ class NetworkForecaster:
         onset = rows[:, fc.ONSET_AT : fc.PEAK_AT].reshape(-1, 2, N_ONSET)
         return Hazards(rows, onset, passage)
 
+    def trunk_batch(
+        self, memory: Memory, phases: Ints, end_ns: Ints, features: Floats
+    ) -> tuple[Floats, Singles]:
+        """Advance many frames like `batch`; return rows and trunks, ``(member, frame, D)``.
+
+        NaN for frames that the network was not given, throughout where it offers no trunk.
+        """
+        rows = np.empty((end_ns.size, fc.N_FORECAST))
+        trunk = np.full((self.members, end_ns.size, HIDDEN), np.nan, dtype=np.float32)
+        wanted = tuple({"trunk"} & self.offers)
+        for places, found in self._calls(memory, phases, end_ns, features, rows, wanted):
+            if wanted:
+                trunk[:, places] = found["trunk"]
+        return rows, trunk
+
     def inside_batch(self, memory: Memory, phases: Ints, end_ns: Ints, features: Floats) -> Inside:
-        """Advance many frames like `batch`; return also what the network computes."""
+        """Advance some frames like `batch`; return also what the network computes.
+
+        Takes about 2 kB per frame and member.
+        """
         rows = np.empty((end_ns.size, fc.N_FORECAST))
         parts = {
             name: np.full((self.members, end_ns.size, width), np.nan, dtype=np.float32)
@@ -287,7 +308,8 @@ class NetworkForecaster:
         return binding
 
     def _bind_step(self, bound: _Bound, at: int) -> Any:
-        outputs = {"raw": self._raw} | ({"trunk": self.trunk} if "trunk" in self.offers else {})
+        outputs = {"trunk": self.trunk, "attention": self._attention}
+        outputs = {"raw": self._raw} | {name: outputs[name] for name in self.offers}
         bound.bindings[at] = self._binding(bound.memory, at // 2, at % 2, self._u, outputs)
         return bound.bindings[at]
 
