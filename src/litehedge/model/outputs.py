@@ -123,6 +123,15 @@ def _write_phase_and_vol(raw: Singles, frame: int, out: Floats, row: int) -> Non
 
 
 @kernel
+def write_all_forecasts(
+    raw: Singles, lines: Floats, shifts: Floats, frames: Ints, out: Floats
+) -> None:
+    """Write what `write_forecast` does for these frames, each to its own row."""
+    for i in range(frames.size):
+        write_forecast(raw, frames[i], lines, shifts, out, frames[i])
+
+
+@kernel
 def write_cold(out: Floats, row: int) -> None:
     """Write a row that says nothing."""
     out[row] = np.nan

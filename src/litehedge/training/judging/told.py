@@ -61,18 +61,18 @@ def by_baseline(baseline: Baseline, part: Part) -> Said:
 
 
 def by_forecaster(forecaster: Forecaster, part: Part) -> Said:
-    """Return what any forecaster says, as it would be served: squeezes, and passages of networks."""
+    """Return what any forecaster says, as it would be served; of passages only networks speak."""
     phases = np.zeros(part.end_ns.size, dtype=np.int64)
     if isinstance(forecaster, NetworkForecaster):
-        found = forecaster.hazards_batch(
-            forecaster.start(1), phases, part.end_ns, part.features
-        )
+        found = forecaster.hazards_batch(forecaster.start(1), phases, part.end_ns, part.features)
         hazards = {
             "squeeze": found.onset, "percent": found.passage[:, 0], "sigma": found.passage[:, 1],
         }  # fmt: skip
         return _with_course(hazards, found.rows)
     rows = forecaster.batch(forecaster.start(1), phases, part.end_ns, part.features)
-    return _with_course({"squeeze": rows[:, fc.ONSET_AT : fc.PEAK_AT].reshape(-1, 2, N_ONSET)}, rows)
+    return _with_course(
+        {"squeeze": rows[:, fc.ONSET_AT : fc.PEAK_AT].reshape(-1, 2, N_ONSET)}, rows
+    )
 
 
 def _with_course(hazards: dict[str, Floats], rows: Floats) -> Said:
@@ -85,15 +85,13 @@ def _with_course(hazards: dict[str, Floats], rows: Floats) -> Said:
 
 def by_raw(raw: Singles, calibration: Calibration | None = None) -> Said:
     """Return what members ``(member, frame, N_RAW)`` say together, NaN where one is NaN."""
-    members, frames, _ = raw.shape
+    frames = raw.shape[1]
     used = calibration or Calibration()
     rows = np.full((frames, fc.N_FORECAST), np.nan)
     passage = np.full((frames, 2, 2, N_ONSET), np.nan)
     told = np.flatnonzero(np.isfinite(raw).all(axis=(0, 2)))
     op.write_all_forecasts(raw, used.lines(), used.shifts(), told, rows)
-    op.write_passages(
-        np.ascontiguousarray(raw[:, told]), used.lines(), told, rows, passage
-    )
+    op.write_passages(np.ascontiguousarray(raw[:, told]), used.lines(), told, rows, passage)
     hazards = {
         "squeeze": rows[:, fc.ONSET_AT : fc.PEAK_AT].reshape(-1, 2, N_ONSET),
         "percent": passage[:, 0],

@@ -1,0 +1,84 @@
+"""The field: every forecaster that is judged, fitted before the span that it is judged on."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from litehedge.errors import UsageError
+from litehedge.model.baselines.every import every_baseline
+from litehedge.model.baselines.part import Part, Trial
+from litehedge.training.judging.told import Said, by_baseline
+
+Progress = Callable[[str], None]
+
+LOGISTIC: Final = "logistic"
+BOOSTED: Final = "LightGBM"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A forecaster, and what it said of the validation and of the judged span."""
+
+    name: str
+    valid: Said
+    test: Said
+    trials: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What is learnt from, what is tuned on, and what is judged; the last two of one market."""
+
+    train: list[Part]
+    valid: Part
+    test: Part
+
+
+def baseline_names() -> list[str]:
+    """Return the names of all baselines."""
+    return [b.name for b in every_baseline()]
+
+
+def baselines(
+    span: Span, names: Sequence[str], seed: int, processes: int | None = None,
+    say: Progress = lambda _: None,
+) -> list[Entry]:  # fmt: skip
+    """Fit and tune baselines, one process each; return what they say.
+
+    Raises
+    ------
+    UsageError
+        When there is no baseline of a name.
+    """
+    known = baseline_names()
+    for name in names:
+        if name not in known:
+            raise UsageError(f"there is no baseline {name!r}", f"choose of {', '.join(known)}")
+    count = min(processes or os.cpu_count() or 1, max(len(names), 1))
+    found: dict[str, Entry] = {}
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(count, _begin, (span, seed)) as pool:
+        # The long ones first.
+        for entry in pool.imap_unordered(_job, list(reversed(names)), chunksize=1):
+            found[entry.name] = entry
+            say(f"{entry.name}: {entry.trials} trials")
+    return [found[name] for name in names]
+
+
+_shared: dict[str, Any] = {}
+
+
+def _begin(span: Span, seed: int) -> None:
+    _shared.update(span=span, seed=seed)
+
+
+def _job(name: str) -> Entry:
+    span: Span = _shared["span"]
+    one = next(b for b in every_baseline(_shared["seed"]) if b.name == name)
+    one.fit(span.train, [span.valid], lambda _: None)
+    trials: list[Trial] = one.trials
+    return Entry(name, by_baseline(one, span.valid), by_baseline(one, span.test), len(trials))
