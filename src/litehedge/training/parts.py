@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
 import numpy as np
 
 from litehedge.features.vector import FeatureStream
@@ -12,8 +16,8 @@ from litehedge.sim.market.telling import Teller
 from litehedge.sim.oracle.truth import live_minutes
 from litehedge.sim.study import MINUTE_S, warmed_world
 from litehedge.squeeze.labels import Squeeze, catalogue
-from litehedge.squeeze.targets import targets
-from litehedge.squeeze.times import passage_times, squeeze_times
+from litehedge.squeeze.targets import Targets, targets
+from litehedge.squeeze.times import Times, passage_times, squeeze_times
 from litehedge.store.worlds import events_of_world
 from litehedge.training.samples import Prepared
 from litehedge.units import MINUTES_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
@@ -69,3 +73,37 @@ def part_of_world(
         severity_bps=np.array([q.severity_bps for q in squeezes]),
     )
     return part, squeezes
+
+
+def joined_parts(parts: Sequence[Part]) -> Part:
+    """Return parts that follow one another as one; their squeezes are numbered through."""
+    if len(parts) == 1:
+        return parts[0]
+    events = np.cumsum([0, *(p.severity_bps.size for p in parts[:-1])]).tolist()
+
+    def column(name: str) -> Any:
+        return np.concatenate([getattr(p.targets, name) for p in parts])
+
+    asked = {field.name: column(field.name) for field in fields(Targets)}
+    asked["event"] = np.concatenate(
+        [np.where(p.targets.event >= 0, p.targets.event + n, -1)
+         for p, n in zip(parts, events, strict=True)]
+    )  # fmt: skip
+    tasks = {
+        task: Times(
+            np.concatenate([p.tasks[task].minutes for p in parts]),
+            np.concatenate([p.tasks[task].happened for p in parts]),
+            np.concatenate([p.tasks[task].at_risk for p in parts]),
+            one.competing,
+        )
+        for task, one in parts[0].tasks.items()
+    }
+    return Part(
+        end_ns=np.concatenate([p.end_ns for p in parts]),
+        frame_ns=parts[0].frame_ns,
+        features=np.concatenate([p.features for p in parts]),
+        values=np.concatenate([p.values for p in parts]),
+        tasks=tasks,
+        targets=Targets(**asked),
+        severity_bps=np.concatenate([p.severity_bps for p in parts]),
+    )

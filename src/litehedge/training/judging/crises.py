@@ -1,0 +1,51 @@
+"""Leave one crisis out: how is it foretold by who has never seen anything like it?"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from litehedge.store.lake import Dataset, Lake
+from litehedge.training.network import Source
+from litehedge.training.parts import part_of
+from litehedge.training.samples import PURGE_NS, Progress, prepare
+from litehedge.units import instant_ns
+
+
+class Span(NamedTuple):
+    """A crisis by name; UTC dates."""
+
+    name: str
+    start: str
+    end: str
+
+
+CRISES: Final = (
+    Span("2021-05-19, leverage flushed", "2021-05-17", "2021-05-27"),
+    Span("2022-05, Terra and LUNA", "2022-05-07", "2022-05-15"),
+    Span("2022-06, Celsius and 3AC", "2022-06-11", "2022-06-20"),
+    Span("2022-11, FTX", "2022-11-06", "2022-11-14"),
+    Span("2023-08-17", "2023-08-15", "2023-08-21"),
+)
+"""All lie before the validation span: what comes later is left out of training anyway."""
+
+
+def without(
+    lake: Lake, datasets: list[Dataset], crisis: Span, until_ns: int, say: Progress
+) -> list[Source]:
+    """Return what lies before and after a crisis, purged by eight hours on both sides."""
+    found = []
+    for start_ns, end_ns in (
+        (0, instant_ns(crisis.start) - PURGE_NS), (instant_ns(crisis.end) + PURGE_NS, until_ns),
+    ):  # fmt: skip
+        for dataset in datasets:
+            one = prepare(lake, dataset, start_ns, end_ns, say)
+            if one is not None:
+                found.append(Source(dataset.name, part_of(one, end_ns), one.squeezes))
+    return found
+
+
+def during(lake: Lake, dataset: Dataset, crisis: Span, say: Progress) -> Source | None:
+    """Return the crisis itself, None where the data set does not hold it."""
+    end_ns = instant_ns(crisis.end)
+    one = prepare(lake, dataset, instant_ns(crisis.start), end_ns, say)
+    return None if one is None else Source(dataset.name, part_of(one, end_ns), one.squeezes)
