@@ -87,7 +87,7 @@ def courses(bench: Bench, said: Said) -> Iterable[tuple[str, int, Course]]:
             yield PEAK, side, peak_course(trial, said.peak, part.targets, side)
         if said.severity_bps is not None:
             yield SEVERITY, side, severity_course(
-                trial, said.severity_bps[:, side], part.targets, came_bps(part, side),
+                trial, said.severity_bps, part.targets, came_bps(part, side),
                 usual_severity(bench.span.train, side), side,
             )  # fmt: skip
 
