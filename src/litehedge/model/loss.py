@@ -63,7 +63,7 @@ def parts(raw: Tensor, asked: Asked, pmf: bool = False) -> dict[str, tuple[Tenso
         pinball(raw[..., ly.SEVERITY], asked.severity), ~torch.isnan(asked.severity), w[..., None]
     )
     phase = functional.cross_entropy(
-        raw[..., ly.PHASE].flatten(0, -2), asked.phase.flatten(), reduction="none"
+        raw[..., ly.PHASE].flatten(0, -2), asked.phase.flatten().long(), reduction="none"
     ).view_as(w)
     out["phase"] = _mean(phase, torch.ones_like(risk), w)
     known = ~torch.isnan(asked.vol)
@@ -94,7 +94,7 @@ def competing(logits: Tensor, last: Tensor, cause: Tensor) -> Tensor:
     """
     none = torch.zeros_like(logits[..., :1, :])
     log_p = torch.log_softmax(torch.cat((none, logits), dim=-2), dim=-2)
-    bins = torch.arange(logits.shape[-1], device=logits.device)
+    bins = torch.arange(logits.shape[-1], dtype=last.dtype, device=logits.device)
     passed = bins < last[..., None]
     total = -(log_p[..., 0, :] * passed).sum(dim=-1)
     here = bins == last[..., None]
@@ -109,10 +109,11 @@ def hazard(logits: Tensor, last: Tensor, hit: Tensor) -> Tensor:
 
     Shapes: `logits` ``(..., bin)``; `last`, `hit` and the result ``(...)``.
     """
-    bins = torch.arange(logits.shape[-1], device=logits.device)
+    bins = torch.arange(logits.shape[-1], dtype=last.dtype, device=logits.device)
     passed = bins < last[..., None]
     here = (bins == last[..., None]) & hit[..., None]
-    return (functional.softplus(logits) * passed + functional.softplus(-logits) * here).sum(dim=-1)
+    missed = functional.softplus(torch.where(here, -logits, logits))  # one of the two, or none
+    return (missed * (passed | here)).sum(dim=-1)
 
 
 def pinball(steps: Tensor, log_bps: Tensor) -> Tensor:

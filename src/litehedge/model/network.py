@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +25,10 @@ from torch.nn import functional
 
 from litehedge.model import layout as ly
 from litehedge.model.layout import AGES, HIDDEN
+
+BLOCK: Final = 64
+"""Frames that attend at once. Each needs the 240 before it: the more at once, the more scores
+are computed for nothing; the fewer, the smaller the matrices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,22 +111,34 @@ class Network(nn.Module):
 
         Shapes: `u` ``(batch, time, 2 * inputs)``: standardised features, then 1 where missing.
         """
+        h, past, state = self._recur(u, state)
+        both = torch.cat((h, self.attend(h, past)), dim=-1)
+        trunk = functional.silu(self.trunk(self._drop(both)))
+        raw = self.head(trunk)
+        if self.config.skips:
+            raw = raw + self.skip(u)
+        return Outputs(raw, trunk, state)
+
+    def warm(self, u: Tensor, state: NetState) -> NetState:
+        """Return the state that `forward` ends in, without what only its outputs need."""
+        return self._recur(u, state)[2]
+
+    def _recur(self, u: Tensor, state: NetState) -> tuple[Tensor, Tensor, NetState]:
+        """Return hidden states, those with the ring before them, and the next state."""
         n = self.config.inputs
         z, missing = u[..., :n], u[..., n:]
         v = torch.sigmoid(self.gate(u)) * z if self.gate is not None else z
         one, first = self._run(self.first, torch.cat((v, missing), dim=-1), state.first)
-        one = functional.dropout(one, self.config.dropout, self.training)
-        h, second = self._run(self.second, one, state.second)
+        h, second = self._run(self.second, self._drop(one), state.second)
         past = torch.cat((state.ring, h), dim=1)
-        context = self.attend(h, past)
-        both = torch.cat((h, context), dim=-1)
-        trunk = functional.silu(
-            self.trunk(functional.dropout(both, self.config.dropout, self.training))
-        )
-        raw = self.head(trunk)
-        if self.config.skips:
-            raw = raw + self.skip(u)
-        return Outputs(raw, trunk, NetState(first, second, past[:, -AGES:]))
+        return h, past, NetState(first, second, past[:, -AGES:])
+
+    def _drop(self, x: Tensor) -> Tensor:
+        """Return `x` after dropout; uniform numbers are drawn 2.6 times as fast as coins."""
+        if not self.training or self.config.dropout == 0.0:
+            return x
+        keep = 1.0 - self.config.dropout
+        return x * torch.rand_like(x).lt_(keep).div_(keep)
 
     def _run(
         self, layer: nn.Module, x: Tensor, state: tuple[Tensor, Tensor]
@@ -142,13 +158,23 @@ class Network(nn.Module):
         if self.query is None:
             return torch.zeros_like(h)
         time = h.shape[1]
-        scores = self.query(h) @ past.transpose(1, 2) / math.sqrt(self.config.hidden)
-        ages = AGES + torch.arange(time)[:, None] - torch.arange(AGES + time)[None, :]
-        within = (ages >= 1) & (ages <= AGES)
-        bias = self.age_bias[(ages.clamp(1, AGES) - 1).to(h.device)]
-        bias = bias.masked_fill(~within.to(h.device), -1e9)
-        mixed: Tensor = torch.softmax(scores + bias, dim=-1) @ past
-        return mixed
+        asked = self.query(h) / math.sqrt(self.config.hidden)
+        bias = self._bias_of_ages(min(BLOCK, time))
+        mixed = []
+        for at in range(0, time, BLOCK):
+            q = asked[:, at : at + BLOCK]
+            size = q.shape[1]
+            keys = past[:, at : at + AGES + size]
+            scores = torch.baddbmm(bias[:size, : AGES + size], q, keys.transpose(1, 2))
+            mixed.append(torch.softmax(scores, dim=-1) @ keys)
+        return torch.cat(mixed, dim=1)
+
+    def _bias_of_ages(self, time: int) -> Tensor:
+        """Return what is added to the scores ``(time, 240 + time)``: out of reach is -1e9."""
+        frames = torch.arange(AGES + time, device=self.age_bias.device)
+        ages = AGES + frames[:time, None] - frames
+        bias = self.age_bias[ages.clamp(1, AGES) - 1]
+        return bias.masked_fill((ages < 1) | (ages > AGES), -1e9)
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         """Return everything that was learnt, by the names that the exported graph takes.

@@ -128,7 +128,9 @@ def train_member(
         with torch.no_grad():
             network.head.bias.copy_(torch.from_numpy(base_rates(train)))
     average = {k: v.detach().clone() for k, v in network.state_dict().items()}
-    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=recipe.rate, weight_decay=recipe.decay, fused=True
+    )
     steps = recipe.epochs * _steps_per_epoch(train, recipe)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.rate, total_steps=steps + recipe.epochs, pct_start=0.15
@@ -193,41 +195,39 @@ def _one_epoch(
     families: Sequence[NDArray[np.int64]], optimiser: torch.optim.Optimizer, schedule: Any,
     average: dict[str, Tensor], chance: np.random.Generator, device: torch.device,
 ) -> tuple[dict[str, float], int]:  # fmt: skip
-    told = {name: np.zeros(2) for name in PARTS}
+    told = torch.zeros(len(PARTS), 2, dtype=torch.float64, device=device)
     labels = 0
     for at in range(0, len(runs), recipe.batch):
         some = runs[at : at + recipe.batch]
         z, asked = collate(train, some, WARM, recipe.run)
         lose_families(z, families, recipe.lose_family, chance)
         u = inputs_of(torch.from_numpy(z)).to(device)
+        counts = (asked.weight > 0).sum(dim=0)  # counted here: a GPU is never waited for
         asked = Asked(*(t.to(device) for t in asked))
-        state = network.start(len(some))
         with torch.no_grad():
-            state = network(u[:, :WARM], state).state
+            state = network.warm(u[:, :WARM], network.start(len(some)))
         for first in range(0, recipe.run, recipe.chunk):
             chunk = slice(first, first + recipe.chunk)
             mine = Asked(*(t[:, chunk] for t in asked))
             out = network(u[:, WARM + first : WARM + first + recipe.chunk], state)
             state = out.state.detached()
             costs = parts(out.raw, mine, network.config.pmf)
-            count = max(float((mine.weight > 0).sum()), 1.0)
+            count = max(int(counts[chunk].sum()), 1)
             loss = total(costs, recipe.cost) / count
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
-            torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+            torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip, foreach=True)
             optimiser.step()
             schedule.step()
             _follow(average, network, recipe.average)
-            for k, (s, w) in costs.items():
-                told[k] += (s.item(), w.item())
-            labels += int(count)
-    return {k: s / max(w, 1e-9) for k, (s, w) in told.items()}, labels
+            told += torch.stack([torch.stack(costs[name]) for name in PARTS]).detach()
+            labels += count
+    return {k: s / max(w, 1e-9) for k, (s, w) in zip(PARTS, told.tolist(), strict=True)}, labels
 
 
 def _follow(average: dict[str, Tensor], network: Network, keep: float) -> None:
-    with torch.no_grad():
-        for name, value in network.state_dict().items():
-            average[name].lerp_(value, 1.0 - keep)
+    now = network.state_dict()
+    torch._foreach_lerp_([average[name] for name in now], list(now.values()), 1.0 - keep)
 
 
 @torch.no_grad()
@@ -285,10 +285,7 @@ def collate(
         for name, out in answers.items():
             out[i, :size] = getattr(m, name)[run.start : run.stop]
         weight[i, :size] = run.weight
-    whole = {
-        name: torch.from_numpy(a.astype(np.int64) if a.dtype == np.int8 else a)
-        for name, a in answers.items()
-    }
+    whole = {name: torch.from_numpy(a) for name, a in answers.items()}
     return z, Asked(**whole, weight=torch.from_numpy(weight))
 
 
