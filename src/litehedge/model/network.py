@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ from torch.nn import functional
 from litehedge.model import layout as ly
 from litehedge.model.layout import AGES, HIDDEN
 
+DROPOUT: Final = 0.2
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
@@ -33,7 +35,7 @@ class NetworkConfig:
 
     inputs: int
     hidden: int = HIDDEN
-    dropout: float = 0.2
+    dropout: float = DROPOUT
     cell: Literal["lstm", "gru"] = "lstm"
     selects: bool = True
     attends: bool = True
