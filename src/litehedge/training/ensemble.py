@@ -25,6 +25,7 @@ from litehedge.errors import UsageError
 from litehedge.features import vector as fv
 from litehedge.model.baselines.part import Part
 from litehedge.model.linear import fit_linear
+from litehedge.model.loss import Asked
 from litehedge.model.material import Material, family_columns, material
 from litehedge.model.network import Network, NetworkConfig
 from litehedge.model.standards import Standards, fit_standards
@@ -196,12 +197,20 @@ def _key(lesson: Lesson, config: NetworkConfig, recipe: Recipe) -> str:
     """Return a hash of everything that a member depends on but its seed."""
     text = msgspec.json.encode(
         [asdict(config), asdict(recipe), lesson.standards.to_json()]
-        + [
-            [m.name, len(m), m.weight, hashlib.sha256(m.z[::97].tobytes()).hexdigest()]
-            for m in (*lesson.train, *lesson.valid, *lesson.before)
-        ]
+        + [[m.name, m.weight, _hash(m)] for m in (*lesson.train, *lesson.valid, *lesson.before)]
+        + [lesson.own, len(lesson.train), len(lesson.valid)]
     )
     return hashlib.sha256(text).hexdigest()
+
+
+def _hash(one: Material) -> str:
+    # The answers too: the same frames with other labels are another lesson.
+    digest = hashlib.sha256()
+    for name in ("z", "edges", *Asked._fields[:-1]):
+        array = np.ascontiguousarray(getattr(one, name))
+        digest.update(f"{name} {array.shape}".encode())
+        digest.update(array.view(np.uint8).data)
+    return digest.hexdigest()
 
 
 # --- several processes ------------------------------------------------------------------------
