@@ -121,6 +121,7 @@ def train(
             )  # fmt: skip
     else:
         train_module("torch")
+        from litehedge.model.network import DROPOUT
         from litehedge.model.train import Recipe
         from litehedge.training.network import sources_of, train_network
         from litehedge.training.search import search_recipe
@@ -132,7 +133,7 @@ def train(
                 world_days=world_days, say=lambda text: status.update(f"{text} …"),
             )  # fmt: skip
         work = home() / "training" / name
-        recipe = Recipe(epochs=epochs)
+        recipe, dropout = Recipe(epochs=epochs), DROPOUT
         numbers = list(range(seed, seed + seeds))
         if search:
             with progress(f"{search} recipes", search) as reach:
@@ -141,7 +142,9 @@ def train(
                     stderr.print(text, highlight=False)
                     reach(number)
 
-                recipe = search_recipe(sources, recipe, search, work / "search", seed, told=tried)
+                recipe, dropout = search_recipe(
+                    sources, recipe, search, work / "search", seed, told=tried
+                )
         with progress(f"{seeds} members", seeds * epochs) as reach:
             done: dict[int, int] = {}
 
@@ -151,8 +154,8 @@ def train(
                 reach(sum(done.values()))
 
             card = train_network(
-                sources, name, folder, work, seeds=numbers, recipe=recipe, created=created,
-                processes=processes, expires_days=expires_days, told=told,
+                sources, name, folder, work, seeds=numbers, recipe=recipe, dropout=dropout,
+                created=created, processes=processes, expires_days=expires_days, told=told,
                 say=lambda text: stderr.print(f"{text} …", highlight=False),
             )  # fmt: skip
     if json is not None:

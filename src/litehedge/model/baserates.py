@@ -42,7 +42,8 @@ def base_rates(train: Sequence[Material]) -> Singles:
         gaps = np.maximum(np.diff(levels), 1e-3)
         steps.append(np.concatenate((levels[:1], np.log(np.expm1(gaps)))))
     out[ly.SEVERITY] = np.concatenate(steps)
-    phase = np.bincount(np.concatenate([m.phase for m in train]), minlength=4) + 1.0
+    phases = np.concatenate([m.phase for m in train])
+    phase = np.bincount(phases[phases >= 0], minlength=4) + 1.0
     out[ly.PHASE] = np.log(phase / phase.sum())
     vol = np.concatenate([m.vol for m in train])
     out[ly.VOL] = np.nan_to_num(np.nanmean(vol, axis=0), nan=-8.0) if vol.size else -8.0

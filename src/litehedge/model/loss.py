@@ -23,8 +23,8 @@ class Asked(NamedTuple):
     `onset_bin`, `onset_cause` ``()``: the first bin that did not pass without event, and the side
     that ended it, -1 when censored; `passage_bin`, `passage_hit` ``(kind, side)``; `peak_bin`,
     `peak_hit` ``(side,)``; `severity` ``(side,)`` log bps, NaN for unknown; `phase` ``()``; `vol`
-    ``(3,)``, NaN for unknown. A bin of -1 asks nothing. `weight` ``()``: for how many frames a
-    frame stands.
+    ``(3,)``, NaN for unknown. A bin or phase of -1 asks nothing. `weight` ``()``: for how many
+    frames a frame stands.
     """
 
     onset_bin: Tensor
@@ -63,9 +63,11 @@ def parts(raw: Tensor, asked: Asked, pmf: bool = False) -> dict[str, tuple[Tenso
         pinball(raw[..., ly.SEVERITY], asked.severity), ~torch.isnan(asked.severity), w[..., None]
     )
     phase = functional.cross_entropy(
-        raw[..., ly.PHASE].flatten(0, -2), asked.phase.flatten().long(), reduction="none"
+        raw[..., ly.PHASE].flatten(0, -2),
+        asked.phase.flatten().clamp(min=0).long(),
+        reduction="none",
     ).view_as(w)
-    out["phase"] = _mean(phase, torch.ones_like(risk), w)
+    out["phase"] = _mean(phase, asked.phase >= 0, w)
     known = ~torch.isnan(asked.vol)
     missed = (raw[..., ly.VOL] - torch.nan_to_num(asked.vol)) ** 2
     out["vol"] = _mean(missed, known, w[..., None])

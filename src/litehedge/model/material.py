@@ -74,6 +74,7 @@ def material(
     """Turn targets into bins.
 
     `z` is cold (all NaN) where nothing may be asked; arguments as `Sample` and `times` have them.
+    A frame after which no bin was seen to its end asks nothing, as in `baselines.part.log_loss`.
     """
     cold: NDArray[np.bool_] = np.asarray(np.isnan(z).all(axis=1))
     minutes = np.where(squeezes.at_risk, squeezes.minutes, np.inf)
@@ -82,11 +83,12 @@ def material(
     risk = squeezes.at_risk.any(axis=1) & ~cold & np.isfinite(first)
     onset_bin, within = _censored(np.where(risk, first, 0.0), came.any(axis=1), ONSET_EDGES)
     cause = np.where(came.any(axis=1) & within & risk, np.argmax(came, axis=1), NOT_ASKED)
-    passage_bin = np.stack(
-        [_censored(np.nan_to_num(t.minutes), t.happened, ONSET_EDGES)[0] for t in passages], axis=1
-    )
-    passage_hit = np.stack([t.happened & (t.minutes <= ONSET_EDGES[-1]) for t in passages], axis=1)
+    risk &= (onset_bin > 0) | (cause >= 0)
+    binned = [_censored(np.nan_to_num(t.minutes), t.happened, ONSET_EDGES) for t in passages]
+    passage_bin = np.stack([b for b, _ in binned], axis=1)
+    passage_hit = np.stack([hit for _, hit in binned], axis=1)
     asked_there = np.stack([t.at_risk for t in passages], axis=1) & ~cold[:, None, None]
+    asked_there &= (passage_bin > 0) | passage_hit
     inside = asked.inside & ~cold[:, None]
     peak_bin, peak_hit = _censored(np.nan_to_num(asked.to_peak_min), asked.inside, PEAK_EDGES)
     near = asked.inside | (
@@ -106,7 +108,7 @@ def material(
         peak_bin=np.where(inside, peak_bin, NOT_ASKED).astype(np.int8),
         peak_hit=peak_hit,
         severity=severity,
-        phase=asked.phase.astype(np.int8),
+        phase=np.where(cold, NOT_ASKED, asked.phase).astype(np.int8),
         vol=np.where(cold[:, None], np.nan, asked.log_vol).astype(np.float32),
         edges=np.concatenate(([0], jump, [end_ns.size])).astype(np.int64),
         weight=weight,
@@ -167,7 +169,7 @@ def draw_runs(
             start = first - int(chance.integers(0, length))
             while start < stop:
                 a, b = max(start, first), min(start + length, stop)
-                if b - a > length // 8:
+                if b - a > min(length, stop - first) // 8:  # no crumbs, but of every segment some
                     all_runs.append(Run(of, max(first, a - warm), a, b, one.weight))
                     busy.append(float(counted[b] - counted[a]))
                 start += length

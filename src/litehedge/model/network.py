@@ -29,6 +29,7 @@ from litehedge.model.layout import AGES, HIDDEN
 BLOCK: Final = 64
 """Frames that attend at once. Each needs the 240 before it: the more at once, the more scores
 are computed for nothing; the fewer, the smaller the matrices."""
+DROPOUT: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class NetworkConfig:
 
     inputs: int
     hidden: int = HIDDEN
-    dropout: float = 0.2
+    dropout: float = DROPOUT
     cell: Literal["lstm", "gru"] = "lstm"
     selects: bool = True
     attends: bool = True

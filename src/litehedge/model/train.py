@@ -112,7 +112,7 @@ def train_member(
         Weights to begin with (pre-training), or those of the linear part alone; else base rates.
     checkpoint
         Written after every epoch, and gone on from when it is there and of the same `key`: a
-        killed training loses at most an epoch.
+        killed training loses at most an epoch. One that cannot be read is as good as none.
     keeps_best
         Return the weights with the best validation score; else the last ones.
     """
@@ -138,15 +138,14 @@ def train_member(
     epochs: list[Epoch] = []
     best = (float("inf"), average)
     done = 0
-    if checkpoint is not None and checkpoint.is_file():
-        kept = torch.load(checkpoint, weights_only=False, map_location="cpu")
-        if kept["key"] == key:
-            done = kept["done"]
-    if done > 0:
+    kept = read_kept(checkpoint, key) if checkpoint is not None else None
+    if kept is not None:
+        done = kept["done"]
         network.load_state_dict(kept["network"])
         optimiser.load_state_dict(kept["optimiser"])
         schedule.load_state_dict(kept["schedule"])
-        average, best, epochs = kept["average"], kept["best"], kept["epochs"]
+        average = {k: v.to(device) for k, v in kept["average"].items()}
+        best, epochs = kept["best"], kept["epochs"]
         chance.bit_generator.state = kept["chance"]
         torch.set_rng_state(kept["torch"])
     while done < recipe.epochs and not _is_stale(epochs, recipe.patience):
@@ -168,7 +167,7 @@ def train_member(
             best = (score, {k: v.clone() for k, v in average.items()})
         watch(epochs[-1], seconds * (recipe.epochs - done))
         if checkpoint is not None:
-            _save(checkpoint, {
+            save_kept(checkpoint, {
                 "network": network.state_dict(), "optimiser": optimiser.state_dict(),
                 "schedule": schedule.state_dict(), "average": average, "best": best,
                 "epochs": epochs, "done": done, "chance": chance.bit_generator.state,
@@ -275,7 +274,6 @@ def collate(
         one = getattr(like, name)
         blank = np.nan if one.dtype.kind == "f" else -1 if one.dtype.kind == "i" else 0
         answers[name] = np.full((len(runs), length, *one.shape[1:]), blank, dtype=one.dtype)
-    answers["phase"][:] = 0
     weight = np.zeros((len(runs), length), dtype=np.float32)
     for i, run in enumerate(runs):
         m = data[run.of]
@@ -309,10 +307,20 @@ def begin_linear(network: Network, weights: Tensor, biases: Tensor) -> None:
         network.head.weight.mul_(0.1)
 
 
-def _save(path: Path, what: dict[str, Any]) -> None:
+def save_kept(path: Path, what: dict[str, Any]) -> None:
+    """Write what a training knows, all of it or nothing."""
     partial = path.with_name(f".{path.name}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(what, partial)
     with partial.open("rb+") as file:
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+def read_kept(path: Path, key: str) -> dict[str, Any] | None:
+    """Return what was saved under this key; None when nothing whole of that key is there."""
+    try:
+        kept: dict[str, Any] = torch.load(path, weights_only=False, map_location="cpu")
+        return kept if kept["key"] == key else None
+    except Exception:  # cut or damaged: pickle, zip and torch errors have no common base
+        return None

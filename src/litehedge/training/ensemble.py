@@ -25,10 +25,18 @@ from litehedge.errors import UsageError
 from litehedge.features import vector as fv
 from litehedge.model.baselines.part import Part
 from litehedge.model.linear import fit_linear
+from litehedge.model.loss import Asked
 from litehedge.model.material import Material, family_columns, material
 from litehedge.model.network import Network, NetworkConfig
 from litehedge.model.standards import Standards, fit_standards
-from litehedge.model.train import Epoch, Recipe, choose_device, train_member
+from litehedge.model.train import (
+    Epoch,
+    Recipe,
+    choose_device,
+    read_kept,
+    save_kept,
+    train_member,
+)
 
 POLL_S: Final = 0.5
 PRETRAIN_SHARE: Final = 0.5
@@ -175,71 +183,85 @@ def _train(
         checkpoint=work / f"seed-{seed}.ckpt", key=key,
         watch=lambda epoch, left: told(seed, epoch, left),
     )  # fmt: skip
-    path = work / f"seed-{seed}.pt"
-    partial = path.with_suffix(".partial")
-    torch.save(
-        {
-            "key": key, "score": trained.score, "epochs": epochs + trained.epochs,
-            "pretrained": len(epochs), "network": trained.network.cpu().state_dict(),
-        },
-        partial,
-    )  # fmt: skip
-    partial.replace(path)
+    save_kept(work / f"seed-{seed}.pt", {
+        "key": key, "score": trained.score, "epochs": epochs + trained.epochs,
+        "pretrained": len(epochs), "network": trained.network.cpu().state_dict(),
+    })  # fmt: skip
 
 
 def _finished(work: Path, seed: int, key: str) -> dict[str, Any] | None:
-    path = work / f"seed-{seed}.pt"
-    if not path.is_file():
-        return None
-    kept: dict[str, Any] = torch.load(path, weights_only=False, map_location="cpu")
-    return kept if kept["key"] == key else None
+    return read_kept(work / f"seed-{seed}.pt", key)
 
 
 def _key(lesson: Lesson, config: NetworkConfig, recipe: Recipe) -> str:
     """Return a hash of everything that a member depends on but its seed."""
     text = msgspec.json.encode(
         [asdict(config), asdict(recipe), lesson.standards.to_json()]
-        + [
-            [m.name, len(m), m.weight, hashlib.sha256(m.z[::97].tobytes()).hexdigest()]
-            for m in (*lesson.train, *lesson.valid, *lesson.before)
-        ]
+        + [[m.name, m.weight, _hash(m)] for m in (*lesson.train, *lesson.valid, *lesson.before)]
+        + [lesson.own, len(lesson.train), len(lesson.valid)]
     )
     return hashlib.sha256(text).hexdigest()
 
 
+def _hash(one: Material) -> str:
+    # The answers too: the same frames with other labels are another lesson.
+    digest = hashlib.sha256()
+    for name in ("z", "edges", *Asked._fields[:-1]):
+        array = np.ascontiguousarray(getattr(one, name))
+        digest.update(f"{name} {array.shape}".encode())
+        digest.update(array.view(np.uint8).data)
+    return digest.hexdigest()
+
+
 # --- several processes ------------------------------------------------------------------------
 
-_shared: dict[str, Any] = {}
 
-
-def _begin(lesson: Lesson, tell: Any) -> None:
+def _job(
+    lesson: Lesson, config: NetworkConfig, recipe: Recipe, seed: int, work: Path, key: str,
+    tell: Any,
+) -> None:  # fmt: skip
     torch.set_num_threads(1)  # small matrices: a second thread only waits
-    _shared.update(lesson=lesson, tell=tell)
-
-
-def _job(arguments: tuple[NetworkConfig, Recipe, int, Path, str]) -> None:
-    config, recipe, seed, work, key = arguments
-    tell = _shared["tell"]
-    _train(
-        _shared["lesson"], config, recipe, seed, work, key,
-        lambda seed, epoch, left: tell.put((seed, epoch, left)),
-    )  # fmt: skip
+    try:
+        _train(
+            lesson, config, recipe, seed, work, key,
+            lambda seed, epoch, left: tell.put((seed, epoch, left)),
+        )  # fmt: skip
+    except Exception as error:
+        tell.put(error)
 
 
 def _in_processes(
     lesson: Lesson, config: NetworkConfig, recipe: Recipe, seeds: Sequence[int], work: Path,
     key: str, processes: int | None, told: Told,
 ) -> None:  # fmt: skip
+    """Train each seed in a process of its own.
+
+    One that is killed does not stop the others, nor does one that fails; its error is raised when
+    they are done. (A pool would wait forever for the work of a process that was killed.)
+    """
     count = min(processes or os.cpu_count() or 1, len(seeds))
     context = multiprocessing.get_context("spawn")
+    waiting = list(seeds)
+    running: list[Any] = []
+    failed: list[Exception] = []
     with context.Manager() as manager:
         tell = manager.Queue()
-        with context.Pool(count, _begin, (lesson, tell)) as pool:
-            jobs = [(config, recipe, seed, work, key) for seed in seeds]
-            result = pool.map_async(_job, jobs, chunksize=1)
-            while not result.ready() or not tell.empty():
+        try:
+            while waiting or running or not tell.empty():
+                while waiting and len(running) < count:
+                    arguments = (lesson, config, recipe, waiting.pop(0), work, key, tell)
+                    running.append(context.Process(target=_job, args=arguments))
+                    running[-1].start()
                 try:
-                    told(*tell.get(timeout=POLL_S))
+                    news = tell.get(timeout=POLL_S)
+                    if isinstance(news, Exception):
+                        failed.append(news)
+                    else:
+                        told(*news)
                 except queue.Empty:
-                    continue
-            result.get()
+                    running = [process for process in running if process.is_alive()]
+        finally:
+            for process in running:
+                process.terminate()
+    if failed:
+        raise failed[0]

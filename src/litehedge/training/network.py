@@ -28,7 +28,7 @@ from litehedge.model.calibration import Calibration
 from litehedge.model.distance import Neighbours, fit_neighbours
 from litehedge.model.evaluate import onset_scores
 from litehedge.model.graph import onnx_bytes
-from litehedge.model.network import NetworkConfig
+from litehedge.model.network import DROPOUT, NetworkConfig
 from litehedge.model.serve import NetworkForecaster
 from litehedge.model.squeeze_index import Seen, SqueezeIndex, build_index
 from litehedge.model.train import Recipe
@@ -151,6 +151,7 @@ def train_network(
     *,
     seeds: Sequence[int],
     recipe: Recipe,
+    dropout: float = DROPOUT,
     created: str,
     processes: int | None = None,
     expires_days: int | None = EXPIRES_DAYS,
@@ -170,7 +171,7 @@ def train_network(
         [(s.name, s.part) for s in sources.before],
         own=len(sources.train),
     )
-    config = NetworkConfig(inputs=len(lesson.standards))
+    config = NetworkConfig(inputs=len(lesson.standards), dropout=dropout)
     members = train_ensemble(lesson, config, recipe, seeds, work, processes=processes, told=told)
     say("writing the graph")
     frame_ns = sources.frame_ns
@@ -209,7 +210,8 @@ def train_network(
         trained_on=[s.span() for s in everything],
         events_long=len(onsets[0]),
         events_short=len(onsets[1]),
-        parameters={k: float(v) for k, v in asdict(recipe).items() if not isinstance(v, dict)},
+        parameters={"dropout": dropout}
+        | {k: float(v) for k, v in asdict(recipe).items() if not isinstance(v, dict)},
         validated_on=[s.span() for s in sources.valid],
         validation_note="this span stopped the training and calibrated: scores on it flatter",
         scores=scores,

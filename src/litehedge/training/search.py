@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from litehedge.model.network import NetworkConfig
+from litehedge.model.network import DROPOUT, NetworkConfig
 from litehedge.model.optional import train_module
 from litehedge.model.train import Recipe
 from litehedge.training.ensemble import lesson_of, train_ensemble
@@ -29,8 +29,8 @@ def search_recipe(
     work: Path,
     seed: int,
     told: Callable[[int, str], None] = lambda number, text: None,
-) -> Recipe:
-    """Try so many recipes, the given one first; return the best.
+) -> tuple[Recipe, float]:
+    """Try so many recipes, the given one first; return the best, and its dropout.
 
     `told` hears the number of trials that are done, and the latest in words.
     """
@@ -50,7 +50,7 @@ def search_recipe(
     if not study.trials:
         study.enqueue_trial(
             {"rate": recipe.rate, "decay": recipe.decay, "balance": recipe.balance,
-             "lose_family": recipe.lose_family, "dropout": NetworkConfig(1).dropout,
+             "lose_family": recipe.lose_family, "dropout": DROPOUT,
              "auxiliary": 1.0}
         )  # fmt: skip
 
@@ -66,7 +66,7 @@ def search_recipe(
         study.optimize(trial_of, n_trials=left)
     log = [{"number": t.number, "score": t.value, **t.params} for t in study.trials]
     (work / "trials.json").write_bytes(msgspec.json.format(msgspec.json.encode(log), indent=2))
-    return suggested(optuna.trial.FixedTrial(study.best_params), recipe)[0]
+    return suggested(optuna.trial.FixedTrial(study.best_params), recipe)
 
 
 def suggested(trial: Any, recipe: Recipe) -> tuple[Recipe, float]:
