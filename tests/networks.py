@@ -11,11 +11,12 @@ from litehedge.features import vector as fv
 from litehedge.features.vector import FeatureSchema
 from litehedge.model.baselines.logistic import MODEL_FAMILIES
 from litehedge.model.calibration import Calibration
+from litehedge.model.distance import Neighbours, fit_neighbours
 from litehedge.model.graph import onnx_bytes
 from litehedge.model.layout import AGES, HIDDEN, weight_shapes
 from litehedge.model.serve import NetworkForecaster
 from litehedge.model.standards import Standards
-from litehedge.units import NS_PER_MINUTE
+from litehedge.units import NS_PER_DAY, NS_PER_MINUTE
 
 Floats = NDArray[np.float64]
 Weights = dict[str, NDArray[np.float32]]
@@ -99,11 +100,23 @@ def model(members: int = 1, inputs: int = 60) -> bytes:
 
 def network(
     members: int = 1, *, calibration: Calibration | None = None, frame_ns: int = NS_PER_MINUTE,
-    expires_ns: int | None = None,
+    expires_ns: int | None = None, neighbours: Neighbours | None = None,
 ) -> NetworkForecaster:  # fmt: skip
     """A network with random weights behind the forecaster interface."""
     return NetworkForecaster(
         model(members), standards(), Calibration() if calibration is None else calibration,
         frame_ns=frame_ns, id=f"random-{members}", schema_hash=FeatureSchema(frame_ns).hash,
-        expires_ns=expires_ns,
+        expires_ns=expires_ns, neighbours=neighbours,
     )  # fmt: skip
+
+
+@cache
+def sample(members: int = 1) -> Neighbours:
+    """Training as the network of `network` saw it: random features of usual size."""
+    n = 3_000
+    _, trunk = network(members).trunk_batch(
+        network(members).start(1), np.zeros(n, dtype=np.int64),
+        NS_PER_MINUTE * np.arange(1, n + 1), features(n, 99),
+    )  # fmt: skip
+    kind = np.random.default_rng(0).integers(0, 4, n)
+    return fit_neighbours(trunk.mean(axis=0), kind, 2 * NS_PER_DAY * np.arange(n), seed=0, size=256)

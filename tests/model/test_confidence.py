@@ -12,11 +12,12 @@ from litehedge.model.confidence import (
     WIDEST,
     confidence,
     spread_of_members,
+    stretch_hazards,
     stretch_severity,
     stretched_minutes,
     widening,
 )
-from litehedge.squeeze.hazard import N_ONSET
+from litehedge.squeeze.hazard import N_ONSET, N_PEAK, PEAK_EDGES, time_quantile
 
 ratios = st.floats(0.0, 20.0)
 shares = st.floats(0.0, 1.0)
@@ -87,6 +88,30 @@ def test_stretched_minutes_hold_the_interval(low, to_median, to_high, factor):
     assert 0.0 <= wide[0] <= low * (1.0 + 1e-9)
     assert wide[1] >= high * (1.0 - 1e-9)
     assert stretched_minutes(low, median, high, 1.0) == pytest.approx((low, high))
+
+
+def cumulated(hazards):
+    return 1.0 - np.cumprod(1.0 - hazards)
+
+
+@given(
+    st.lists(st.floats(0.0, 1.0), min_size=N_PEAK, max_size=N_PEAK), st.floats(1.0, 3.0)
+)  # fmt: skip
+def test_stretched_hazards_rise_before_the_median_and_fall_after_it(hazards, factor):
+    before = np.array(hazards)
+    after = before.copy()
+    stretch_hazards(after, PEAK_EDGES, factor)
+    cif, wide = cumulated(before), cumulated(after)
+    assert ((after >= 0.0) & (after <= 1.0)).all()
+    if cif[-1] <= 0.5:
+        np.testing.assert_array_equal(after, before)
+        return
+    early = PEAK_EDGES[1:] < time_quantile(cif, PEAK_EDGES, 0.5 / cif[-1])
+    assert (wide[early] >= cif[early] - 1e-9).all()
+    assert (wide[~early] <= cif[~early] + 1e-9).all()
+    same = before.copy()
+    stretch_hazards(same, PEAK_EDGES, 1.0)
+    np.testing.assert_allclose(cumulated(same), cif, atol=1e-9)
 
 
 def test_an_open_interval_stays_open():

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.forecast import ForecastState, from_scratch
 from litehedge.squeeze.labels import spec_hash
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, instant_ns
-from networks import features, model, network, standards
+from networks import features, model, network, sample, standards
 
 pytest.importorskip("onnxruntime")
 onnx = pytest.importorskip("onnx")
@@ -68,6 +69,32 @@ def test_round_trip_gives_the_same_forecasts(tmp_path):
     assert_array_equal(rows, from_scratch(network(calibration=ODD), ends(), features(FRAMES)))
     for name, array in index.items():
         assert_array_equal(loaded.index[name], array)
+
+
+def test_what_training_looked_like_is_stored_and_served(tmp_path):
+    far = replace(sample(), points=sample().points + np.float32(30.0))
+    save(tmp_path, index=far.arrays())
+    mine = from_scratch(load(tmp_path).forecaster, ends(), features(FRAMES))
+    built = network(calibration=ODD, neighbours=far)
+    assert_array_equal(mine, from_scratch(built, ends(), features(FRAMES)))
+    save(tmp_path)  # an artefact without an index serves too
+    plain = load(tmp_path).forecaster
+    assert plain.neighbours is None
+    rows = from_scratch(plain, ends(), features(FRAMES))
+    assert rows[-1, fc.CONFIDENCE_AT] > mine[-1, fc.CONFIDENCE_AT] > 0.0
+
+
+def test_half_a_sample_of_training_is_refused(tmp_path):
+    arrays = sample().arrays()
+    save(tmp_path, index={k: v for k, v in arrays.items() if "usual" not in k})
+    with pytest.raises(ArtefactError, match="sample of training frames is incomplete"):
+        load(tmp_path)
+    narrow = {"training_mean": arrays["training_mean"][:5],
+              "training_scale": arrays["training_scale"][:5],
+              "training_points": arrays["training_points"][:5]}  # fmt: skip
+    save(tmp_path, index=arrays | narrow)
+    with pytest.raises(ArtefactError, match="has 5 columns, expected 64"):
+        load(tmp_path)
 
 
 def test_the_same_parts_make_the_same_artefact_and_every_part_counts(tmp_path):

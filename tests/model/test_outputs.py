@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from litehedge.errors import ArtefactError
 from litehedge.model import layout as ly
 from litehedge.model.calibration import Calibration, calibrated, calibration_of
+from litehedge.model.distance import no_sample
 from litehedge.model.outputs import NEVER_NS, write_forecast, write_passages, write_row
 from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.forecast import ForecastState
@@ -132,7 +133,8 @@ def row_with(raw=None, *, seen=ly.AGES, end_ns=10, expires_ns=NEVER_NS, rms=0.5,
     missing = np.repeat([1.0, 0.0], [missing, 4 - missing])
     finite = write_row(
         raws(1, 1) if raw is None else raw, 0, SAME.lines(), SAME.shifts(), seen, end_ns,
-        expires_ns, rms, np.ones(1), missing, np.ones(4), out, 0,
+        expires_ns, rms, np.ones(1), missing, np.ones(4), np.zeros((1, 1, ly.HIDDEN), np.float32),
+        no_sample(ly.HIDDEN), out, 0,
     )  # fmt: skip
     return finite, ForecastState(int(out[0, fc.STATE_AT])), out[0]
 

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +17,7 @@ from litehedge.model.layout import AGES, HIDDEN, N_RAW
 from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.forecast import ForecastState, from_scratch
 from litehedge.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
-from networks import features, network, reference, standards, weights
+from networks import features, network, reference, sample, standards, weights
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
@@ -240,6 +241,80 @@ def test_strange_features_lower_confidence_but_never_silence():
     rows = from_scratch(network(), ends(AGES + 20), values)
     assert rows[-1, fc.CONFIDENCE_AT] < 0.5 * rows[-2, fc.CONFIDENCE_AT]
     assert np.isfinite(rows[-1]).all()
+
+
+# --- strange markets
+
+
+def strange(n, seed, size):
+    """Random features that are `size` times as large from frame 300 on."""
+    values = features(n, seed)
+    values[300:] *= size
+    values[:, fv.LOG_SIGMA] = -7.0
+    return values
+
+
+def severity(rows):
+    return rows[:, fc.SEVERITY_AT : fc.PHASE_AT].reshape(-1, 2, fc.N_SEVERITY)
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.sampled_from([1, 2]), st.integers(0, 1_000), st.floats(0.0, 8.0))
+def test_strangeness_widens_and_never_narrows_or_silences(members, seed, size):
+    n = 330
+    values = strange(n, seed, size)
+    plain = from_scratch(network(members), ends(n), values)
+    judged = from_scratch(network(members, neighbours=sample(members)), ends(n), values)
+    assert_array_equal(states(judged), states(plain))
+    warm = states(plain) != ForecastState.COLD
+    plain, judged = plain[warm], judged[warm]
+    assert np.isfinite(judged).all()
+    assert (judged[:, fc.CONFIDENCE_AT] <= plain[:, fc.CONFIDENCE_AT]).all()
+    before, after = severity(plain), severity(judged)
+    assert_array_equal(after[:, :, :2], before[:, :, :2])
+    assert (after >= before).all()
+    assert (np.diff(after, axis=2) > 0.0).all()
+    peak = slice(fc.PEAK_AT, fc.SEVERITY_AT)
+    others = np.ones(fc.N_FORECAST, dtype=bool)
+    others[fc.PEAK_AT : fc.PHASE_AT] = others[fc.CONFIDENCE_AT] = False
+    assert_array_equal(judged[:, others], plain[:, others])
+    assert ((judged[:, peak] >= 0.0) & (judged[:, peak] <= 1.0)).all()
+
+
+def far_away(one):
+    """The same sample, as if training had been elsewhere."""
+    return replace(one, points=one.points + np.float32(30.0))
+
+
+def test_a_market_far_from_training_lowers_confidence_and_widens():
+    n = AGES + 20
+    values = features(n, 12)
+    home = from_scratch(network(neighbours=sample()), ends(n), values)[AGES:]
+    lost = from_scratch(network(neighbours=far_away(sample())), ends(n), values)[AGES:]
+    assert (states(lost) == ForecastState.OK).all()
+    assert (lost[:, fc.CONFIDENCE_AT] < 0.5 * home[:, fc.CONFIDENCE_AT]).all()
+    assert (severity(lost)[:, :, 2:] > severity(home)[:, :, 2:]).all()
+
+
+def test_members_that_disagree_lower_confidence():
+    n = AGES + 20
+    values = features(n, 12)
+    alone, together = (from_scratch(network(m), ends(n), values)[-1] for m in (1, 4))
+    assert together[fc.CONFIDENCE_AT] < alone[fc.CONFIDENCE_AT]
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.sampled_from([1, 3]), st.integers(0, 10_000), st.booleans())
+def test_with_a_sample_of_training_steps_are_batches_too(members, seed, lost):
+    one = far_away(sample(members)) if lost else sample(members)
+    model = network(members, neighbours=one)
+    which, end_ns, values = market(600, 2, seed)
+    whole = model.batch(model.start(2), which, end_ns, values)
+    single = steps(model, model.start(2), which, end_ns, values)
+    assert_array_equal(single, whole)
+    assert_array_equal(
+        pickle.loads(pickle.dumps(model)).batch(model.start(2), which, end_ns, values), whole
+    )
 
 
 def test_a_model_past_its_day_says_so_and_keeps_its_numbers():

@@ -25,6 +25,9 @@ from litehedge.errors import ArtefactError
 from litehedge.features.vector import FeatureSchema
 from litehedge.model.baselines.logistic import LogisticForecaster, LogisticWeights
 from litehedge.model.calibration import Calibration, calibration_of
+from litehedge.model.distance import PREFIX as SAMPLE
+from litehedge.model.distance import Neighbours
+from litehedge.model.layout import HIDDEN
 from litehedge.model.serve import NetworkForecaster
 from litehedge.model.session import open_session
 from litehedge.model.standards import Standards
@@ -308,6 +311,7 @@ def _load_network(folder: Path, card: Card, where: str) -> Artefact:
         )
     parts = {name: _read(folder, name, sha, where) for name, sha in card.files.items()}
     try:
+        index = _index_of(parts[INDEX]) if INDEX in parts else None
         forecaster = NetworkForecaster(
             parts[MODEL],
             Standards.from_json(msgspec.json.decode(parts[STANDARDS])),
@@ -316,8 +320,8 @@ def _load_network(folder: Path, card: Card, where: str) -> Artefact:
             id=_id(card),
             schema_hash=card.feature_schema,
             expires_ns=card.expires_ns,
+            neighbours=_neighbours_of(index),
         )
-        index = _index_of(parts[INDEX]) if INDEX in parts else None
     except ArtefactError as error:
         raise ArtefactError(f"{where}: {error.what}", error.remedy) from None
     except msgspec.DecodeError as error:
@@ -330,6 +334,19 @@ def _load_network(folder: Path, card: Card, where: str) -> Artefact:
             "train the model again",
         )
     return Artefact(card, forecaster, index)
+
+
+def _neighbours_of(index: Mapping[str, NDArray[Any]] | None) -> Neighbours | None:
+    """Return the sample of training frames, None where an index has none of it."""
+    if index is None or not any(name.startswith(SAMPLE) for name in index):
+        return None
+    found = Neighbours.from_arrays(index)
+    if found.mean.size != HIDDEN:
+        raise ArtefactError(
+            f"the sample of training frames has {found.mean.size} columns, expected {HIDDEN}",
+            "train the model again",
+        )
+    return found
 
 
 def _index_of(payload: bytes) -> dict[str, NDArray[Any]]:

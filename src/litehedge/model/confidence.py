@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.jit import kernel
-from litehedge.squeeze.hazard import ONSET_EDGES, incidence, incidence_at
+from litehedge.squeeze.hazard import ONSET_EDGES, incidence, incidence_at, time_quantile
 
 Floats = NDArray[np.float64]
 
@@ -90,6 +90,33 @@ def stretch_severity(log_quantiles: NDArray[np.floating[Any]], median: int, fact
     for i in range(median + 1, log_quantiles.size):
         above = log_quantiles[i] - log_quantiles[median]
         log_quantiles[i] = log_quantiles[median] + factor * above
+
+
+@kernel
+def stretch_hazards(hazards: Floats, edges: Floats, factor: float) -> None:
+    """Stretch a time to an event around its median in logs, in place.
+
+    The new incidence at time t is the old one at ``median (t / median)^(1 / factor)``: at every
+    edge before the median it has risen, at every later one it has fallen. Where the median lies
+    beyond the horizon, nothing is known of what follows, and nothing changes.
+
+    Shapes: `hazards` ``(bin,)``; `edges` ``(bin + 1,)``, in minutes.
+    """
+    n = hazards.size
+    cif = np.empty(n)
+    left = 1.0
+    for k in range(n):
+        left *= 1.0 - hazards[k]
+        cif[k] = 1.0 - left
+    if cif[n - 1] <= 0.5:
+        return
+    median = time_quantile(cif, edges, 0.5 / cif[n - 1])
+    before = 0.0
+    for k in range(n):
+        t = median * (edges[k + 1] / median) ** (1.0 / factor)
+        now = max(incidence_at(cif, edges, t), before)
+        hazards[k] = (now - before) / (1.0 - before) if before < 1.0 else 1.0
+        before = now
 
 
 @kernel

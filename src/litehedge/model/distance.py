@@ -25,6 +25,8 @@ from litehedge.units import NS_PER_DAY
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Sample = tuple[Floats32, Floats32, Floats32, Floats32, int]
+"""What the kernel `dissimilarity` takes after the trunk vector."""
 
 SIZE: Final = 1024
 NEAREST: Final = 3
@@ -128,8 +130,8 @@ class Neighbours:
         _dissimilarities(np.asarray(trunks, dtype=np.float32), *self.arguments(), out)
         return out
 
-    def arguments(self) -> tuple[Floats32, Floats32, Floats32, Floats32, int]:
-        """Return what the kernel `dissimilarity` takes after the trunk vector."""
+    def arguments(self) -> Sample:
+        """Return the sample as kernels take it."""
         return self.mean, self.scale, self.points, self.usual, int(self.nearest[0])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -164,6 +166,12 @@ class Neighbours:
                 "train the model again",
             )
         return cls(**parts, nearest=nearest)
+
+
+def no_sample(hidden: int) -> Sample:
+    """Return the sample of a forecaster that has none; kernels must not measure from it."""
+    none = np.zeros(hidden, dtype=np.float32)
+    return none, none, np.zeros((hidden, 0), dtype=np.float32), none[:0], 1
 
 
 def fit_neighbours(

@@ -15,8 +15,16 @@ from numpy.typing import NDArray
 from litehedge.jit import kernel
 from litehedge.model import layout as ly
 from litehedge.model.calibration import LINE_ONSET, LINE_PASSAGE, LINE_PEAK, calibrated
+from litehedge.model.confidence import (
+    confidence,
+    spread_of_members,
+    stretch_hazards,
+    stretch_severity,
+    widening,
+)
+from litehedge.model.distance import Sample, dissimilarity
 from litehedge.squeeze import forecast as fc
-from litehedge.squeeze.hazard import N_ONSET, N_PEAK
+from litehedge.squeeze.hazard import N_ONSET, N_PEAK, PEAK_EDGES
 from litehedge.squeeze.targets import PHASES, VOL_MINUTES
 
 Floats = NDArray[np.float64]
@@ -27,6 +35,7 @@ Bools = NDArray[np.bool_]
 MAX_LOG_BPS: Final = 9.2
 MIN_STEP: Final = 1e-4  # in log bps: quantiles never cross
 MAX_LOG_VOL: Final = 0.0
+MEDIAN: Final = int(np.flatnonzero(fc.SEVERITY_LEVELS == 0.5)[0])
 NEVER_NS: Final = np.iinfo(np.int64).max
 
 _N_PHASES: Final = len(PHASES)
@@ -48,14 +57,20 @@ def _softplus(x: float) -> float:
 
 
 @kernel
+def member_hazard(raw: Singles, m: int, frame: int, side: int, k: int) -> float:
+    """Return one member's hazard of onset in bin `k`; `raw` is ``(member, frame, N_RAW)``."""
+    mine = np.float64(raw[m, frame, ly.RAW_ONSET + side * N_ONSET + k])
+    other = np.float64(raw[m, frame, ly.RAW_ONSET + (1 - side) * N_ONSET + k])
+    top = max(mine, other, 0.0)
+    return np.exp(mine - top) / (np.exp(-top) + np.exp(mine - top) + np.exp(other - top))
+
+
+@kernel
 def onset_hazard(raw: Singles, frame: int, side: int, k: int, lines: Floats) -> float:
-    """Return the hazard of onset in bin `k`; `raw` is ``(member, frame, N_RAW)``."""
+    """Return the ensemble's hazard of onset in bin `k`."""
     total = 0.0
     for m in range(raw.shape[0]):
-        mine = np.float64(raw[m, frame, ly.RAW_ONSET + side * N_ONSET + k])
-        other = np.float64(raw[m, frame, ly.RAW_ONSET + (1 - side) * N_ONSET + k])
-        top = max(mine, other, 0.0)
-        total += np.exp(mine - top) / (np.exp(-top) + np.exp(mine - top) + np.exp(other - top))
+        total += member_hazard(raw, m, frame, side, k)
     return calibrated(total / raw.shape[0], lines, LINE_ONSET + side)
 
 
@@ -148,18 +163,69 @@ def write_cold_rows(spoken: Bools, out: Floats) -> None:
 
 
 @kernel
+def spread_of(raw: Singles, frame: int, out: Floats) -> None:
+    """Write the deviation between members of the log-odds of an onset, ``(side,)``, in nats.
+
+    Before calibration, which moves all members alike; NaN for one member.
+    """
+    members = raw.shape[0]
+    out[:] = np.nan
+    if members < 2:
+        return
+    hazards = np.empty((members, 2, N_ONSET))
+    for m in range(members):
+        for side in range(2):
+            for k in range(N_ONSET):
+                hazards[m, side, k] = member_hazard(raw, m, frame, side, k)
+    spread_of_members(hazards, out)
+
+
+@kernel
+def strangeness(trunk: Singles, frame: int, sample: Sample) -> float:
+    """Return the dissimilarity index of the mean trunk of a frame; NaN without a sample.
+
+    Shapes: `trunk` ``(member, frame, D)``; `sample` as `Neighbours.arguments`.
+    """
+    mean, scale, points, usual, nearest = sample
+    if points.shape[1] == 0:
+        return np.nan
+    one = np.zeros(trunk.shape[2], np.float32)
+    for m in range(trunk.shape[0]):
+        for d in range(one.size):
+            one[d] += trunk[m, frame, d] / np.float32(trunk.shape[0])
+    return dissimilarity(one, mean, scale, points, usual, nearest)
+
+
+@kernel
+def widen(out: Floats, row: int, side: int, factor: float) -> None:
+    """Stretch severity above its median, and the time to the peak both ways, in place."""
+    at = fc.SEVERITY_AT + side * fc.N_SEVERITY
+    levels = np.log(out[row, at : at + fc.N_SEVERITY])
+    stretch_severity(levels, MEDIAN, factor)
+    last = levels[MEDIAN]
+    for level in range(MEDIAN + 1, fc.N_SEVERITY):
+        last = max(min(levels[level], MAX_LOG_BPS), last + MIN_STEP)
+        out[row, at + level] = max(out[row, at + level], np.exp(last))
+    at = fc.PEAK_AT + side * N_PEAK
+    stretch_hazards(out[row, at : at + N_PEAK], PEAK_EDGES, factor)
+
+
+@kernel
 def write_row(
     raw: Singles, frame: int, lines: Floats, shifts: Floats, seen: int, end_ns: int,
     expires_ns: int, rms: float, usual_rms: Floats, missing: Floats, trained: Floats,
-    out: Floats, row: int,
+    trunk: Singles, sample: Sample, out: Floats, row: int,
 ) -> bool:  # fmt: skip
     """Write the forecast row of one frame, with confidence and state.
 
     Cold while `seen` frames are fewer than attention looks back on, degraded while a family that
-    training had lacks an input, expired after `expires_ns`, which halves the confidence. Returns
-    whether the network put out finite numbers; where it did not, the row is cold.
+    training had lacks an input, expired after `expires_ns`, which halves the confidence. A market
+    unlike training, or members that disagree, lower the confidence; with a sample of training
+    they widen intervals, and change neither state nor medians. Returns whether the network put
+    out finite numbers; where it did not, the row is cold.
 
-    Shapes: `missing` and `trained` ``(family,)``; the rest as `write_forecast`.
+    Shapes: `missing` and `trained` ``(family,)``; `trunk` and `sample` as `strangeness`; the rest
+    as `write_forecast`.
     """
     write_forecast(raw, frame, lines, shifts, out, row)
     finite = True
@@ -174,12 +240,20 @@ def write_row(
         families += trained[f]
         lost += trained[f] * missing[f]
     share = 1.0 - 0.5 * lost / families if families > 0.0 else 1.0
-    confidence = share * min(1.0, usual_rms[0] / rms)
+    spread = np.empty(2)
+    spread_of(raw, frame, spread)
+    di = strangeness(trunk, frame, sample)
+    trust = confidence(di, max(spread[0], spread[1]), share, rms / usual_rms[0], np.nan)
+    if sample[2].shape[1] > 0:
+        for side in range(2):
+            factor = widening(di, spread[side])
+            if factor > 1.0:
+                widen(out, row, side, factor)
     state = _DEGRADED if lost > 0.0 else _OK
     if end_ns > expires_ns:
-        confidence *= 0.5
+        trust *= 0.5
         state = _EXPIRED
-    out[row, fc.CONFIDENCE_AT] = confidence
+    out[row, fc.CONFIDENCE_AT] = trust
     out[row, fc.STATE_AT] = state
     return True
 
@@ -188,7 +262,7 @@ def write_row(
 def write_rows(
     raw: Singles, lines: Floats, shifts: Floats, places: Ints, seen: Ints, end_ns: Ints,
     expires_ns: int, rms: Floats, usual_rms: Floats, missing: Floats, trained: Floats,
-    out: Floats,
+    trunk: Singles, sample: Sample, out: Floats,
 ) -> bool:  # fmt: skip
     """Write the rows of many frames: frame i of `raw` is number ``places[i]`` of all others."""
     finite = True
@@ -196,7 +270,7 @@ def write_rows(
         at = places[i]
         finite &= write_row(
             raw, i, lines, shifts, seen[at], end_ns[at], expires_ns, rms[at], usual_rms,
-            missing[at], trained, out, at,
+            missing[at], trained, trunk, sample, out, at,
         )  # fmt: skip
     return finite
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from litehedge.model import memory as mm
 from litehedge.model import outputs as op
 from litehedge.model.calibration import Calibration
+from litehedge.model.distance import Neighbours, no_sample
 from litehedge.model.layout import AGES, HIDDEN, N_RAW
 from litehedge.model.session import open_session
 from litehedge.model.standards import N_FAMILIES, Standards
@@ -105,6 +106,9 @@ class NetworkForecaster:
         The ONNX graph.
     expires_ns
         Forecasts of frames that end later say that they are too old; None: they never do.
+    neighbours
+        Training as the network saw it: frames unlike it lower the confidence and widen intervals.
+        None, or a graph that does not offer its trunk: no frame is strange, and nothing is widened.
 
     Raises
     ------
@@ -114,19 +118,25 @@ class NetworkForecaster:
 
     __slots__ = (
         "_arguments", "_attention", "_bounds", "_constants", "_expires_ns", "_frame_ns",
-        "_lines", "_missing", "_raw", "_session", "_shifts", "_trained", "_u", "_usual_rms",
-        "attention", "id", "members", "offers", "schema_hash", "standards", "trunk",
+        "_lines", "_missing", "_raw", "_sample", "_session", "_shifts", "_trained", "_u",
+        "_usual_rms", "attention", "id", "members", "neighbours", "offers", "schema_hash",
+        "standards", "trunk",
     )  # fmt: skip
 
     def __init__(
         self, model: bytes, standards: Standards, calibration: Calibration, *, frame_ns: int,
         id: str, schema_hash: str, expires_ns: int | None = None,
+        neighbours: Neighbours | None = None,
     ) -> None:  # fmt: skip
-        self._arguments = (model, standards, calibration, frame_ns, id, schema_hash, expires_ns)
+        self._arguments = (
+            model, standards, calibration, frame_ns, id, schema_hash, expires_ns, neighbours,
+        )  # fmt: skip
         self.id = id
         self.schema_hash = schema_hash
         self.standards = standards
         self._session, self.members, self.offers = open_session(model, len(standards))
+        self.neighbours = neighbours if "trunk" in self.offers else None
+        self._sample = no_sample(HIDDEN) if self.neighbours is None else self.neighbours.arguments()
         self._frame_ns = frame_ns
         self._lines = calibration.lines()
         self._shifts = calibration.shifts()
@@ -173,7 +183,8 @@ class NetworkForecaster:
             self._session.run_with_iobinding(bound.bindings[at] or self._bind_step(bound, at))
             is_sound = op.write_row(
                 self._raw, 0, self._lines, self._shifts, bound.seen[phase], end_ns,
-                self._expires_ns, rms, self._usual_rms, self._missing, self._trained, out, 0,
+                self._expires_ns, rms, self._usual_rms, self._missing, self._trained,
+                self.trunk, self._sample, out, 0,
             )  # fmt: skip
         except Exception:  # whatever the runtime throws, the engine goes on
             is_sound = False
@@ -275,16 +286,18 @@ class NetworkForecaster:
         """Feed consecutive frames in one call; None, and nothing has happened, if it fails."""
         slot = int(memory["slot"][phase])
         n = places.size
+        needed = {"raw", *wanted} if self.neighbours is None else {"raw", "trunk", *wanted}
         found = {
             name: np.empty((self.members, n, _WIDTHS[name]), dtype=np.float32)
-            for name in ("raw", *wanted)
+            for name in sorted(needed)
         }
         u = b.u[places]
         try:
             self._session.run_with_iobinding(self._binding(memory, phase, slot, u, found))
             is_sound = op.write_rows(
                 found["raw"], self._lines, self._shifts, places, b.seen, b.end_ns,
-                self._expires_ns, b.rms, self._usual_rms, b.missing, self._trained, b.rows,
+                self._expires_ns, b.rms, self._usual_rms, b.missing, self._trained,
+                found.get("trunk", self.trunk), self._sample, b.rows,
             )  # fmt: skip
         except Exception:  # whatever the runtime throws, the caller goes on
             return None
@@ -323,11 +336,11 @@ class NetworkForecaster:
 
 def _made_of(
     model: bytes, standards: Standards, calibration: Calibration, frame_ns: int, id: str,
-    schema_hash: str, expires_ns: int | None,
+    schema_hash: str, expires_ns: int | None, neighbours: Neighbours | None,
 ) -> NetworkForecaster:  # fmt: skip
     return NetworkForecaster(
         model, standards, calibration, frame_ns=frame_ns, id=id, schema_hash=schema_hash,
-        expires_ns=expires_ns,
+        expires_ns=expires_ns, neighbours=neighbours,
     )  # fmt: skip
 
 
