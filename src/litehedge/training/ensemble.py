@@ -68,6 +68,7 @@ class Member:
     pretrained: int
 
 
+Linear = tuple[torch.Tensor, torch.Tensor]
 Told = Callable[[int, Epoch, float], None]
 """Told the seed, its latest epoch and the seconds that this seed has left."""
 
@@ -134,11 +135,12 @@ def train_ensemble(
     missing = [seed for seed in seeds if _finished(work, seed, key) is None]
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     mine = missing[rank::world]
+    begin = _linear(lesson, recipe, work, key) if mine else None
     if torch.cuda.is_available() or len(mine) <= 1 or processes == 1:
         for seed in mine:
-            _train(lesson, config, recipe, seed, work, key, told)
+            _train(lesson, config, recipe, begin, seed, work, key, told)
     else:
-        _in_processes(lesson, config, recipe, mine, work, key, processes, told)
+        _in_processes(lesson, config, recipe, begin, mine, work, key, processes, told)
     if rank > 0:
         raise SystemExit(0)  # the first process puts the ensemble together
     members = []
@@ -157,13 +159,24 @@ def train_ensemble(
     return members
 
 
+def _linear(lesson: Lesson, recipe: Recipe, work: Path, key: str) -> Linear:
+    """Fit the linear part, the same for every member, or read it."""
+    path = work / "linear.pt"
+    kept = read_kept(path, key)
+    if kept is None:
+        weights, biases = fit_linear(lesson.train[: lesson.own], recipe.cost, choose_device())
+        kept = {"key": key, "weights": weights.cpu(), "biases": biases.cpu()}
+        save_kept(path, kept)
+    return kept["weights"], kept["biases"]
+
+
 def _train(
-    lesson: Lesson, config: NetworkConfig, recipe: Recipe, seed: int, work: Path, key: str,
-    told: Told,
+    lesson: Lesson, config: NetworkConfig, recipe: Recipe, linear: Linear | None, seed: int,
+    work: Path, key: str, told: Told,
 ) -> None:  # fmt: skip
     families = family_columns(lesson.standards.inputs.tolist())
     device = choose_device()
-    begin: Any = fit_linear(lesson.train[: lesson.own], recipe.cost, device)
+    begin: Any = linear
     epochs: list[Epoch] = []
     if lesson.before:
         first = replace(
@@ -217,13 +230,13 @@ def _hash(one: Material) -> str:
 
 
 def _job(
-    lesson: Lesson, config: NetworkConfig, recipe: Recipe, seed: int, work: Path, key: str,
-    tell: Any,
+    lesson: Lesson, config: NetworkConfig, recipe: Recipe, linear: Linear | None, seed: int,
+    work: Path, key: str, tell: Any,
 ) -> None:  # fmt: skip
     torch.set_num_threads(1)  # small matrices: a second thread only waits
     try:
         _train(
-            lesson, config, recipe, seed, work, key,
+            lesson, config, recipe, linear, seed, work, key,
             lambda seed, epoch, left: tell.put((seed, epoch, left)),
         )  # fmt: skip
     except Exception as error:
@@ -231,8 +244,8 @@ def _job(
 
 
 def _in_processes(
-    lesson: Lesson, config: NetworkConfig, recipe: Recipe, seeds: Sequence[int], work: Path,
-    key: str, processes: int | None, told: Told,
+    lesson: Lesson, config: NetworkConfig, recipe: Recipe, linear: Linear | None,
+    seeds: Sequence[int], work: Path, key: str, processes: int | None, told: Told,
 ) -> None:  # fmt: skip
     """Train each seed in a process of its own.
 
@@ -249,7 +262,7 @@ def _in_processes(
         try:
             while waiting or running or not tell.empty():
                 while waiting and len(running) < count:
-                    arguments = (lesson, config, recipe, waiting.pop(0), work, key, tell)
+                    arguments = (lesson, config, recipe, linear, waiting.pop(0), work, key, tell)
                     running.append(context.Process(target=_job, args=arguments))
                     running[-1].start()
                 try:
