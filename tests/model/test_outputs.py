@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 
 from litehedge.errors import ArtefactError
 from litehedge.model import layout as ly
-from litehedge.model.calibration import Calibration, calibrated, calibration_of
+from litehedge.model.calibration import (
+    BAND_OF_BIN,
+    N_BANDS,
+    Calibration,
+    calibrated,
+    calibration_of,
+)
 from litehedge.model.distance import no_sample
 from litehedge.model.outputs import NEVER_NS, write_forecast, write_passages, write_row
 from litehedge.squeeze import forecast as fc
@@ -56,10 +62,11 @@ def test_rows_are_those_of_plain_numpy(members, seed):
 
 
 lines = st.tuples(st.floats(0.05, 5.0), st.floats(-5.0, 5.0))
+banded = st.tuples(*[lines] * N_BANDS)
 calibrations = st.builds(
     Calibration,
-    onset=st.tuples(lines, lines),
-    passage=st.tuples(st.tuples(lines, lines), st.tuples(lines, lines)),
+    onset=st.tuples(banded, banded),
+    passage=st.tuples(st.tuples(banded, banded), st.tuples(banded, banded)),
     peak=st.tuples(lines, lines),
     severity=st.tuples(*[st.tuples(*[st.floats(-3.0, 3.0)] * fc.N_SEVERITY)] * 2),
 )
@@ -90,7 +97,8 @@ def test_calibration_keeps_the_order_within_a_bin(calibration, seed):
 def test_each_line_acts_on_its_own_head_and_side():
     raw = raws(1, 3)
     up = (1.0, 1.0)
-    same = ((1.0, 0.0), (1.0, 0.0))
+    bands = ((1.0, 0.0),) * N_BANDS
+    same = (bands, bands)
     places = np.arange(3)
 
     def passages(calibration):
@@ -101,7 +109,8 @@ def test_each_line_acts_on_its_own_head_and_side():
     base, base_passage = rows_of(raw), passages(SAME)
     for side in range(2):
         lines = tuple(up if s == side else (1.0, 0.0) for s in range(2))
-        changed = rows_of(raw, Calibration(onset=lines)) != base
+        banded = tuple((up,) * N_BANDS if s == side else bands for s in range(2))
+        changed = rows_of(raw, Calibration(onset=banded)) != base
         assert set(np.flatnonzero(changed.all(axis=0))) == set(
             range(side * N_ONSET, (side + 1) * N_ONSET)
         )
@@ -110,10 +119,20 @@ def test_each_line_acts_on_its_own_head_and_side():
         first = fc.PEAK_AT + side * N_PEAK
         assert set(np.flatnonzero(changed)) == set(range(first, first + N_PEAK))
         for kind in range(2):
-            passage = tuple(lines if k == kind else same for k in range(2))
+            passage = tuple(banded if k == kind else same for k in range(2))
             changed = passages(Calibration(passage=passage)) != base_passage
             assert changed[:, kind, side].all()
             assert changed.sum() == 3 * N_ONSET
+
+
+def test_a_line_moves_the_bins_of_its_band_alone():
+    raw = raws(2, 3)
+    base = rows_of(raw)
+    for band in range(N_BANDS):
+        lines = tuple((1.0, 1.0) if b == band else (1.0, 0.0) for b in range(N_BANDS))
+        still = ((1.0, 0.0),) * N_BANDS
+        changed = (rows_of(raw, Calibration(onset=(lines, still))) != base).any(axis=0)
+        assert np.flatnonzero(changed).tolist() == np.flatnonzero(band == BAND_OF_BIN).tolist()
 
 
 def test_passages_are_sigmoids_averaged_over_members_and_nan_where_cold():
@@ -172,7 +191,9 @@ def test_a_line_is_a_line_in_logits():
 
 
 def test_a_calibration_comes_back_and_a_broken_one_is_refused():
-    odd = Calibration(onset=((0.5, 0.1), (2.0, -0.3)), severity=((0.1,) * 5, (0.2,) * 5))
+    odd = Calibration(
+        onset=(((0.5, 0.1),) * N_BANDS, ((2.0, -0.3),) * N_BANDS), severity=((0.1,) * 5, (0.2,) * 5)
+    )
     assert calibration_of(odd.to_bytes()) == odd
     assert calibration_of(b"{}") == SAME
     broken = [

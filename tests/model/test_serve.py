@@ -115,7 +115,7 @@ def test_rows_are_those_of_the_network_in_plain_numpy(members):
 
 
 def test_hazards_for_evaluation_are_those_of_the_rows_and_of_the_passages():
-    model = network(2, calibration=Calibration(onset=((0.8, 0.2), (1.1, -0.1))))
+    model = network(2, calibration=Calibration(onset=(((0.8, 0.2),) * 5, ((1.1, -0.1),) * 5)))
     values = features(280, 5)
     found = model.hazards_batch(model.start(1), np.zeros(280, int), ends(280), values)
     inside = model.inside_batch(model.start(1), np.zeros(280, int), ends(280), values)

@@ -21,6 +21,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from litehedge.model.calibration import BAND_OF_BIN, N_BANDS
 from litehedge.squeeze.forecast import N_SEVERITY, SEVERITY_LEVELS
 from litehedge.squeeze.hazard import ONSET_EDGES, PEAK_EDGES, bin_of
 from litehedge.squeeze.targets import Targets
@@ -109,28 +110,33 @@ def fit_calibration(spans: list[Validation], *, ridge_events: float = RIDGE_EVEN
 def recalibrated(hazards: Floats, pairs: Floats) -> Floats:
     """Return calibrated hazards.
 
-    Shapes: `hazards` ``(..., side, bin)``; `pairs` ``(side, 2)``. Hazards of competing risks may
-    sum to more than one where they were near it; `hazard.incidence` scales them.
+    Shapes: `hazards` ``(..., side, bin)``; `pairs` ``(side, band, 2)``, or ``(side, 2)`` where a
+    line holds for every bin. Hazards of competing risks may sum to more than one where they were near it; `hazard.incidence` scales them.
     """
-    logit = _logit(hazards)
-    moved = pairs[:, :1] * logit + pairs[:, 1:]
+    lines = pairs[:, BAND_OF_BIN] if pairs.ndim == 3 else pairs[:, np.newaxis]
+    moved = lines[..., 0] * _logit(hazards) + lines[..., 1]
     return np.asarray(1.0 / (1.0 + np.exp(-moved)), dtype=np.float64)
 
 
 def fit_hazards(
     parts: list[tuple[Floats, Times, Ints]], *, ridge_events: float = RIDGE_EVENTS
 ) -> Floats:
-    """Fit (slope, shift) per side, ``(side, 2)``, for the time to an event.
+    """Fit (slope, shift) per side and band, ``(side, band, 2)``, for the time to an event.
 
     `parts` holds hazards ``(frame, side, 13)``, times, and ends of frames ``(frame,)``.
     Competing sides are fitted together: the loss is that of their joint likelihood.
     """
     rows = [_rows_of(hazards, times) for hazards, times, _ in parts]
-    x, y, m, both = (np.concatenate(columns) for columns in zip(*rows, strict=True))
+    x, y, m, both, k = (np.concatenate(columns) for columns in zip(*rows, strict=True))
     happened = float((y * m).sum())
     events = sum(distinct_events(times, end_ns) for _, times, end_ns in parts)
-    weight = np.full(x.shape[0], events / happened if happened > 0 else 0.0)
-    return _fit(x, y, m, both, weight, ridge_events)
+    weight = events / happened if happened > 0 else 0.0
+    fitted = []
+    for band in range(N_BANDS):  # the likelihood is a product over bins
+        here = BAND_OF_BIN[k] == band
+        some = np.full(int(here.sum()), weight)
+        fitted.append(_fit(x[here], y[here], m[here], both[here], some, ridge_events))
+    return np.stack(fitted, axis=1)
 
 
 def fit_peak(parts: list[tuple[Floats, Targets]], *, ridge_events: float = RIDGE_EVENTS) -> Floats:
@@ -224,7 +230,7 @@ def log_loss(hazards: Floats, times: Times) -> float:
 
     Shapes: `hazards` ``(frame, side, 13)``; frames with NaN are left out.
     """
-    x, y, m, both = _rows_of(hazards, times)
+    x, y, m, both, _ = _rows_of(hazards, times)
     frames = np.isfinite(hazards).all(axis=(1, 2)) & times.at_risk.any(axis=1)
     return float(_loss(x, y, m, both).sum() / max(int(frames.sum()), 1))
 
@@ -242,11 +248,11 @@ def _seen(last: Ints, ended: Bools, bins: int) -> tuple[Ints, Ints]:
     return frame, np.arange(frame.size) - first
 
 
-def _rows_of(hazards: Floats, times: Times) -> tuple[Floats, Floats, Floats, Bools]:
+def _rows_of(hazards: Floats, times: Times) -> tuple[Floats, Floats, Floats, Bools, Ints]:
     """Lay out one row per frame and bin that it lived through.
 
-    Returns logits, outcomes, and which sides the row tells of, each ``(row, side)``; and where
-    both sides were survived as competing risks ``(row,)``.
+    Returns logits, outcomes, and which sides the row tells of, each ``(row, side)``; where both
+    sides were survived as competing risks, and the bin ``(row,)``.
     """
     known: Bools = np.asarray(np.isfinite(hazards).all(axis=(1, 2)))
     hazards, times = hazards[known], times[known]
@@ -266,8 +272,8 @@ def _rows_of(hazards: Floats, times: Times) -> tuple[Floats, Floats, Floats, Boo
         y[happened, side[frame[happened]]] = 1.0
         m = times.at_risk[frame].astype(np.float64)
         m[happened] = y[happened]  # the likelihood of an event asks nothing of the other side
-        return x, y, m, ~happened & times.at_risk[frame].all(axis=1)
-    parts = []
+        return x, y, m, ~happened & times.at_risk[frame].all(axis=1), k
+    parts: list[tuple[Floats, Floats, Floats, Ints]] = []
     for s in range(2):
         at_risk = np.flatnonzero(times.at_risk[:, s])
         minutes = times.minutes[at_risk, s]
@@ -278,9 +284,9 @@ def _rows_of(hazards: Floats, times: Times) -> tuple[Floats, Floats, Floats, Boo
         x[:, s] = _logit(hazards[at_risk[frame], s, k])
         y[:, s] = happened
         m[:, s] = 1.0
-        parts.append((x, y, m))
-    x, y, m = (np.concatenate(c) for c in zip(*parts, strict=True))
-    return x, y, m, np.zeros(x.shape[0], dtype=np.bool_)
+        parts.append((x, y, m, k))
+    x, y, m, bins_of = (np.concatenate(c) for c in zip(*parts, strict=True))
+    return x, y, m, np.zeros(x.shape[0], dtype=np.bool_), bins_of
 
 
 def _lived(minutes: Floats, ended: Bools, bins: int) -> tuple[Ints, Ints, Bools]:

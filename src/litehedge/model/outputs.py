@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from litehedge.jit import kernel
 from litehedge.model import layout as ly
-from litehedge.model.calibration import LINE_ONSET, LINE_PASSAGE, LINE_PEAK, calibrated
+from litehedge.model.calibration import (
+    BAND_OF_BIN,
+    LINE_ONSET,
+    LINE_PASSAGE,
+    LINE_PEAK,
+    N_BANDS,
+    calibrated,
+)
 from litehedge.model.confidence import (
     confidence,
     spread_of_members,
@@ -71,7 +78,8 @@ def onset_hazard(raw: Singles, frame: int, side: int, k: int, lines: Floats) -> 
     total = 0.0
     for m in range(raw.shape[0]):
         total += member_hazard(raw, m, frame, side, k)
-    return calibrated(total / raw.shape[0], lines, LINE_ONSET + side)
+    line = LINE_ONSET + side * N_BANDS + BAND_OF_BIN[k]
+    return calibrated(total / raw.shape[0], lines, line)
 
 
 @kernel
@@ -291,4 +299,5 @@ def write_passages(raw: Singles, lines: Floats, places: Ints, rows: Floats, out:
                 line = 2 * kind + side
                 for k in range(N_ONSET):
                     place = ly.RAW_PASSAGE + line * N_ONSET + k
-                    out[at, kind, side, k] = _mean_hazard(raw, i, place, lines, LINE_PASSAGE + line)
+                    band = LINE_PASSAGE + line * N_BANDS + BAND_OF_BIN[k]
+                    out[at, kind, side, k] = _mean_hazard(raw, i, place, lines, band)
