@@ -111,7 +111,8 @@ def recalibrated(hazards: Floats, pairs: Floats) -> Floats:
     """Return calibrated hazards.
 
     Shapes: `hazards` ``(..., side, bin)``; `pairs` ``(side, band, 2)``, or ``(side, 2)`` where a
-    line holds for every bin. Hazards of competing risks may sum to more than one where they were near it; `hazard.incidence` scales them.
+    line holds for every bin. Hazards of competing risks may sum to more than one where they were
+    near it; `hazard.incidence` scales them.
     """
     lines = pairs[:, BAND_OF_BIN] if pairs.ndim == 3 else pairs[:, np.newaxis]
     moved = lines[..., 0] * _logit(hazards) + lines[..., 1]
