@@ -12,6 +12,7 @@ from litehedge.cli import data, study
 from litehedge.cli.backtest import backtest
 from litehedge.cli.common import complain
 from litehedge.cli.demo import demo
+from litehedge.cli.explain import explain
 from litehedge.cli.label import label
 from litehedge.cli.replay import replay
 from litehedge.cli.settings import export_schema
@@ -32,6 +33,7 @@ app.add_typer(data.app, name="data")
 app.command()(simulate)
 app.command()(label)
 app.command()(train)
+app.command()(explain)
 app.command()(backtest)
 app.command()(replay)
 app.add_typer(study.app, name="study")
