@@ -307,13 +307,6 @@ def test_a_market_far_from_training_lowers_confidence_and_widens():
     assert (severity(lost)[:, :, 2:] > severity(home)[:, :, 2:]).all()
 
 
-def test_members_that_disagree_lower_confidence():
-    n = AGES + 20
-    values = features(n, 12)
-    alone, together = (from_scratch(network(m), ends(n), values)[-1] for m in (1, 4))
-    assert together[fc.CONFIDENCE_AT] < alone[fc.CONFIDENCE_AT]
-
-
 @settings(max_examples=6, deadline=None)
 @given(st.sampled_from([1, 3]), st.integers(0, 10_000), st.booleans())
 def test_with_a_sample_of_training_steps_are_batches_too(members, seed, lost):
