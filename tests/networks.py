@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.features import vector as fv
 from litehedge.features.vector import FeatureSchema
+from litehedge.model import artefact
+from litehedge.model.artefact import Card
 from litehedge.model.baselines.logistic import MODEL_FAMILIES
 from litehedge.model.calibration import Calibration
 from litehedge.model.distance import Neighbours, fit_neighbours
 from litehedge.model.graph import onnx_bytes
 from litehedge.model.layout import AGES, HIDDEN, weight_shapes
 from litehedge.model.serve import NetworkForecaster
+from litehedge.model.squeeze_index import Seen, SqueezeIndex, build_index
 from litehedge.model.standards import Standards
-from litehedge.units import NS_PER_DAY, NS_PER_MINUTE
+from litehedge.squeeze.labels import Squeeze, spec_hash
+from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
 
 Floats = NDArray[np.float64]
 Weights = dict[str, NDArray[np.float32]]
@@ -120,3 +125,43 @@ def sample(members: int = 1) -> Neighbours:
     )  # fmt: skip
     kind = np.random.default_rng(0).integers(0, 4, n)
     return fit_neighbours(trunk.mean(axis=0), kind, 2 * NS_PER_DAY * np.arange(n), seed=0, size=256)
+
+
+def card(**changes: object) -> Card:
+    """The card of a network that nobody trained."""
+    frame_s = changes.get("frame_s", 60)
+    facts: dict[str, object] = {
+        "name": "m", "kind": "network", "format": artefact.NETWORK_FORMAT, "litehedge": "0",
+        "created": "2026-01-01", "frame_s": frame_s,
+        "feature_schema": FeatureSchema(frame_s * NS_PER_SECOND).hash, "label_spec": spec_hash(),
+        "weights_sha256": "", "trained_on": [], "events_long": 1, "events_short": 1,
+        "parameters": {}, "validated_on": [], "validation_note": "", "scores": {},
+        "baseline_scores": {},
+    }  # fmt: skip
+    return Card(**(facts | changes))
+
+
+def squeezes_of_history(onsets_ns: list[int]) -> SqueezeIndex:
+    """An index of falls of 5 % in 20 minutes, at random places."""
+    rng = np.random.default_rng(7)
+    ends = np.array([o - 30 * NS_PER_MINUTE for o in onsets_ns])
+    squeezes = [
+        Squeeze("long", o, 0, o + 20 * NS_PER_MINUTE, 0, 100.0, 95.0, 513.0, 5.0, 0.5, np.nan,
+                np.nan, 2, True, True)
+        for o in onsets_ns
+    ]  # fmt: skip
+    trunks = rng.normal(size=(len(ends), HIDDEN)).astype(np.float32)
+    zeros, ones = np.zeros(HIDDEN, np.float32), np.ones(HIDDEN, np.float32)
+    return build_index([Seen(trunks, ends, squeezes, "perp")], mean=zeros, scale=ones,
+                       frame_ns=NS_PER_MINUTE)  # fmt: skip
+
+
+def save_network(folder: Path, *, members: int = 1, onsets_ns: list[int] | None = None,
+                 **changes: object) -> Card:  # fmt: skip
+    """Save a random network with a sample of training, and squeezes if `onsets_ns` has some."""
+    index = sample(members).arrays()
+    if onsets_ns:
+        index |= squeezes_of_history(onsets_ns).arrays()
+    return artefact.save_network(
+        folder, card(**({"name": folder.name} | changes)), model(members), standards(), None, index
+    )

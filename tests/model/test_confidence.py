@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from litehedge.model.confidence import (
     TARGET_COVERAGE,
+    USUAL_DI,
+    USUAL_SPREAD,
     WIDEST,
     confidence,
     spread_of_members,
@@ -39,10 +41,23 @@ def test_confidence_is_monotone_in_each_argument(given_, which, more):
 
 
 @pytest.mark.parametrize(
-    "worse", [{"di": 2.0}, {"spread": 1.0}, {"present": 0.5}, {"rms": 2.0}, {"coverage": 0.4}]
+    "worse",
+    [
+        {"di": 2.0 * USUAL_DI},
+        {"spread": 1.0 + USUAL_SPREAD},
+        {"present": 0.5},
+        {"rms": 2.0},
+        {"coverage": 0.4},
+    ],
 )
 def test_one_thing_that_is_half_wrong_halves_confidence(worse):
-    fine = {"di": 1.0, "spread": 0.0, "present": 1.0, "rms": 1.0, "coverage": TARGET_COVERAGE}
+    fine = {
+        "di": USUAL_DI,
+        "spread": USUAL_SPREAD,
+        "present": 1.0,
+        "rms": 1.0,
+        "coverage": TARGET_COVERAGE,
+    }
     assert confidence(*fine.values()) == 1.0
     assert confidence(*(fine | worse).values()) == pytest.approx(0.5)
 
@@ -63,7 +78,8 @@ def test_widening_never_narrows_and_rises(di, spread, more):
 
 def test_what_training_shows_is_not_widened():
     assert widening(1.0, 0.3) == 1.0
-    assert widening(2.5, 0.3) == pytest.approx(1.5)
+    assert widening(2.0, 0.5) == 1.0
+    assert widening(3.0, 0.3) == pytest.approx(1.5)
     assert widening(1.0, 1.5) == pytest.approx(1.5)
 
 

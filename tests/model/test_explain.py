@@ -10,8 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from litehedge.features.families import FAMILIES
-from litehedge.model.explain import FAMILY_WORDS, Stretch, attended, explain, percent, sentence
+from litehedge.model.explain import (
+    FAMILY_WORDS,
+    Running,
+    Stretch,
+    attended,
+    explain,
+    percent,
+    running_of,
+    sentence,
+)
 from litehedge.model.squeeze_index import Nearest, Seen, build_index
+from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.labels import Squeeze
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, instant_ns
 
@@ -107,6 +117,51 @@ def test_a_hundred_times_is_as_much_as_is_said():
 def test_without_history_or_base_rate():
     assert sentence("long", np.nan, 0.01, []) == "Not enough history for a forecast yet."
     assert sentence("long", 0.03, np.nan, []).endswith("within 30 min: 3.0 %.")
+
+
+# --- a squeeze that runs
+
+
+def row_with(during=0.0, peak=0.1):
+    """A forecast row in which phase and time to the peak are known."""
+    row = np.full(fc.N_FORECAST, 0.01)
+    row[fc.PHASE_AT : fc.VOL_AT] = (1.0 - during, 0.0, during, 0.0)
+    row[fc.PEAK_AT : fc.SEVERITY_AT] = peak
+    return row
+
+
+def test_a_squeeze_runs_where_price_triggers_one_or_the_network_holds_it_for_likely():
+    assert running_of(row_with(), (0.3, 0.2)) is None
+    assert running_of(row_with(during=0.5), (0.3, 0.2)) is None
+    assert running_of(row_with(), (1.0, 0.2)).side == "long"
+    assert running_of(row_with(), (np.nan, 1.3)).side == "short"
+    assert running_of(row_with(during=0.6), (0.3, 0.2)).side == "long"
+    assert running_of(row_with(during=0.6), (0.1, 0.2)).side == "short"
+    assert running_of(np.full(fc.N_FORECAST, np.nan), (2.0, 0.0)) is None
+
+
+@given(st.floats(0.0, 1.0))
+def test_the_times_to_the_peak_are_in_order(peak):
+    found = running_of(row_with(peak=peak), (2.0, 0.0))
+    assert 0.0 <= found.low_min <= found.median_min <= found.high_min
+    assert len(found.row()["peak_min"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("times", "when"),
+    [
+        ((3.2, 12.0, 40.4), "in 3 to 40 min, about 12."),
+        ((3.2, 12.0, np.inf), "in 3 min or more, about 12."),
+        ((30.0, np.inf, np.inf), "in 30 min or more."),
+        ((np.inf, np.inf, np.inf), "not within 120 min."),
+    ],
+)
+def test_a_running_squeeze_is_told_first_and_on_its_own_side(times, when):
+    running = Running("long", *times)
+    told = sentence("long", 0.1, 0.1, [], (), running)
+    assert told.startswith(f"A squeeze seems to run: the fall should reach its low {when} Chance ")
+    assert "falls in another squeeze within" in told
+    assert sentence("short", 0.1, 0.1, [], (), running) == sentence("short", 0.1, 0.1, [])
 
 
 @given(st.floats(0.0, 1.0), st.floats(0.0, 1.0), st.lists(st.floats(-99, 99), max_size=6))

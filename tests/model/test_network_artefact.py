@@ -11,33 +11,19 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from litehedge.errors import ArtefactError
-from litehedge.features.vector import FeatureSchema
 from litehedge.model import artefact
-from litehedge.model.artefact import Card, Span
+from litehedge.model.artefact import Span
 from litehedge.model.calibration import Calibration
 from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.forecast import ForecastState, from_scratch
-from litehedge.squeeze.labels import spec_hash
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, instant_ns
-from networks import features, model, network, sample, standards
+from networks import card, features, model, network, sample, standards
 
 pytest.importorskip("onnxruntime")
 onnx = pytest.importorskip("onnx")
 
 ODD = Calibration(peak=((0.5, 0.1), (2.0, -0.3)))
 FRAMES = 260
-
-
-def card(**changes):
-    facts = {
-        "name": "m", "kind": "network", "format": artefact.NETWORK_FORMAT, "litehedge": "0",
-        "created": "2026-01-01", "frame_s": 60,
-        "feature_schema": FeatureSchema(NS_PER_MINUTE).hash, "label_spec": spec_hash(),
-        "weights_sha256": "", "trained_on": [], "events_long": 1, "events_short": 1,
-        "parameters": {}, "validated_on": [], "validation_note": "", "scores": {},
-        "baseline_scores": {},
-    }  # fmt: skip
-    return Card(**(facts | changes))
 
 
 def save(folder, *, payload=None, index=None, **changes):

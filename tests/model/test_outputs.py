@@ -152,7 +152,7 @@ def row_with(raw=None, *, seen=ly.AGES, end_ns=10, expires_ns=NEVER_NS, rms=0.5,
     missing = np.repeat([1.0, 0.0], [missing, 4 - missing])
     finite = write_row(
         raws(1, 1) if raw is None else raw, 0, SAME.lines(), SAME.shifts(), seen, end_ns,
-        expires_ns, rms, np.ones(1), missing, np.ones(4), np.zeros((1, 1, ly.HIDDEN), np.float32),
+        expires_ns, rms, np.ones(1), missing, np.ones(4), np.zeros((2, 1, ly.HIDDEN), np.float32),
         no_sample(ly.HIDDEN), out, 0,
     )  # fmt: skip
     return finite, ForecastState(int(out[0, fc.STATE_AT])), out[0]
@@ -204,3 +204,15 @@ def test_a_calibration_comes_back_and_a_broken_one_is_refused():
         with pytest.raises(ArtefactError, match="calibration") as error:
             calibration_of(payload)
         assert error.value.remedy
+
+
+def test_members_that_disagree_lower_confidence_but_not_the_state():
+    one = raws(1, 1)
+    one[:, :, ly.ONSET] -= 6.0
+    same = row_with(np.concatenate((one, one)))
+    assert same[2][fc.CONFIDENCE_AT] == row_with(one)[2][fc.CONFIDENCE_AT] == 1.0
+    other = one.copy()
+    other[:, :, ly.ONSET] += 2.0  # some nats apart
+    _, state, row = row_with(np.concatenate((one, other)))
+    assert state == ForecastState.OK
+    assert row[fc.CONFIDENCE_AT] < 0.7

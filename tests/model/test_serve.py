@@ -15,7 +15,7 @@ from litehedge.features import vector as fv
 from litehedge.model.calibration import Calibration
 from litehedge.model.layout import AGES, HIDDEN, N_RAW
 from litehedge.squeeze import forecast as fc
-from litehedge.squeeze.forecast import ForecastState, from_scratch
+from litehedge.squeeze.forecast import Forecast, ForecastState, from_scratch
 from litehedge.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 from networks import features, network, reference, sample, standards, weights
 
@@ -142,6 +142,17 @@ def test_a_step_leaves_trunk_and_attention_behind():
     assert inside.raw.shape == (2, 3, N_RAW)
     assert model.trunk.shape == (2, 1, HIDDEN)
     assert len(rows) == 3
+
+
+def test_a_window_says_what_a_stream_that_begins_with_it_says():
+    model = network(2, calibration=Calibration(onset=((0.8, 0.2), (1.1, -0.1))))
+    values = features(AGES, 5)
+    row = from_scratch(model, ends(AGES), values)[-1]
+    windows = np.stack([standards().write(values), standards().write(features(AGES, 6))])
+    found = model.onset_of_windows(windows, 30.0)
+    forecast = Forecast.of_row(T0, row)
+    assert_array_equal(found[0], [forecast.onset_probability(s, 30.0) for s in ("long", "short")])
+    assert_array_equal(model.onset_of_windows(windows[1:], 30.0), found[1:])
 
 
 # --- cold, gaps, clocks
@@ -294,13 +305,6 @@ def test_a_market_far_from_training_lowers_confidence_and_widens():
     assert (states(lost) == ForecastState.OK).all()
     assert (lost[:, fc.CONFIDENCE_AT] < 0.5 * home[:, fc.CONFIDENCE_AT]).all()
     assert (severity(lost)[:, :, 2:] > severity(home)[:, :, 2:]).all()
-
-
-def test_members_that_disagree_lower_confidence():
-    n = AGES + 20
-    values = features(n, 12)
-    alone, together = (from_scratch(network(m), ends(n), values)[-1] for m in (1, 4))
-    assert together[fc.CONFIDENCE_AT] < alone[fc.CONFIDENCE_AT]
 
 
 @settings(max_examples=6, deadline=None)

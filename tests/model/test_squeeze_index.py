@@ -81,6 +81,9 @@ def test_a_replay_does_not_see_its_future():
     found = index.nearest(trunk_before(one, q), 30, before_ns=q.onset_ns - 30 * NS_PER_MINUTE)
     assert len(found) == 20
     assert max(f.onset_ns for f in found) < q.onset_ns
+    running = index.nearest(trunk_before(one, q), 30, before_ns=q.peak_ns)
+    assert max(f.onset_ns for f in running) < q.onset_ns  # its peak was not known yet
+    assert len(index.nearest(trunk_before(one, q), 30, before_ns=q.peak_ns + 1)) == 21
     assert index.nearest(trunk_before(one, q), before_ns=START_NS) == ()
 
 

@@ -13,6 +13,7 @@ from litehedge.cli.backtest import backtest
 from litehedge.cli.common import complain
 from litehedge.cli.demo import demo
 from litehedge.cli.evaluate import evaluate
+from litehedge.cli.explain import explain
 from litehedge.cli.label import label
 from litehedge.cli.replay import replay
 from litehedge.cli.settings import export_schema
@@ -34,6 +35,7 @@ app.command()(simulate)
 app.command()(label)
 app.command()(train)
 app.command()(evaluate)
+app.command()(explain)
 app.command()(backtest)
 app.command()(replay)
 app.add_typer(study.app, name="study")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from litehedge.cli.common import home, stderr
 from litehedge.errors import ArtefactError, UsageError
 from litehedge.model import artefact
-from litehedge.model.artefact import Card
+from litehedge.model.artefact import Artefact, Card
 from litehedge.model.baselines.blind import BlindForecaster
 from litehedge.squeeze.forecast import Forecaster
 from litehedge.store.bundled import pretrained_folder
@@ -67,6 +67,59 @@ def choose_model(name: str, frame_ns: int) -> Chosen:
         f"there is no model {name!r}",
         f"choose one of {', '.join([*folders, 'auto', 'none'])}, or give a folder",
     )
+
+
+def find_model(name: str) -> Path:
+    """Return the folder of a model, by name or folder.
+
+    Raises
+    ------
+    UsageError
+        When there is none.
+    """
+    folders = model_folders()
+    if name in folders:
+        return folders[name]
+    if (Path(name) / artefact.CARD).is_file():
+        return Path(name)
+    raise UsageError(
+        f"there is no model {name!r}",
+        f"choose one of {', '.join(folders) or 'none yet'}, or give a folder",
+    )
+
+
+def choose_network(name: str, frame_ns: int) -> Artefact:
+    """Return the network called `name`; ``auto`` takes the first one for frames of `frame_ns`.
+
+    Raises
+    ------
+    ArtefactError
+        When it does not fit the data or this version.
+    UsageError
+        When there is none, or it is another kind of model.
+    """
+    frame_s = frame_ns // NS_PER_SECOND
+    networks = {
+        n: folder
+        for n, folder in model_folders().items()
+        if (card := artefact.load_card(folder)).kind == "network" and card.frame_s == frame_s
+    }
+    if name == "auto":
+        if not networks:
+            raise UsageError(
+                f"there is no network for frames of {frame_s} s",
+                "train one with: litehedge train --model network",
+            )
+        return artefact.load(next(iter(networks.values())), frame_ns)
+    folder = find_model(name)
+    card = artefact.load_card(folder)
+    if card.kind != "network":
+        listed = f"choose {' or '.join(networks)}" if networks else "train one"
+        raise UsageError(
+            f"{name} is a {card.kind} model: it cannot say why, only networks can",
+            f"{listed} (litehedge train --model network)" if not networks else listed,
+        )
+    return artefact.load(folder, frame_ns)
 
 
 def _load(folder: Path, frame_ns: int) -> Chosen:

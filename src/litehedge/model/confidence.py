@@ -3,13 +3,15 @@
 Confidence is a product of shares in 0..1, each of which asks one thing and none of which makes up
 for another:
 
-    1 / max(1, di)                      is the market like training (distance of its trunk)
-    1 / (1 + spread)                    do the members agree (deviation of their log-odds, nats)
+    min(1, USUAL_DI / di)               is the market like training (distance of its trunk)
+    1 / (1 + spread - USUAL_SPREAD)     do the members agree (deviation of their log-odds, nats)
     share_present                       are the families of features there
     1 / max(1, rms_ratio)               are the features of usual size
     min(1, coverage / TARGET_COVERAGE)  have recent intervals kept their promise
 
-What is not known (NaN: one member has no spread, no squeeze has ended yet) asks nothing.
+No share is above 1, and what is not known (NaN: one member has no spread, no squeeze has ended
+yet) asks nothing. What 19 of 20 frames of a validation span show is usual: with five members on
+5-minute bars of Litecoin, first half of 2024, an index below 1.7 and a spread below 0.3.
 
 A strange market silences nothing: it makes intervals wider. `widening` stretches the upper
 quantiles of severity, and the time to the peak both ways, around their medians in logs.
@@ -29,7 +31,9 @@ Floats = NDArray[np.float64]
 
 TARGET_COVERAGE: Final = 0.8
 HORIZON_MIN: Final = 30.0
-WIDEN_FROM_DI: Final = 1.5
+USUAL_DI: Final = 1.7
+USUAL_SPREAD: Final = 0.3
+WIDEN_FROM_DI: Final = 2.0
 WIDEN_FROM_SPREAD: Final = 0.5
 WIDEN_PER_DI: Final = 0.5
 WIDEN_PER_SPREAD: Final = 0.5
@@ -45,9 +49,10 @@ def confidence(
     Parameters
     ----------
     di
-        Dissimilarity index, about 1 in training.
+        Dissimilarity index, about 1 in training; lowers nothing up to `USUAL_DI`.
     spread
-        Deviation of the members' log-odds of an onset within 30 minutes, in nats.
+        Deviation of the members' log-odds of an onset within 30 minutes, in nats; lowers nothing
+        up to `USUAL_SPREAD`.
     share_present
         Share of the families that training had which are present, 0..1.
     rms_ratio
@@ -56,10 +61,10 @@ def confidence(
         Share of recent intervals of 80 per cent that covered.
     """
     out = min(max(share_present, 0.0), 1.0)
-    if di > 1.0:
-        out /= di
-    if spread > 0.0:
-        out /= 1.0 + spread
+    if di > USUAL_DI:
+        out *= USUAL_DI / di
+    if spread > USUAL_SPREAD:
+        out /= 1.0 + spread - USUAL_SPREAD
     if rms_ratio > 1.0:
         out /= rms_ratio
     if coverage < TARGET_COVERAGE:
@@ -71,7 +76,7 @@ def confidence(
 def widening(di: float, spread: float) -> float:
     """Return the factor, 1 to 3, by which intervals are stretched.
 
-    It begins beyond what a fair part of training shows too: an index of 1.5, a spread of 0.5.
+    It begins beyond what 49 of 50 frames show: an index of 2, a spread of a half.
     """
     factor = 1.0
     if di > WIDEN_FROM_DI:

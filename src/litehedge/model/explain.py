@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 
 from litehedge.model.attribution import PAIRS, POINTS, Attribution, Probability, attribute
 from litehedge.model.squeeze_index import Nearest, SqueezeIndex
+from litehedge.squeeze import forecast as fc
+from litehedge.squeeze.hazard import N_PEAK, PEAK_EDGES, PEAK_HORIZON_MIN, time_quantile
 from litehedge.squeeze.labels import SIDES, SNAPSHOT_MINUTES, Side
+from litehedge.squeeze.targets import PHASES
 from litehedge.units import iso_utc
 
 Floats = NDArray[np.float64]
@@ -23,6 +26,7 @@ Ints = NDArray[np.int64]
 
 HORIZON_MIN: Final = 30.0
 MOST_STRETCHES: Final = 3
+MOSTLY_DURING: Final = 0.5
 STANDS_OUT: Final = 2.0
 """An age is attended when it gets more than this multiple of an equal share."""
 _LEAST_SHARE: Final = 0.05
@@ -70,11 +74,32 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """A squeeze that seems to be under way, and in how many minutes it peaks.
+
+    Of `low_min`, `median_min` and `high_min` each is infinite where the forecast reaches no
+    further than that.
+    """
+
+    side: Side
+    low_min: float
+    median_min: float
+    high_min: float
+
+    def row(self) -> dict[str, Any]:
+        """Return it as JSON takes it."""
+        return {
+            "side": self.side,
+            "peak_min": [_number(m) for m in (self.low_min, self.median_min, self.high_min)],
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Everything that is said about one frame.
 
     `base_rate` ``(side,)`` is how often a squeeze of that side starts within `horizon_min`
-    minutes. `sentences` has one for each side.
+    minutes. `sentences` has one for each side. `running` is the squeeze that seems to run.
     """
 
     end_ns: int
@@ -84,6 +109,7 @@ class Explanation:
     stretches: tuple[Stretch, ...]
     nearest: tuple[Nearest, ...]
     sentences: tuple[str, str]
+    running: Running | None = None
 
     def row(self) -> dict[str, Any]:
         """Return the explanation as JSON takes it; what is not a finite number is None."""
@@ -102,6 +128,7 @@ class Explanation:
                 }
                 for s, side in enumerate(SIDES)
             },
+            "running": None if self.running is None else self.running.row(),
             "attention": [stretch.row() for stretch in self.stretches],
             "nearest": [squeeze.row() for squeeze in self.nearest],
         }
@@ -115,7 +142,7 @@ def explain(
     names: tuple[str, ...],
     attention: NDArray[np.floating[Any]],
     trunk: NDArray[np.floating[Any]],
-    index: SqueezeIndex,
+    index: SqueezeIndex | None,
     *,
     frame_min: float,
     base_rate: Floats,
@@ -123,6 +150,7 @@ def explain(
     served: Floats | None = None,
     before_ns: int | None = None,
     pairs: int = PAIRS,
+    running: Running | None = None,
 ) -> Explanation:
     """Explain one frame.
 
@@ -138,21 +166,23 @@ def explain(
         ``(side,)``, as a fraction.
     before_ns
         Only squeezes before it are compared with: the time of the frame in a replay.
+    running
+        The squeeze that seems to be under way.
     """
     attribution = attribute(
         probability, window, family, names, seed=seed, pairs=pairs, served=served
     )
-    nearest = index.nearest(trunk, before_ns=before_ns)
+    nearest = () if index is None else index.nearest(trunk, before_ns=before_ns)
     both = [
         sentence(
             side, float(attribution.probability[s]), float(base_rate[s]), attribution.ranked(s),
-            nearest,
+            nearest, running,
         )
         for s, side in enumerate(SIDES)
     ]  # fmt: skip
     return Explanation(
         end_ns, HORIZON_MIN, attribution, base_rate, attended(attention, frame_min), nearest,
-        (both[0], both[1]),
+        (both[0], both[1]), running,
     )  # fmt: skip
 
 
@@ -190,8 +220,9 @@ def sentence(
     base_rate: float,
     ranked: list[tuple[str, float]],
     nearest: tuple[Nearest, ...] = (),
+    running: Running | None = None,
 ) -> str:
-    """Say in one or two sentences how likely a squeeze is, why, and what it resembles.
+    """Say in one to three sentences what runs, how likely a squeeze is, why, and what it resembles.
 
     Parameters
     ----------
@@ -201,6 +232,8 @@ def sentence(
         Families with their points, the largest effect first.
     nearest
         Squeezes of history; the first of this side is named if it is near enough.
+    running
+        Told where it is of this side.
     """
     verb = "falls" if side == "long" else "jumps"
     if not np.isfinite(probability):
@@ -213,6 +246,8 @@ def sentence(
         f"Chance that price {verb} in a squeeze within {HORIZON_MIN:.0f} min: "
         f"{percent(probability)}{usual}{causes}."
     )
+    if running is not None and running.side == side:
+        out = f"{_of_running(running)} {out.replace('a squeeze', 'another squeeze', 1)}"
     like = next((n for n in nearest if n.side == side and n.similarity >= _LIKE), None)
     if like is None:
         return out
@@ -221,6 +256,50 @@ def sentence(
         f"{out} It looks like {SNAPSHOT_MINUTES:.0f} min before {iso_utc(like.onset_ns)} UTC, "
         f"when price {moved} {percent(abs(like.move))} in {like.peak_min:.0f} min."
     )
+
+
+def running_of(
+    row: Floats, squeezing: tuple[float, float], during: float = MOSTLY_DURING
+) -> Running | None:
+    """Tell whether a squeeze seems to run, of which side, and when it peaks.
+
+    It does where the move of the last 15 minutes triggers a squeeze, or where the network holds
+    "during" for likelier than everything else. The time is from the 10 % to the 90 % quantile.
+
+    Parameters
+    ----------
+    row
+        The forecast row ``(N_FORECAST,)``.
+    squeezing
+        Move down and move up of the last 15 minutes over the trigger's threshold; NaN is unknown.
+    """
+    down, up = np.nan_to_num(squeezing, nan=-np.inf)
+    triggered = max(down, up) >= 1.0
+    if not triggered and not row[fc.PHASE_AT + PHASES.index("during")] > during:
+        return None
+    s = int(up > down)
+    hazards = row[fc.PEAK_AT + s * N_PEAK : fc.PEAK_AT + (s + 1) * N_PEAK]
+    if not np.isfinite(hazards).all():
+        return None
+    cif = np.asarray(1.0 - np.cumprod(1.0 - hazards), dtype=np.float64)
+    low, median, high = (
+        float(time_quantile(cif, PEAK_EDGES, share / cif[-1])) if cif[-1] >= share else np.inf
+        for share in (0.1, 0.5, 0.9)
+    )
+    return Running(SIDES[s], low, median, high)
+
+
+def _of_running(running: Running) -> str:
+    what, where = ("fall", "low") if running.side == "long" else ("jump", "high")
+    if np.isinf(running.low_min):
+        when = f"not within {PEAK_HORIZON_MIN:.0f} min"
+    elif np.isinf(running.high_min):
+        when = f"in {running.low_min:.0f} min or more"
+    else:
+        when = f"in {running.low_min:.0f} to {running.high_min:.0f} min"
+    if np.isfinite(running.median_min):
+        when += f", about {running.median_min:.0f}"
+    return f"A squeeze seems to run: the {what} should reach its {where} {when}."
 
 
 def percent(share: float) -> str:

@@ -31,7 +31,14 @@ from litehedge.model.confidence import (
 )
 from litehedge.model.distance import Sample, dissimilarity
 from litehedge.squeeze import forecast as fc
-from litehedge.squeeze.hazard import N_ONSET, N_PEAK, PEAK_EDGES
+from litehedge.squeeze.hazard import (
+    N_ONSET,
+    N_PEAK,
+    ONSET_EDGES,
+    PEAK_EDGES,
+    incidence,
+    incidence_at,
+)
 from litehedge.squeeze.targets import PHASES, VOL_MINUTES
 
 Floats = NDArray[np.float64]
@@ -186,6 +193,19 @@ def spread_of(raw: Singles, frame: int, out: Floats) -> None:
             for k in range(N_ONSET):
                 hazards[m, side, k] = member_hazard(raw, m, frame, side, k)
     spread_of_members(hazards, out)
+
+
+@kernel
+def onset_probability(raw: Singles, frame: int, lines: Floats, minutes: float, out: Floats) -> None:
+    """Write P(onset within `minutes`) of one frame, ``(side,)``, as its row would have it."""
+    hazards = np.empty((2, N_ONSET))
+    for side in range(2):
+        for k in range(N_ONSET):
+            hazards[side, k] = onset_hazard(raw, frame, side, k, lines)
+    cif = np.empty_like(hazards)
+    incidence(hazards, cif)
+    for side in range(2):
+        out[side] = incidence_at(cif[side], ONSET_EDGES, minutes)
 
 
 @kernel

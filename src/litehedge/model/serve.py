@@ -245,6 +245,25 @@ class NetworkForecaster:
                 parts[name][:, places] = values
         return Inside(rows, parts["raw"], parts["trunk"], parts["attention"][:, :, ::-1])
 
+    def onset_of_windows(self, windows: Singles, minutes: float) -> Floats:
+        """Return P(onset within `minutes`), ``(window, side)``, at the end of each window.
+
+        A window ``(frame, 2n)`` holds inputs, not features, and nothing came before it. NaN where
+        the runtime fails.
+        """
+        out = np.full((len(windows), 2), np.nan)
+        memory = self.start(1)
+        for number, window in enumerate(windows):
+            mm.forget(memory, 0)
+            for begin in range(0, len(window), CHUNK):
+                u = np.ascontiguousarray(window[begin : begin + CHUNK], dtype=np.float32)
+                slot = int(memory["slot"][0])
+                raw = np.empty((self.members, len(u), N_RAW), dtype=np.float32)
+                self._session.run_with_iobinding(self._binding(memory, 0, slot, u, {"raw": raw}))
+                memory["slot"][0] = 1 - slot
+            op.onset_probability(raw, len(u) - 1, self._lines, minutes, out[number])
+        return out
+
     def _calls(
         self, memory: Memory, phases: Ints, end_ns: Ints, features: Floats, rows: Floats,
         wanted: tuple[str, ...],

@@ -95,12 +95,13 @@ class SqueezeIndex:
     ) -> tuple[Nearest, ...]:
         """Return the nearest squeezes to a trunk vector ``(hidden,)``, the nearest first.
 
-        With `before_ns`, only squeezes that began before: a replay of the past must not see its
-        future. A vector that is not finite resembles nothing.
+        With `before_ns`, only squeezes that had peaked before: a replay of the past must not see
+        its future. A vector that is not finite resembles nothing.
         """
-        known = np.flatnonzero(
-            np.full(len(self), True) if before_ns is None else self.onset_ns < before_ns
-        )
+        known = np.arange(len(self))
+        if before_ns is not None:
+            peak_ns = self.onset_ns + np.round(self.peak_min * NS_PER_MINUTE).astype(np.int64)
+            known = np.flatnonzero(peak_ns < before_ns)
         x = (np.asarray(trunk, dtype=np.float64) - self.mean) / self.scale
         if not np.isfinite(x).all():
             return ()
