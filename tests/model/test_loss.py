@@ -250,7 +250,7 @@ def test_descending_the_loss_finds_what_is_true(part):
     truth = asked_at_random(5, 1, 150)._replace(weight=torch.ones(1, 150))
     raw = torch.zeros(ly.N_RAW, requires_grad=True)
     optimiser = torch.optim.Adam([raw], lr=0.1)
-    for _ in range(300 if part == "severity" else 80):
+    for _ in range(300 if part in ("severity", "vol") else 80):
         lost, weight = ls.parts(raw.expand(1, 150, -1), truth)[part]
         optimiser.zero_grad()
         torch.autograd.backward(lost / weight)

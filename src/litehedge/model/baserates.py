@@ -47,7 +47,9 @@ def base_rates(train: Sequence[Material]) -> Singles:
     phase = np.bincount(phases[phases >= 0], minlength=4) + 1.0
     out[ly.PHASE] = np.log(phase / phase.sum())
     vol = np.concatenate([m.vol for m in train])
-    out[ly.VOL] = np.nan_to_num(np.nanmean(vol, axis=0), nan=-8.0) if vol.size else -8.0
+    known = ~np.isnan(vol)
+    total = np.where(known, vol, 0.0).sum(axis=0)
+    out[ly.VOL] = np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), -8.0)
     return out.astype(np.float32)
 
 
