@@ -21,8 +21,9 @@ def base_rates(train: Sequence[Material]) -> Singles:
     out = np.zeros(ly.N_RAW)
     bins = np.concatenate([m.onset_bin for m in train])
     cause = np.concatenate([m.onset_cause for m in train])
-    onset = np.stack([_rates(bins, cause == side, N_ONSET) for side in range(2)])
-    none = 1.0 - onset.sum(axis=0)
+    came = cause >= 0
+    onset = np.stack([_rates(bins, came, N_ONSET, cause == side) for side in range(2)])
+    none = np.maximum(1.0 - onset.sum(axis=0), 1e-3)
     out[ly.ONSET] = np.log(onset / none).ravel()
     b = np.concatenate([m.passage_bin for m in train])
     hit = np.concatenate([m.passage_hit for m in train])
@@ -46,15 +47,24 @@ def base_rates(train: Sequence[Material]) -> Singles:
     phase = np.bincount(phases[phases >= 0], minlength=4) + 1.0
     out[ly.PHASE] = np.log(phase / phase.sum())
     vol = np.concatenate([m.vol for m in train])
-    out[ly.VOL] = np.nan_to_num(np.nanmean(vol, axis=0), nan=-8.0) if vol.size else -8.0
+    known = ~np.isnan(vol)
+    total = np.where(known, vol, 0.0).sum(axis=0)
+    out[ly.VOL] = np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), -8.0)
     return out.astype(np.float32)
 
 
-def _rates(last: NDArray[np.int8], hit: NDArray[np.bool_], bins: int) -> Floats:
-    """Return the hazard of each bin over everything that reached it; never quite 0."""
+def _rates(
+    last: NDArray[np.int8], hit: NDArray[np.bool_], bins: int, own: NDArray[np.bool_] | None = None
+) -> Floats:
+    """Return the hazard of each bin over everything that reached it; never quite 0.
+
+    `hit`: the last bin ended with an event; `own`: with the one that is asked about.
+    """
+    own = hit if own is None else own
     ended = np.bincount(last[hit & (last >= 0)], minlength=bins)[:bins]
+    mine = np.bincount(last[own & (last >= 0)], minlength=bins)[:bins]
     reached = np.array([(last > k).sum() for k in range(bins)]) + ended
-    return np.clip((ended + 0.01) / (reached + 1.0), 1e-5, 0.9)
+    return np.clip((mine + 0.01) / (reached + 1.0), 1e-5, 0.9)
 
 
 def _logit(p: Floats) -> Floats:

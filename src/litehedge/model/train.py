@@ -165,7 +165,6 @@ def train_member(
         epochs.append(Epoch(done, told, measured, score, rate, seconds))
         if score < best[0] or not keeps_best:
             best = (score, {k: v.clone() for k, v in average.items()})
-        watch(epochs[-1], seconds * (recipe.epochs - done))
         if checkpoint is not None:
             save_kept(checkpoint, {
                 "network": network.state_dict(), "optimiser": optimiser.state_dict(),
@@ -173,6 +172,7 @@ def train_member(
                 "epochs": epochs, "done": done, "chance": chance.bit_generator.state,
                 "torch": torch.get_rng_state(), "key": key,
             })  # fmt: skip
+        watch(epochs[-1], seconds * (recipe.epochs - done))
     network.load_state_dict(best[1])
     network.eval()
     return Trained(network, best[0], epochs)

@@ -262,9 +262,11 @@ def _in_processes(
         try:
             while waiting or running or not tell.empty():
                 while waiting and len(running) < count:
-                    arguments = (lesson, config, recipe, linear, waiting.pop(0), work, key, tell)
-                    running.append(context.Process(target=_job, args=arguments))
-                    running[-1].start()
+                    seed = waiting.pop(0)
+                    arguments = (lesson, config, recipe, linear, seed, work, key, tell)
+                    process = context.Process(target=_job, args=arguments, name=f"seed-{seed}")
+                    process.start()
+                    running.append(process)
                 try:
                     news = tell.get(timeout=POLL_S)
                     if isinstance(news, Exception):
