@@ -15,6 +15,7 @@ from litehedge.squeeze.hazard import N_ONSET, N_PEAK
 PARTS: Final = ("squeeze", "percent", "sigma", "peak", "severity", "phase", "vol")
 SCORED: Final = ("squeeze", "percent", "sigma")
 """Right-censored log-losses: proper, and what early stopping watches."""
+HEADS: Final = (ly.ONSET, ly.PASSAGE, ly.PEAK, ly.SEVERITY, ly.PHASE, ly.VOL)
 
 
 class Asked(NamedTuple):
@@ -46,30 +47,31 @@ def parts(raw: Tensor, asked: Asked, pmf: bool = False) -> dict[str, tuple[Tenso
     as one distribution (DeepHit) instead of hazards.
     """
     w = asked.weight
-    onset = split(raw[..., ly.ONSET], 2, N_ONSET)
-    passage = split(raw[..., ly.PASSAGE], 2, 2, N_ONSET)
+    flat = raw.split([s.stop - s.start for s in HEADS], dim=-1)  # slices cost a gradient each
+    onset, passage, peak = (
+        split(flat[0], 2, N_ONSET), split(flat[1], 2, 2, N_ONSET), split(flat[2], 2, N_PEAK)
+    )  # fmt: skip
+    severity, phases, vol = flat[3:]
     out = {}
     if pmf:
         onset, passage = hazard_logits_of_pmf(onset), passage_logits_of_pmf(passage)
     risk = asked.onset_bin >= 0
     out["squeeze"] = _mean(competing(onset, asked.onset_bin, asked.onset_cause), risk, w)
+    passed = hazard(passage, asked.passage_bin, asked.passage_hit)
     for kind, name in enumerate(ly.PASSAGES):
-        b, hit = asked.passage_bin[..., kind, :], asked.passage_hit[..., kind, :]
-        out[name] = _mean(hazard(passage[..., kind, :, :], b, hit), b >= 0, w[..., None])
-    peak = split(raw[..., ly.PEAK], 2, N_PEAK)
+        known = asked.passage_bin[..., kind, :] >= 0
+        out[name] = _mean(passed[..., kind, :], known, w[..., None])
     b = asked.peak_bin
     out["peak"] = _mean(hazard(peak, b, asked.peak_hit), b >= 0, w[..., None])
     out["severity"] = _mean(
-        pinball(raw[..., ly.SEVERITY], asked.severity), ~torch.isnan(asked.severity), w[..., None]
+        pinball(severity, asked.severity), ~torch.isnan(asked.severity), w[..., None]
     )
     phase = functional.cross_entropy(
-        raw[..., ly.PHASE].flatten(0, -2),
-        asked.phase.flatten().clamp(min=0).long(),
-        reduction="none",
+        phases.flatten(0, -2), asked.phase.flatten().clamp(min=0).long(), reduction="none"
     ).view_as(w)
     out["phase"] = _mean(phase, asked.phase >= 0, w)
     known = ~torch.isnan(asked.vol)
-    missed = (raw[..., ly.VOL] - torch.nan_to_num(asked.vol)) ** 2
+    missed = (vol - torch.nan_to_num(asked.vol)) ** 2
     out["vol"] = _mean(missed, known, w[..., None])
     return out
 
@@ -95,14 +97,14 @@ def competing(logits: Tensor, last: Tensor, cause: Tensor) -> Tensor:
     Shapes: `logits` ``(..., side, bin)``; `last`, `cause` and the result ``(...)``.
     """
     none = torch.zeros_like(logits[..., :1, :])
-    log_p = torch.log_softmax(torch.cat((none, logits), dim=-2), dim=-2)
+    log_p = torch.log_softmax(torch.cat((none, logits), dim=-2), dim=-2).unbind(dim=-2)
     bins = torch.arange(logits.shape[-1], dtype=last.dtype, device=logits.device)
     passed = bins < last[..., None]
-    total = -(log_p[..., 0, :] * passed).sum(dim=-1)
+    total = -(log_p[0] * passed).sum(dim=-1)
     here = bins == last[..., None]
     for side in range(2):
         mine = here & (cause == side)[..., None]
-        total = total - (log_p[..., 1 + side, :] * mine).sum(dim=-1)
+        total = total - (log_p[1 + side] * mine).sum(dim=-1)
     return total
 
 
