@@ -136,7 +136,7 @@ def fit_hazards(
     for band in range(N_BANDS):  # the likelihood is a product over bins
         here = BAND_OF_BIN[k] == band
         some = np.full(int(here.sum()), weight)
-        fitted.append(_fit(x[here], y[here], m[here], both[here], some, ridge_events))
+        fitted.append(_fit(x[here], y[here], m[here], both[here], some, ridge_events / N_BANDS))
     return np.stack(fitted, axis=1)
 
 

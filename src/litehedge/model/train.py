@@ -2,8 +2,9 @@
 
 A run is read as it will be served: from a state of zeros through a warm-up that is not scored,
 then in chunks that carry their state on and cut its gradient. Runs with squeezes are drawn
-oftener and weigh less (`material.draw_runs`). Whole feature families are dropped in a part of the
-runs, from their first frame or from a later one, because feeds die when it matters.
+oftener and weigh less (`material.draw_runs`). Some are shown in the mirror. Whole feature
+families are dropped in a part of the runs, from their first frame or from a later one, because
+feeds die when it matters.
 """
 
 from __future__ import annotations
@@ -25,9 +26,12 @@ from litehedge.model.inputs import inputs_of
 from litehedge.model.layout import AGES
 from litehedge.model.loss import PARTS, SCORED, Asked, parts, total
 from litehedge.model.material import Material, Run, draw_runs, lanes
+from litehedge.model.mirror import Mirror
 from litehedge.model.network import Network, NetworkConfig
 
 WARM: Final = 2 * AGES
+BY_SIDE: Final = ("passage_bin", "passage_hit", "peak_bin", "peak_hit", "severity")
+"""Answers whose last axis are the sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class Recipe:
     clip: float = 1.0
     balance: float = 0.5
     lose_family: float = 0.1
+    mirror: float = 0.0
     average: float = 0.995
     cost: dict[str, float] = field(
         default_factory=lambda: {
@@ -97,6 +102,7 @@ def train_member(
     *,
     device: torch.device | None = None,
     begin: dict[str, Tensor] | tuple[Tensor, Tensor] | None = None,
+    mirror: Mirror | None = None,
     checkpoint: Path | None = None,
     key: str = "",
     keeps_best: bool = True,
@@ -110,6 +116,8 @@ def train_member(
         Columns that are lost together.
     begin
         Weights to begin with (pre-training), or those of the linear part alone; else base rates.
+    mirror
+        Shows a share ``recipe.mirror`` of the runs with their sides exchanged.
     checkpoint
         Written after every epoch, and gone on from when it is there and of the same `key`: a
         killed training loses at most an epoch. One that cannot be read is as good as none.
@@ -153,7 +161,17 @@ def train_member(
         runs = draw_runs(train, recipe.run, WARM, recipe.balance, chance)
         network.train()
         told, labels = _one_epoch(
-            network, recipe, train, runs, families, optimiser, schedule, average, chance, device
+            network,
+            recipe,
+            train,
+            runs,
+            families,
+            mirror,
+            optimiser,
+            schedule,
+            average,
+            chance,
+            device,
         )
         rate = labels / (time.perf_counter() - began)
         judged = Network(config).to(device)
@@ -191,14 +209,17 @@ def _steps_per_epoch(train: Sequence[Material], recipe: Recipe) -> int:
 
 def _one_epoch(
     network: Network, recipe: Recipe, train: Sequence[Material], runs: list[Run],
-    families: Sequence[NDArray[np.int64]], optimiser: torch.optim.Optimizer, schedule: Any,
-    average: dict[str, Tensor], chance: np.random.Generator, device: torch.device,
+    families: Sequence[NDArray[np.int64]], mirror: Mirror | None,
+    optimiser: torch.optim.Optimizer, schedule: Any, average: dict[str, Tensor],
+    chance: np.random.Generator, device: torch.device,
 ) -> tuple[dict[str, float], int]:  # fmt: skip
     told = torch.zeros(len(PARTS), 2, dtype=torch.float64, device=device)
     labels = 0
     for at in range(0, len(runs), recipe.batch):
         some = runs[at : at + recipe.batch]
         z, asked = collate(train, some, WARM, recipe.run)
+        if mirror is not None and recipe.mirror > 0.0:
+            exchange_sides(z, asked, mirror, chance.random(len(some)) < recipe.mirror)
         lose_families(z, families, recipe.lose_family, chance)
         u = inputs_of(torch.from_numpy(z)).to(device)
         counts = (asked.weight > 0).sum(dim=0)  # counted here: a GPU is never waited for
@@ -297,6 +318,19 @@ def lose_families(
     since = np.where(chance.random(lost.shape) < 0.5, 0, chance.integers(0, length, lost.shape))
     for i, f in zip(*np.nonzero(lost), strict=True):
         z[i, since[i, f] :, families[f]] = np.nan
+
+
+def exchange_sides(
+    z: NDArray[np.float32], asked: Asked, mirror: Mirror, which: NDArray[np.bool_]
+) -> None:
+    """Show these runs in the mirror, in place: values, and every answer by side."""
+    z[which] = mirror.of(z[which])
+    rows = torch.from_numpy(np.flatnonzero(which))
+    for name in BY_SIDE:
+        answers = getattr(asked, name)
+        answers[rows] = answers[rows].flip(-1)
+    cause = asked.onset_cause[rows]
+    asked.onset_cause[rows] = torch.where(cause >= 0, 1 - cause, cause)
 
 
 def begin_linear(network: Network, weights: Tensor, biases: Tensor) -> None:

@@ -27,6 +27,7 @@ from litehedge.model.baselines.part import Part
 from litehedge.model.linear import fit_linear
 from litehedge.model.loss import Asked
 from litehedge.model.material import Material, family_columns, material
+from litehedge.model.mirror import mirror_of
 from litehedge.model.network import Network, NetworkConfig
 from litehedge.model.standards import Standards, fit_standards
 from litehedge.model.train import (
@@ -174,7 +175,9 @@ def _train(
     lesson: Lesson, config: NetworkConfig, recipe: Recipe, linear: Linear | None, seed: int,
     work: Path, key: str, told: Told,
 ) -> None:  # fmt: skip
-    families = family_columns(lesson.standards.inputs.tolist())
+    own = lesson.standards
+    families = family_columns(own.inputs.tolist())
+    mirror = mirror_of(own.inputs.tolist(), own.mean, own.scale)
     device = choose_device()
     begin: Any = linear
     epochs: list[Epoch] = []
@@ -186,13 +189,14 @@ def _train(
         )
         done = train_member(
             config, first, lesson.before, lesson.valid, families, seed, device=device,
-            begin=begin,
+            begin=begin, mirror=mirror,
             checkpoint=work / f"seed-{seed}-before.ckpt", key=key, keeps_best=False,
             watch=lambda epoch, left: told(seed, epoch, left + 2.0 * epoch.seconds * recipe.epochs),
         )  # fmt: skip
         begin, epochs = done.network.state_dict(), done.epochs
     trained = train_member(
         config, recipe, lesson.train, lesson.valid, families, seed, device=device, begin=begin,
+        mirror=mirror,
         checkpoint=work / f"seed-{seed}.ckpt", key=key,
         watch=lambda epoch, left: told(seed, epoch, left),
     )  # fmt: skip

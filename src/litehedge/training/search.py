@@ -50,7 +50,7 @@ def search_recipe(
     if not study.trials:
         study.enqueue_trial(
             {"rate": recipe.rate, "decay": recipe.decay, "balance": recipe.balance,
-             "lose_family": recipe.lose_family, "dropout": DROPOUT,
+             "lose_family": recipe.lose_family, "mirror": recipe.mirror, "dropout": DROPOUT,
              "auxiliary": 1.0}
         )  # fmt: skip
 
@@ -79,6 +79,7 @@ def suggested(trial: Any, recipe: Recipe) -> tuple[Recipe, float]:
         decay=trial.suggest_float("decay", 0.01, 1.0, log=True),
         balance=trial.suggest_float("balance", 0.0, 0.8),
         lose_family=trial.suggest_float("lose_family", 0.0, 0.3),
+        mirror=trial.suggest_float("mirror", 0.0, 0.5),
         cost=cost,
     )
     return mine, trial.suggest_float("dropout", 0.0, 0.5)
