@@ -48,7 +48,7 @@ class Recipe:
     clip: float = 1.0
     balance: float = 0.5
     lose_family: float = 0.1
-    mirror: float = 0.0
+    mirror: float = 0.3
     average: float = 0.995
     cost: dict[str, float] = field(
         default_factory=lambda: {
