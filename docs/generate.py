@@ -24,8 +24,8 @@ FOLDER = Path(__file__).parent / "reference"
 HEAD = "<!-- Written by docs/generate.py from the code; do not edit. -->\n\n"
 COMMANDS = (
     (), ("demo",), ("simulate",), ("data", "import"), ("data", "list"), ("data", "check"),
-    ("label",), ("train",), ("backtest",), ("replay",), ("study", "blowup"), ("study", "skill"),
-    ("export-schema",),
+    ("label",), ("train",), ("explain",), ("models",), ("models", "show"), ("models", "register"),
+    ("backtest",), ("replay",), ("study", "blowup"), ("study", "skill"), ("export-schema",),
 )  # fmt: skip
 
 

@@ -14,10 +14,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from litehedge.features import vector as fv
 from litehedge.model.calibration import Calibration
 from litehedge.model.layout import AGES, HIDDEN, N_RAW
+from litehedge.model.serve import NetworkForecaster
 from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.forecast import Forecast, ForecastState, from_scratch
 from litehedge.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 from networks import features, network, reference, sample, standards, weights
+from networks import model as graph
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
@@ -243,6 +245,21 @@ def test_a_missing_family_degrades_and_lowers_confidence():
     assert whole[fc.STATE_AT] == ForecastState.OK
     assert without[fc.STATE_AT] == ForecastState.DEGRADED
     assert 0.5 < without[fc.CONFIDENCE_AT] < whole[fc.CONFIDENCE_AT]
+
+
+def test_an_age_that_is_not_known_is_no_loss_of_its_own():
+    """Age of a feed that training rarely had: the network may see it, nobody misses it."""
+    all_of_them = standards(96)
+    ages = [fv.INDEX[name] for name in fv.FAMILIES["age"]]
+    assert set(ages) <= set(all_of_them.inputs.tolist())
+    model = NetworkForecaster(
+        graph(1, 96), all_of_them, Calibration(), frame_ns=NS_PER_MINUTE, id="x", schema_hash="",
+    )  # fmt: skip
+    values = features(AGES + 2, 11)
+    values[:, ages] = np.nan
+    assert states(from_scratch(model, ends(AGES + 2), values))[-1] == ForecastState.OK
+    values[:, fv.INDEX["funding_bps"]] = np.nan
+    assert states(from_scratch(model, ends(AGES + 2), values))[-1] == ForecastState.DEGRADED
 
 
 def test_strange_features_lower_confidence_but_never_silence():

@@ -23,10 +23,15 @@ class Chosen(NamedTuple):
     folder: str
 
 
+def own_models() -> Path:
+    """Return the folder of your own models."""
+    return home() / "models"
+
+
 def model_folders() -> dict[str, Path]:
     """Return the models by name; your own come before those that ship with the package."""
     found: dict[str, Path] = {}
-    for root in (home() / "models", pretrained_folder()):
+    for root in (own_models(), pretrained_folder()):
         if root.is_dir():
             for folder in sorted(root.iterdir()):
                 if (folder / artefact.CARD).is_file():

@@ -219,6 +219,29 @@ def _write(path: Path, payload: bytes) -> None:
     partial.replace(path)
 
 
+def copy(folder: Path, target: Path, name: str) -> Card:
+    """Copy an artefact under a name, all of it or nothing; what else lies in `folder` stays there.
+
+    Raises
+    ------
+    ArtefactError
+        When a part is missing or changed.
+    """
+    card = load_card(folder)
+    where = f"model {card.name} ({folder})"
+    files = card.files if card.kind == "network" else {WEIGHTS: card.weights_sha256}
+    unknown = set(files) - set(_PARTS)
+    if unknown:
+        raise ArtefactError(
+            f"{where}: its card lists the files {', '.join(sorted(files))}",
+            f"an artefact has some of {', '.join(_PARTS)}",
+        )
+    parts = {part: _read(folder, part, sha, where) for part, sha in files.items()}
+    card = msgspec.structs.replace(card, name=name)
+    _save(target, card, parts)
+    return card
+
+
 def load_card(folder: Path) -> Card:
     """Read the card of an artefact.
 

@@ -143,7 +143,7 @@ class NetworkForecaster:
         self._expires_ns = op.NEVER_NS if expires_ns is None else expires_ns
         self._constants = (standards.inputs, standards.family, standards.mean, standards.scale)
         self._usual_rms = standards.usual_rms
-        self._trained = standards.trained
+        self._trained = standards.missed
         self._u = np.zeros((1, 2 * len(standards)), dtype=np.float32)
         self._missing = np.zeros(N_FAMILIES)
         self._raw = np.zeros((self.members, 1, N_RAW), dtype=np.float32)

@@ -27,6 +27,7 @@ SEEN_SHARE: Final = 0.01
 """An input that fewer of the frames have is left out: its scale would be a guess."""
 FAMILY_PRESENT_SHARE: Final = 0.5
 """A family that is whole in fewer of the frames is not missed when it is gone."""
+AGES_OF: Final = ("age", "feed_age")
 N_FAMILIES: Final = len(MODEL_FAMILIES)
 
 _FAMILY_OF_FEATURE: Final = dict(zip(INPUTS, FAMILY_OF_INPUT, strict=True))
@@ -39,7 +40,7 @@ class Standards:
 
     Shapes: `inputs` ``(n,)``, rising numbers of features; `mean`, `scale` ``(n,)``; `usual_rms`
     ``(1,)``: 99 % quantile of the root mean square of the present inputs in training; `trained`
-    ``(family,)``: 1 for the families (`MODEL_FAMILIES`) whose loss makes a forecast degraded.
+    ``(family,)``: 1 for the families (`MODEL_FAMILIES`) that most of training had.
     """
 
     inputs: Ints
@@ -55,6 +56,15 @@ class Standards:
     def family(self) -> Ints:
         """The family of each input, ``(n,)``."""
         return np.array([_FAMILY_OF_FEATURE[i] for i in self.inputs.tolist()], dtype=np.int64)
+
+    @property
+    def missed(self) -> Floats:
+        """Return 1 for the families whose loss makes a forecast degraded, ``(family,)``.
+
+        Those that training had, but not the ages of feeds: where one is not known its feed is
+        not there, which the feed's own family tells if training had it.
+        """
+        return self.trained * np.array([float(name not in AGES_OF) for name in MODEL_FAMILIES])
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -126,6 +126,13 @@ def distinct(prepared: list[Prepared], side: Side) -> int:
 def prepare_all(
     lake: Lake, datasets: list[Dataset], start_ns: int, end_ns: int, say: Progress, what: str
 ) -> list[Prepared]:
+    """Prepare every data set that has something in the span.
+
+    Raises
+    ------
+    UsageError
+        When none has.
+    """
     found = [p for d in datasets if (p := prepare(lake, d, start_ns, end_ns, say)) is not None]
     if not found:
         raise UsageError(
