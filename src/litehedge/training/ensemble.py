@@ -238,11 +238,15 @@ def _job(
     work: Path, key: str, tell: Any,
 ) -> None:  # fmt: skip
     torch.set_num_threads(1)  # small matrices: a second thread only waits
+    parent = multiprocessing.parent_process()
+
+    def watched(seed: int, epoch: Epoch, left: float) -> None:
+        if parent is not None and not parent.is_alive():
+            raise SystemExit(1)  # nobody waits for this any more; the epoch is on disk
+        tell.put((seed, epoch, left))
+
     try:
-        _train(
-            lesson, config, recipe, linear, seed, work, key,
-            lambda seed, epoch, left: tell.put((seed, epoch, left)),
-        )  # fmt: skip
+        _train(lesson, config, recipe, linear, seed, work, key, watched)
     except Exception as error:
         tell.put(error)
 
