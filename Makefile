@@ -2,6 +2,7 @@
 # make test    everything CI runs: lint, types, import contracts, tests
 # make check   lint, types and import contracts alone
 # make bench   speed, side by side with peers
+# make pretrained HISTORY=folder    the models that ship, anew: an hour on two cores
 # A bare machine needs Python 3.11 or newer (with venv) and make, nothing else.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 JOBS   ?= auto
 
-.PHONY: demo test check bench install clean
+.PHONY: demo test check bench pretrained install clean
 
 demo: $(VENV)/.installed
 	$(BIN)/litehedge demo
@@ -25,6 +26,27 @@ check: $(VENV)/.installed
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench
+
+# Parquet or CSV files with the bars that README names; what is half-done goes on when run again.
+HISTORY  ?=
+TRAINING := $(CURDIR)/.pretraining
+SHIPPED  := src/litehedge/pretrained
+NETWORK  := LITEHEDGE_HOME=$(TRAINING) $(BIN)/litehedge train --model network --seeds 5
+LOGISTIC := LITEHEDGE_HOME=$(TRAINING) $(BIN)/litehedge train --model logistic
+BEFORE   := --validate-from 2023-07-01 --validate-until 2023-09-01
+
+pretrained: $(VENV)/.installed
+	@test -n "$(HISTORY)" || { echo "say where the history is: make pretrained HISTORY=folder"; exit 1; }
+	LITEHEDGE_HOME=$(TRAINING) $(BIN)/litehedge data import $(HISTORY)/*.parquet
+	$(NETWORK) --name ltc-5m --out $(SHIPPED)/ltc-5m --data ltc_spot_5m --data ltc_perp_5m \
+	  --pool btc_spot_5m --pool btc_perp_5m
+	$(NETWORK) --name ltc-1m --out $(SHIPPED)/ltc-1m --data ltc_spot_1m --data ltc_perp_1m \
+	  --pool btc_spot_1m --worlds 4 --world-days 180 --epochs 6 $(BEFORE)
+	$(NETWORK) --name ltc-full --out $(SHIPPED)/ltc-full --worlds 8 --world-days 240 --epochs 3
+	$(LOGISTIC) --name ltc-5m-logistic --out $(SHIPPED)/ltc-5m-logistic \
+	  --data ltc_spot_5m --data ltc_perp_5m
+	$(LOGISTIC) --name ltc-1m-logistic --out $(SHIPPED)/ltc-1m-logistic \
+	  --data ltc_spot_1m --data ltc_perp_1m $(BEFORE)
 
 install: $(VENV)/.installed
 

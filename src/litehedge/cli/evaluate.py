@@ -82,6 +82,10 @@ def evaluate(
     feeds: Annotated[
         bool, typer.Option("--feeds", help="Judge the network with each family of features dead.")
     ] = False,
+    oracle: Annotated[
+        Path | None,
+        typer.Option(help="What `litehedge study skill --json FILE` wrote: shown on the page too."),
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Members of networks trained here.")] = 2,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of networks trained here.")] = 8,
     draws: Annotated[int, typer.Option(min=20, help="Of the bootstrap over blocks.")] = DRAWS,
@@ -106,6 +110,10 @@ def evaluate(
     """
     for path in (report, table, Path(json) if json not in (None, "-") else None):
         check_writable(path)
+    if oracle is not None and not oracle.is_file():
+        raise UsageError(
+            f"there is no file {oracle}", "write it: litehedge study skill --json FILE"
+        )
     train_module("torch")
     from litehedge.model.serve import NetworkForecaster
     from litehedge.model.train import Recipe
@@ -189,6 +197,7 @@ def evaluate(
         } | {f"model {name}": one.forecaster.id for name, one in chosen}
         result = pr.evaluation_of(
             bench, entries, alone, entries[0].name, ablations=ablations, found_crises=crises,
+            ladder=None if oracle is None else msgspec.json.decode(oracle.read_bytes()),
             meta=meta, say=say,
         )  # fmt: skip
     if json is not None:

@@ -16,7 +16,13 @@ from litehedge.jit import kernel
 from litehedge.model.measures.blocks import Drawn, ratio, summed, weighted_median
 from litehedge.model.measures.trial import Trial
 from litehedge.squeeze.forecast import N_SEVERITY, SEVERITY_LEVELS
-from litehedge.squeeze.hazard import N_PEAK, PEAK_EDGES, incidence, time_quantile
+from litehedge.squeeze.hazard import (
+    N_PEAK,
+    PEAK_EDGES,
+    PEAK_HORIZON_MIN,
+    incidence,
+    time_quantile,
+)
 from litehedge.squeeze.targets import Targets
 
 Floats = NDArray[np.float64]
@@ -62,14 +68,19 @@ class _Events:
         return Drawn.of(weighted_median(self.means(values), self.counts[self.block]))
 
 
-def peak_course(trial: Trial, hazards: Floats, targets: Targets, side: int) -> Course:
+def peak_course(
+    trial: Trial, hazards: Floats, targets: Targets, side: int,
+    issued: tuple[Floats, Floats] | None = None,
+) -> Course:  # fmt: skip
     """Measure the time to the peak inside squeezes of a side.
 
     ``error_min`` and ``error_share`` (of the time from onset to peak): median over events of the
     absolute error of the median forecast; ``coverage`` of the interval from the 10 % to the 90 %
-    quantile, which should be 0.8; ``width_min`` of it.
+    quantile, which should be 0.8; ``width_min`` of it. With `issued`, ``coverage_adaptive`` and
+    ``width_adaptive_min`` of those intervals.
 
-    Shapes: `hazards` ``(frame, side, 12)``; `targets` of the frames of the trial.
+    Shapes: `hazards` ``(frame, side, 12)``; `targets` of the frames of the trial; `issued` low and
+    high in minutes, ``(frame,)`` each.
 
     Raises
     ------
@@ -92,12 +103,20 @@ def peak_course(trial: Trial, hazards: Floats, targets: Targets, side: int) -> C
     # The first frame inside begins where the onset ends.
     duration = (longest + trial.frame_min)[events.of]
     error = np.abs(median - to_peak)
-    return Course(int(rows.sum()), missing, events.n, {
+    drawn = {
         "error_min": events.median(error),
         "error_share": events.median(error / duration),
         "coverage": events.mean(((low <= to_peak) & (to_peak <= high)).astype(np.float64)),
         "width_min": events.mean(high - low),
-    })  # fmt: skip
+    }
+    if issued is not None:
+        low, high = (np.minimum(edge[rows], PEAK_HORIZON_MIN) for edge in issued)
+        within = (low <= to_peak) & (to_peak <= high)
+        drawn |= {
+            "coverage_adaptive": events.mean(within.astype(np.float64)),
+            "width_adaptive_min": events.mean(high - low),
+        }
+    return Course(int(rows.sum()), missing, events.n, drawn)
 
 
 def peak_quantiles(hazards: Floats) -> tuple[Floats, Floats, Floats]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +15,33 @@ from litehedge.model.layout import TASKS
 from litehedge.model.measures.compare import common, compare, difference, in_strata
 from litehedge.model.measures.course import Course, peak_course, severity_course
 from litehedge.model.measures.measure import alarm_thresholds, measure, skill_of_course
-from litehedge.model.measures.result import PEAK, SEVERITY, Ablation, Difference, Skill, Stratum
+from litehedge.model.measures.result import (
+    PEAK,
+    SEVERITY,
+    Ablation,
+    Difference,
+    OracleShare,
+    Skill,
+    Stratum,
+)
 from litehedge.model.measures.strata import strata, volatility_edges
 from litehedge.model.measures.trial import Trial, base_rates
+from litehedge.squeeze import conformal as cf
 from litehedge.squeeze.forecast import SEVERITY_LEVELS
+from litehedge.squeeze.hazard import PEAK_EDGES
 from litehedge.squeeze.labels import SIDES
 from litehedge.squeeze.times import Times
 from litehedge.training.judging.field import Entry, Span
 from litehedge.training.judging.told import Said
+from litehedge.units import NS_PER_MINUTE
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
 
+KNOWN_AFTER_MIN: Final = 30.0
+"""An end is known that long after the peak: no new extreme for half an hour."""
+
+RANKERS: Final = ("vol_rule", "vol_60m")
 ABLATED: Final = ("log_loss", "auc_30", "ap_30")
 
 
@@ -74,22 +89,57 @@ def skills_of(
         differences += apart
     say("measuring peaks and severity")
     for entry in entries:
-        for task, side, course in courses(bench, entry.test):
+        for task, side, course in courses(bench, entry):
             skills.append(skill_of_course(course, entry.name, task, side))
     return skills, differences
 
 
-def courses(bench: Bench, said: Said) -> Iterable[tuple[str, int, Course]]:
+def courses(bench: Bench, entry: Entry) -> Iterable[tuple[str, int, Course]]:
     """Yield the measures of time to peak and of severity, where a forecaster speaks of them."""
-    trial, part = bench.trials["squeeze"], bench.span.test
+    trial, part, said = bench.trials["squeeze"], bench.span.test, entry.test
     for side in range(len(SIDES)):
         if said.peak is not None:
-            yield PEAK, side, peak_course(trial, said.peak, part.targets, side)
+            issued = adaptive_peaks(bench, entry, side)
+            yield PEAK, side, peak_course(trial, said.peak, part.targets, side, issued)
         if said.severity_bps is not None:
             yield SEVERITY, side, severity_course(
                 trial, said.severity_bps, part.targets, came_bps(part, side),
                 usual_severity(bench.span.train, side), side,
             )  # fmt: skip
+
+
+def adaptive_peaks(bench: Bench, entry: Entry, side: int) -> tuple[Floats, Floats]:
+    """Return the intervals of time to peak that adaptive inference would have issued.
+
+    It starts on the validation span and learns from each squeeze `KNOWN_AFTER_MIN` after its peak.
+
+    Shapes: ``(frame,)`` of the test span, in minutes; NaN outside of squeezes.
+    """
+    rows, hazards, ends, peaks, events = [], [], [], [], []
+    for number, (part, said) in enumerate(
+        ((bench.span.valid, entry.valid), (bench.span.test, entry.test))
+    ):
+        if said.peak is None:
+            continue
+        told = np.isfinite(said.peak[:, side]).all(axis=1)
+        at = np.flatnonzero(part.targets.inside[:, side] & told)
+        rows.append(np.where(number == 1, at, -1))
+        hazards.append(said.peak[at, side])
+        ends.append(part.end_ns[at])
+        peaks.append(part.targets.to_peak_min[at, side])
+        events.append(part.targets.event[at, side] + (number << 32))
+    found = np.full((2, bench.span.test.end_ns.size), np.nan)
+    place, told_of, issued, to_peak, event = (
+        np.concatenate(c) for c in (rows, hazards, ends, peaks, events)
+    )
+    known = issued + ((to_peak + KNOWN_AFTER_MIN) * NS_PER_MINUTE).astype(np.int64)
+    done = cf.replay(
+        lambda i, alpha: cf.peak_interval(told_of[i], PEAK_EDGES, alpha),
+        issued, known, np.full(issued.size, side), event, to_peak,
+    )  # fmt: skip
+    mine = place >= 0
+    found[:, place[mine]] = np.stack((done.low, done.high))[:, mine]
+    return found[0], found[1]
 
 
 def came_bps(part: Part, side: int) -> Floats:
@@ -159,3 +209,26 @@ def over_seeds(skills: Sequence[Skill], names: Sequence[str]) -> dict[str, Score
 def cut(times: Mapping[str, Times], rows: NDArray[np.bool_]) -> dict[str, Times]:
     """Return the same of some frames."""
     return {task: one[rows] for task, one in times.items()}
+
+
+def oracle_shares(ladder: Mapping[str, Any]) -> list[OracleShare]:
+    """Return what `study skill` found: how much of the way from volatility to the truth.
+
+    ``auc`` is (AUC - volatility's) / (truth's - volatility's), with the interval of what is
+    lacking; ``brier_skill`` the share of the truth's Brier skill.
+    """
+    found = []
+    for side in SIDES:
+        rungs = {r["rung"]: r for r in ladder["rungs"] if r["side"] == side}
+        if not rungs:
+            continue
+        start = max(rungs[name]["auc"] for name in RANKERS if name in rungs)
+        way = rungs["truth"]["auc"] - start
+        for name, r in rungs.items():
+            if name in (*RANKERS, "truth"):
+                continue
+            lacking = (1.0 - r[f"below_truth{edge}"] / way for edge in ("", "_high", "_low"))
+            found.append(OracleShare(name, side, "auc", Score(*lacking)))
+            share = Score(*(r[f"share{edge}"] for edge in ("", "_low", "_high")))
+            found.append(OracleShare(name, side, "brier_skill", share))
+    return found

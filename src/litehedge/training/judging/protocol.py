@@ -7,10 +7,10 @@ is fitted anew, and what was said of all test spans is judged together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -33,6 +33,7 @@ from litehedge.training.judging.field import BOOSTED, LOGISTIC, Entry, Span, bas
 from litehedge.training.judging.judge import (
     Bench,
     ablation,
+    oracle_shares,
     over_seeds,
     skills_of,
     strata_of,
@@ -261,7 +262,7 @@ def joined(folds: Sequence[list[Entry]]) -> list[Entry]:
 def evaluation_of(
     bench: Bench, entries: Sequence[Entry], seeds: Sequence[Entry], chosen: str, *,
     ablations: Sequence[Ablation] = (), found_crises: Sequence[Crisis] = (),
-    meta: dict[str, str], say: Progress,
+    ladder: Mapping[str, Any] | None = None, meta: dict[str, str], say: Progress,
 ) -> Evaluation:  # fmt: skip
     """Measure everybody and put it into one object."""
     skills, differences = skills_of(bench, entries, AGAINST, say)
@@ -289,4 +290,5 @@ def evaluation_of(
         strata=strata,
         ablations=list(ablations),
         crises=list(found_crises),
+        oracle=[] if ladder is None else oracle_shares(ladder),
     )
