@@ -118,7 +118,7 @@ def main() -> None:
     console = Console(width=150)
     lake = Lake(home() / "lake")
     dataset = lake.dataset(DATA)
-    model = choose_model("ltc-5m", dataset.interval_ns)
+    model = choose_model("ltc-5m-logistic", dataset.interval_ns)
     with console.status("signals …"):
         span = check_range(dataset, None, instant_ns(LAST))
         tape = build_tape(lake, dataset, model.forecaster, *span)

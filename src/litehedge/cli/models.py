@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from litehedge.cli.common import home, stderr
 from litehedge.errors import ArtefactError, UsageError
@@ -13,6 +13,9 @@ from litehedge.model.baselines.blind import BlindForecaster
 from litehedge.squeeze.forecast import Forecaster
 from litehedge.store.bundled import pretrained_folder
 from litehedge.units import NS_PER_SECOND, instant_ns
+
+DEFAULTS: Final = {60: "ltc-1m-logistic", 300: "ltc-5m-logistic"}
+"""By frame length in seconds. The policies were fitted on what these say; see `docs/decisions/`."""
 
 
 class Chosen(NamedTuple):
@@ -42,7 +45,8 @@ def model_folders() -> dict[str, Path]:
 def choose_model(name: str, frame_ns: int) -> Chosen:
     """Return the model called `name`: a name, a folder, ``auto`` or ``none``.
 
-    ``auto`` takes a model for frames of `frame_ns`, and goes on without one where there is none.
+    ``auto`` takes a model of your own for frames of `frame_ns`, else the default that ships, and
+    goes on without one where there is none.
 
     Raises
     ------
@@ -55,7 +59,10 @@ def choose_model(name: str, frame_ns: int) -> Chosen:
         return Chosen(BlindForecaster(), None, "")
     folders = model_folders()
     if name == "auto":
-        for folder in folders.values():
+        default = DEFAULTS.get(frame_ns // NS_PER_SECOND, "")
+        shipped = pretrained_folder()
+        own = [folder for folder in folders.values() if folder.parent != shipped]
+        for folder in (*own, *(f for n, f in folders.items() if n == default and f not in own)):
             if artefact.load_card(folder).frame_s * NS_PER_SECOND == frame_ns:
                 return _load(folder, frame_ns)
         stderr.print(
