@@ -25,6 +25,8 @@ RIDGE: Final = 1e-3
 RATE: Final = 3e-3
 EPOCHS: Final = 4
 BATCH: Final = 4096
+MOST_STEPS: Final = 1_000
+"""Four million frames tell a linear model what more would."""
 
 
 def fit_linear(
@@ -41,7 +43,7 @@ def fit_linear(
     warm = [np.flatnonzero(~np.isnan(m.z).all(axis=1)) for m in train]
     frames = np.concatenate([np.stack((np.full(w.size, i), w), axis=1) for i, w in enumerate(warm)])
     optimiser = torch.optim.Adam([weights, biases], lr=RATE)
-    steps = max(1, epochs * (len(frames) // BATCH))
+    steps = min(max(1, epochs * (len(frames) // BATCH)), MOST_STEPS)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, RATE, total_steps=steps + 1, pct_start=0.1
     )
