@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.model.baselines.logistic import CLIP
-from litehedge.model.sklearn import sklearn_module
+from litehedge.model.optional import train_module
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -89,12 +89,12 @@ def linear(penalty: float) -> Any:
     UsageError
         When scikit-learn is missing.
     """
-    preprocessing = sklearn_module("preprocessing")
-    return sklearn_module("pipeline").make_pipeline(
+    preprocessing = train_module("sklearn.preprocessing")
+    return train_module("sklearn.pipeline").make_pipeline(
         preprocessing.StandardScaler(),
         preprocessing.FunctionTransformer(_clipped),
-        sklearn_module("impute").SimpleImputer(strategy="constant", fill_value=0.0),
-        sklearn_module("linear_model").LogisticRegression(C=penalty, max_iter=400),
+        train_module("sklearn.impute").SimpleImputer(strategy="constant", fill_value=0.0),
+        train_module("sklearn.linear_model").LogisticRegression(C=penalty, max_iter=400),
     )
 
 
@@ -203,7 +203,7 @@ def _measure(judged: Judged, halves: list[Floats], rows: Ints) -> dict[tuple[str
 
 def _ranks(q: Floats, p: Floats, w: Floats) -> tuple[float, float]:
     """Return AUC and average precision of scores `q` where squeezes follow with probability p."""
-    metrics = sklearn_module("metrics")
+    metrics = train_module("sklearn.metrics")
     twice = np.concatenate((q, q))
     follows = np.repeat([1, 0], q.size)
     weight = np.concatenate((w * p, w * (1.0 - p)))

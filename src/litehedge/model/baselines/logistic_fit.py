@@ -24,7 +24,7 @@ from litehedge.model.baselines.logistic import (
     LogisticWeights,
     write_design,
 )
-from litehedge.model.sklearn import sklearn_module
+from litehedge.model.optional import train_module
 from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.hazard import ONSET_EDGES, PEAK_EDGES, bin_of
 from litehedge.squeeze.targets import PHASES, VOL_MINUTES, Targets
@@ -83,7 +83,7 @@ def fit(
     UsageError
         When scikit-learn is missing or the data hold too few squeezes.
     """
-    linear_model = sklearn_module("linear_model")
+    linear_model = train_module("sklearn.linear_model")
     features = np.concatenate([s.features for s in samples])
     warm = np.isfinite(features[:, fv.LOG_SIGMA])
     features = features[warm]
