@@ -156,29 +156,34 @@ def draw_runs(
     materials: Sequence[Material], length: int, warm: int, balance: float,
     chance: np.random.Generator,
 ) -> list[Run]:  # fmt: skip
-    """Draw an epoch: as many runs as cover everything once, busy ones oftener.
+    """Draw an epoch: as many frames as there are, busy runs oftener.
 
-    A run is drawn with probability (1 - balance) / runs + balance * its share of busy frames, and
-    weighs as much less, so that expected losses, and with them probabilities, stay what they are.
+    A run is drawn with probability (1 - balance) * its share of all frames + balance * its share
+    of busy ones, and weighs as much less, so that expected losses, and with them probabilities,
+    stay what they are. Runs without a warm frame have nothing to teach: a gap is full of frames
+    that only a settlement of funding ended.
     """
     all_runs: list[Run] = []
     busy: list[float] = []
     for of, one in enumerate(materials):
         counted = np.concatenate(([0], np.cumsum(one.busy)))
+        warmed = np.concatenate(([0], np.cumsum(~np.isnan(one.z).all(axis=1))))
         for first, stop in one.segments():
             start = first - int(chance.integers(0, length))
             while start < stop:
                 a, b = max(start, first), min(start + length, stop)
-                if b - a > min(length, stop - first) // 8:  # no crumbs, but of every segment some
+                crumb = b - a <= min(length, stop - first) // 8  # but of every segment some
+                if not crumb and warmed[b] > warmed[a]:
                     all_runs.append(Run(of, max(first, a - warm), a, b, one.weight))
                     busy.append(float(counted[b] - counted[a]))
                 start += length
     share = np.array(busy)
-    n = len(all_runs)
-    p = np.full(n, 1.0 / n)
+    frames = np.array([run.stop - run.start for run in all_runs], dtype=np.float64)
+    n = -(-int(frames.sum()) // length)
+    p = frames / frames.sum()
     if share.sum() > 0.0:
         p = (1.0 - balance) * p + balance * share / share.sum()
-    picked = chance.choice(n, n, p=p)
+    picked = chance.choice(len(all_runs), n, p=p)
     return [
         Run(r.of, r.warm_from, r.start, r.stop, r.weight / (n * float(p[i])))
         for i, r in ((i, all_runs[i]) for i in picked.tolist())

@@ -43,13 +43,13 @@ class Recipe:
     batch: int = 16
     chunk: int = 256
     run: int = 1024
-    rate: float = 1e-3
+    rate: float = 2e-3
     decay: float = 0.1
     clip: float = 1.0
     balance: float = 0.5
     lose_family: float = 0.1
     mirror: float = 0.3
-    average: float = 0.995
+    average: float = 0.99
     cost: dict[str, float] = field(
         default_factory=lambda: {
             "squeeze": 1.0, "percent": 0.5, "sigma": 0.5, "peak": 0.1, "severity": 0.1,
