@@ -248,8 +248,8 @@ class NetworkForecaster:
     def onset_of_windows(self, windows: Singles, minutes: float) -> Floats:
         """Return P(onset within `minutes`), ``(window, side)``, at the end of each window.
 
-        A window ``(frame, 2n)`` holds inputs, not features, and nothing came before it. NaN where
-        the runtime fails.
+        A window ``(frame, 2n)`` holds inputs, not features, and nothing came before it. Unlike
+        `step` and `batch` this lets errors of the runtime through.
         """
         out = np.full((len(windows), 2), np.nan)
         memory = self.start(1)
