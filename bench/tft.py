@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -52,6 +52,7 @@ VALIDATE_FROM: Final = "2024-01-01"
 VALIDATE_UNTIL: Final = "2024-07-01"
 MINUTES: Final = 30.0
 EVENTS: Final = ("longs squeezed", "shorts squeezed", "falls 2 %", "rises 2 %")
+TRANSFORMER: Final = "temporal fusion transformer"
 BATCH: Final = 64
 BUSY_SHARE: Final = 0.5
 PENALTY: Final = 0.01
@@ -88,24 +89,29 @@ def main() -> None:
     everything = _windows(lesson.train, train)
     scored = _windows(lesson.valid, valid)[:: asked.every]
     drawn = _draw(everything, asked.windows, np.random.default_rng(0))
-    forecasts = {}
-    forecasts["linear, the same draw"] = _linear(lesson, drawn, scored)
-    forecasts["linear, all frames"] = _linear(lesson, everything, scored)
-    forecasts[f"network, all frames, {asked.epochs} epochs"] = _network(
-        lesson, asked.epochs, scored
-    )
-    try:
-        forecasts["temporal fusion transformer"] = _transformer(lesson, drawn, scored, console)
-    except ImportError as missing:
-        console.print(f"[bold red]temporal fusion transformer SKIPPED[/]: {missing}")
+    jobs: dict[str, Callable[[], tuple[Floats, float]]] = {
+        "linear, the same draw": lambda: _linear(lesson, drawn, scored),
+        "linear, all frames": lambda: _linear(lesson, everything, scored),
+        f"network, all frames, {asked.epochs} epochs": lambda: _network(
+            lesson, asked.epochs, scored
+        ),
+        TRANSFORMER: lambda: _transformer(lesson, drawn, scored, console),
+    }
     rates = np.nanmean(scored.came, axis=0)
     table = Table(title=f"{len(scored.rows)} windows of {VALIDATE_FROM} to {VALIDATE_UNTIL}; "
                         f"draw of {len(drawn.rows)} of {len(everything.rows)}")  # fmt: skip
     for heading in ("within 30 min: AUC / AP", *EVENTS, "CPU s"):
         table.add_column(heading, justify="left" if ":" in heading else "right")
     table.add_row("happens", *(f"{100 * rate:.2f} %" for rate in rates), "")
-    for name, (chances, seconds) in forecasts.items():
-        table.add_row(name, *_scores(chances, scored.came), f"{seconds:.0f}")
+    for name, job in jobs.items():
+        try:
+            chances, seconds = job()
+        except ImportError as missing:
+            console.print(f"[bold red]{name} SKIPPED[/]: {missing}")
+            continue
+        row = (name, *_scores(chances, scored.came), f"{seconds:.0f}")
+        console.print(" | ".join(row))  # told at once: the slowest comes last
+        table.add_row(*row)
     console.print(table)
 
 
