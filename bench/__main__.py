@@ -1,4 +1,4 @@
-"""Run the benchmarks: ``python -m bench [kernel features events world memory forecaster]``."""
+"""Run the benchmarks: ``python -m bench [kernel features …]``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import import_module
 from rich.console import Console
 from rich.table import Table
 
-ALL = ("kernel", "features", "events", "world", "memory", "forecaster")
+ALL = ("kernel", "features", "events", "world", "memory", "forecaster", "training")
 
 
 def main() -> None:

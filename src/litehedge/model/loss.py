@@ -47,9 +47,8 @@ def parts(raw: Tensor, asked: Asked, pmf: bool = False) -> dict[str, tuple[Tenso
     as one distribution (DeepHit) instead of hazards.
     """
     w = asked.weight
-    flat = torch.split(
-        raw, [s.stop - s.start for s in HEADS], dim=-1
-    )  # slices cost a gradient each
+    sizes = [s.stop - s.start for s in HEADS]
+    flat = torch.split_with_sizes(raw, sizes, dim=-1)  # slices would cost a gradient each
     onset, passage, peak = (
         split(flat[0], 2, N_ONSET), split(flat[1], 2, 2, N_ONSET), split(flat[2], 2, N_PEAK)
     )  # fmt: skip

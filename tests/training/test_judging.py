@@ -1,0 +1,167 @@
+"""Forecasters judged beside each other, on a made-up market whose volatility tells something."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from litehedge.errors import UsageError
+from litehedge.features import vector as fv
+from litehedge.features.vector import FeatureSchema
+from litehedge.model import layout as ly
+from litehedge.model.artefact import Score
+from litehedge.model.calibration import Calibration
+from litehedge.model.graph import onnx_bytes
+from litehedge.model.serve import NetworkForecaster
+from litehedge.model.standards import fit_standards
+from litehedge.squeeze import forecast as fc
+from litehedge.training.judging import field as fd
+from litehedge.training.judging import judge as jd
+from litehedge.training.judging.field import Entry, Span
+from litehedge.training.judging.told import (
+    Said,
+    by_forecaster,
+    by_raw,
+    family_features,
+    without,
+)
+from made_parts import made_part
+from networks import weights
+
+
+@pytest.fixture(scope="module")
+def span():
+    return Span([made_part(3_000, 1)], made_part(2_000, 2), made_part(2_500, 3))
+
+
+@pytest.fixture(scope="module")
+def bench(span):
+    return jd.Bench.of(span, 30, 0)
+
+
+@pytest.fixture(scope="module")
+def model(span):
+    found = fit_standards([span.train[0].features])
+    return NetworkForecaster(
+        onnx_bytes([weights(seed, len(found)) for seed in range(2)]), found, Calibration(),
+        frame_ns=span.test.frame_ns, id="m", schema_hash=FeatureSchema(span.test.frame_ns).hash,
+    )  # fmt: skip
+
+
+def said_by(part, rates, tilt):
+    """Base rates, moved by what tells of volatility: so far as `tilt` says."""
+    known = part.features[:, fv.INDEX["vol_60m"]]
+    loud = np.exp(tilt * np.clip(known - np.nanmean(known), -3.0, 3.0))
+    hazards = {t: np.clip(rates[t] * loud[:, None, None], 0.0, 0.45) for t in ly.TASKS}
+    for h in hazards.values():
+        h[~part.warm] = np.nan
+    return Said(hazards)
+
+
+def entry(bench, name, tilt):
+    return Entry(
+        name, *(said_by(p, bench.rates, tilt) for p in (bench.span.valid, bench.span.test))
+    )
+
+
+def test_who_knows_more_is_judged_better(bench):
+    entries = [entry(bench, "blind", 0.0), entry(bench, "seeing", 1.0)]
+    skills, differences = jd.skills_of(bench, entries, ["blind"])
+    assert {(s.forecaster, s.task) for s in skills} == {
+        (e.name, task) for e in entries for task in ly.TASKS
+    }
+    loss = {(s.forecaster, s.task, s.side): s.score("log_loss").value for s in skills}
+    for (name, task, side), value in loss.items():
+        if name == "seeing":
+            assert value < loss["blind", task, side]
+    assert differences
+    assert {d.task for d in differences} == set(ly.TASKS)
+
+
+def test_who_does_not_speak_of_a_task_is_not_measured_at_it(bench):
+    whole = entry(bench, "whole", 1.0)
+    only = Entry(
+        "only", *(Said({"squeeze": s.hazards["squeeze"]}) for s in (whole.valid, whole.test))
+    )
+    skills, _ = jd.skills_of(bench, [whole, only], ["whole"])
+    assert {s.task for s in skills if s.forecaster == "only"} == {"squeeze"}
+
+
+def test_taking_away_what_tells_is_a_loss_and_taking_nothing_is_none(bench):
+    whole, lesser = (entry(bench, "x", tilt).test for tilt in (1.0, 0.0))
+    rows = jd.ablation(bench, "without volatility", whole, lesser, ["percent"])
+    gains = [r.score.value for r in rows if r.measure == "log_loss_gain"]
+    assert gains
+    assert all(gain < 0.0 for gain in gains)
+    assert {r.task for r in rows} == {"percent"}
+    for row in jd.ablation(bench, "without nothing", whole, whole):
+        assert (row.score.value, row.score.low, row.score.high) == (0.0, 0.0, 0.0)
+
+
+def test_raw_outputs_say_what_is_served(span, model):
+    """With the identity as calibration, wherever serving is not cold."""
+    part = span.test
+    served = by_forecaster(model, part)
+    inside = model.inside_batch(
+        model.start(1), np.zeros(part.end_ns.size, int), part.end_ns, part.features
+    )
+    found = by_raw(inside.raw)
+    warm = np.isfinite(inside.rows[:, fc.ONSET_AT])
+    assert warm.sum() > 1_000
+    for task in ly.TASKS:
+        np.testing.assert_array_equal(found.hazards[task][warm], served.hazards[task][warm])
+    np.testing.assert_array_equal(found.peak[warm], served.peak[warm])
+    np.testing.assert_array_equal(found.severity_bps[warm], served.severity_bps[warm])
+    fed = np.isfinite(inside.raw).all(axis=(0, 2))
+    assert (np.isfinite(found.hazards["sigma"]).all(axis=(1, 2)) == fed).all()
+
+
+def test_parts_that_follow_one_another_are_joined(bench):
+    one = entry(bench, "x", 1.0).test
+    both = Said.joined([one, one])
+    assert both.peak is None
+    for task in ly.TASKS:
+        assert both.hazards[task].shape[0] == 2 * one.hazards[task].shape[0]
+    course = np.ones((one.hazards["squeeze"].shape[0], 2, 12))
+    with pytest.raises(ValueError, match="only some"):
+        Said.joined([replace(one, peak=course), one])
+
+
+def test_a_family_taken_away_leaves_the_rest_and_what_came(span):
+    lost = without(span.test, family_features("volatility"))
+    gone = family_features("volatility")
+    assert fv.LOG_SIGMA not in gone
+    assert np.isnan(lost.features[:, gone]).all()
+    kept = np.setdiff1d(np.arange(fv.N_FEATURES), gone)
+    np.testing.assert_array_equal(lost.features[:, kept], span.test.features[:, kept])
+    assert lost.tasks is span.test.tasks
+    assert not np.isnan(span.test.features[-1, gone]).all()
+
+
+def test_seeds_are_told_by_their_median_worst_and_best(bench):
+    assert jd.middle([3.0, 1.0, 2.0]) == Score(2.0, 1.0, 3.0)
+    entries = [entry(bench, f"seed {i}", tilt) for i, tilt in enumerate((0.2, 0.6, 1.0))]
+    skills, _ = jd.skills_of(bench, [*entries, entry(bench, "other", 0.0)], [])
+    found = jd.over_seeds(skills, [e.name for e in entries])
+    score = found["percent long log_loss"]
+    assert score.low < score.value < score.high
+
+
+def test_baselines_are_fitted_beside_each_other_and_come_back_by_name(span):
+    small = Span([made_part(1_500, 4)], made_part(1_200, 5), made_part(900, 6))
+    names = fd.baseline_names()[:2]
+    heard = []
+    found = fd.baselines(small, names, 0, processes=1, say=heard.append)
+    assert [e.name for e in found] == names
+    assert len(heard) == 2
+    for one in found:
+        assert one.trials >= 1
+        for task, hazards in one.test.hazards.items():
+            assert hazards.shape == (900, 2, 13), task
+            assert np.isnan(hazards[~small.test.warm]).all()
+
+
+def test_an_unknown_baseline_is_refused(span):
+    with pytest.raises(UsageError, match="no baseline 'oracle'") as error:
+        fd.baselines(span, ["oracle"], 0)
+    assert fd.LOGISTIC in error.value.remedy
