@@ -192,9 +192,9 @@ def test_a_process_that_is_killed_does_not_hang_and_the_next_try_completes(
 
 def test_an_error_in_a_process_is_raised_here(tmp_path, lesson, config):
     empty = replace(lesson, train=[], own=0)
-    with pytest.raises(IndexError):
+    with pytest.raises((IndexError, ValueError)):
         ensemble._in_processes(
-            empty, config, RECIPE, [1], tmp_path, "key", None, lambda *news: None
+            empty, config, RECIPE, None, [1], tmp_path, "key", None, lambda *news: None
         )
     assert not multiprocessing.active_children()
 
@@ -203,10 +203,10 @@ def test_under_torchrun_each_process_takes_its_share(tmp_path, lesson, config, m
     recipe = replace(RECIPE, epochs=1)
     trained = []
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(ensemble, "_in_processes", lambda *a: trained.extend(a[3]))
+    monkeypatch.setattr(ensemble, "_in_processes", lambda *a: trained.extend(a[4]))
     real = ensemble._train
     monkeypatch.setattr(
-        ensemble, "_train", lambda *a: (trained.append(a[3]), real(*a))
+        ensemble, "_train", lambda *a: (trained.append(a[4]), real(*a))
     )  # fmt: skip
     monkeypatch.setenv("RANK", "1")
     with pytest.raises(SystemExit) as end:

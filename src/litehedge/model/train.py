@@ -343,7 +343,8 @@ def begin_linear(network: Network, weights: Tensor, biases: Tensor) -> None:
 
 def save_kept(path: Path, what: dict[str, Any]) -> None:
     """Write what a training knows, all of it or nothing."""
-    partial = path.with_name(f".{path.name}.partial")
+    rank = os.environ.get("RANK", "0")  # under torchrun two may write the same at once
+    partial = path.with_name(f".{path.name}.{rank}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(what, partial)
     with partial.open("rb+") as file:
