@@ -30,7 +30,9 @@ from litehedge.model.mirror import Mirror
 from litehedge.model.network import Network, NetworkConfig
 
 WARM: Final = 2 * AGES
-BY_SIDE: Final = ("passage_bin", "passage_hit", "peak_bin", "peak_hit", "severity")
+BY_SIDE: Final = (
+    "onset_risk", "passage_bin", "passage_hit", "peak_bin", "peak_hit", "severity",
+)  # fmt: skip
 """Answers whose last axis are the sides."""
 
 
