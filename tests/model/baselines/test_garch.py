@@ -5,7 +5,6 @@ import pytest
 from arch import arch_model
 from hypothesis import given
 from hypothesis import strategies as st
-from made_parts import made_part
 
 from litehedge.model.baselines.garch import (
     Gjr,
@@ -16,6 +15,7 @@ from litehedge.model.baselines.garch import (
     passage_score,
     returns_of,
 )
+from made_parts import made_part
 
 
 def test_the_recursion_is_that_of_arch():
