@@ -67,7 +67,7 @@ def entry(bench, name, tilt):
 
 
 def test_who_knows_more_is_judged_better(bench):
-    entries = [entry(bench, "blind", 0.0), entry(bench, "seeing", 1.0)]
+    entries = [entry(bench, "blind", 0.0), entry(bench, "seeing", 0.3)]
     skills, differences = jd.skills_of(bench, entries, ["blind"])
     assert {(s.forecaster, s.task) for s in skills} == {
         (e.name, task) for e in entries for task in ly.TASKS
