@@ -37,7 +37,7 @@ from litehedge.model.squeeze_index import Seen, SqueezeIndex, build_index
 from litehedge.model.train import Recipe
 from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.hazard import N_PEAK
-from litehedge.squeeze.labels import Squeeze, spec_hash
+from litehedge.squeeze.labels import Side, Squeeze, spec_hash
 from litehedge.store.lake import Dataset, Lake
 from litehedge.tape import per_frame_of
 from litehedge.training.ensemble import Told, lesson_of, train_ensemble
@@ -210,8 +210,8 @@ def train_network(
         label_spec=spec_hash(),
         weights_sha256="",
         trained_on=[s.span() for s in everything],
-        events_long=distinct([s.squeezes for s in sources.train], "long"),
-        events_short=distinct([s.squeezes for s in sources.train], "short"),
+        events_long=counted(sources.train, "long"),
+        events_short=counted(sources.train, "short"),
         parameters={"dropout": dropout}
         | {k: float(v) for k, v in asdict(recipe).items() if not isinstance(v, dict)},
         validated_on=[s.span() for s in judged],
@@ -226,6 +226,13 @@ def train_network(
     return artefact.save_network(
         folder, card, graph, lesson.standards, calibration, neighbours.arrays() | index.arrays()
     )
+
+
+def counted(sources: Sequence[Source], side: Side) -> int:
+    """Count squeezes to learn from; worlds share dates, so that theirs are all different."""
+    if all(s.span().is_simulated for s in sources):
+        return sum(distinct([s.squeezes], side) for s in sources)
+    return distinct([s.squeezes for s in sources], side)
 
 
 def calibrated_on(forecaster: NetworkForecaster, parts: Sequence[Part]) -> Calibration:
