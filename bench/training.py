@@ -74,6 +74,7 @@ def synthetic(frames: int) -> Material:
         z=z,
         onset_bin=onset_bin.astype(np.int8),
         onset_cause=np.where(happens, rng.integers(0, 2, frames), -1).astype(np.int8),
+        onset_risk=np.ones((frames, 2), dtype=np.bool_),
         passage_bin=rng.integers(0, N_ONSET + 1, (frames, 2, 2)).astype(np.int8),
         passage_hit=rng.random((frames, 2, 2)) < 0.05,
         peak_bin=np.where(

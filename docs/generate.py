@@ -25,7 +25,8 @@ HEAD = "<!-- Written by docs/generate.py from the code; do not edit. -->\n\n"
 COMMANDS = (
     (), ("demo",), ("simulate",), ("data", "import"), ("data", "list"), ("data", "check"),
     ("label",), ("train",), ("explain",), ("models",), ("models", "show"), ("models", "register"),
-    ("backtest",), ("replay",), ("study", "blowup"), ("study", "skill"), ("export-schema",),
+    ("evaluate",), ("backtest",), ("replay",), ("study", "blowup"), ("study", "skill"),
+    ("export-schema",),
 )  # fmt: skip
 
 

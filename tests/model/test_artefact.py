@@ -102,7 +102,9 @@ def test_weights_of_another_shape_or_with_nan_are_refused(tmp_path, part):
         type(logistic_weights()).from_json(tree)
 
 
-@pytest.mark.parametrize(("name", "minutes"), [("ltc-1m", 1), ("ltc-5m", 5)])
+@pytest.mark.parametrize(
+    ("name", "minutes"), [("ltc-1m-logistic", 1), ("ltc-5m-logistic", 5), ("ltc-5m", 5)]
+)
 def test_the_models_that_ship_load(name, minutes):
     from litehedge.store.bundled import pretrained_folder
 

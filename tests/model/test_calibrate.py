@@ -222,7 +222,7 @@ def test_frames_of_one_event_count_once():
     times = Times(minutes, happened, np.ones((n, 2), dtype=bool), True)
     assert distinct_events(times, end_ns) == 1
     pairs = fit_hazards([(hazards, times, end_ns)])
-    assert 0.0 < pairs_at(pairs, 0.01) < 0.12
+    assert 0.0 < pairs_at(pairs, 0.01) < 0.45  # in each band: one event against two
 
 
 def test_nothing_to_learn_from_changes_nothing():
@@ -364,7 +364,7 @@ def test_every_task_is_fitted():
     assert (fitted.onset[..., 0] < 0.75).all()
     assert fitted.passage.shape == (2, 2, N_BANDS, 2)
     np.testing.assert_allclose(fitted.passage[..., 0].mean(axis=-1), 1.0, atol=0.25)
-    np.testing.assert_allclose(fitted.peak, IDENTITY, atol=0.2)
+    np.testing.assert_allclose(fitted.peak, IDENTITY[:, 0], atol=0.2)
     assert (fitted.severity == 0.0).all()
     stored = fitted.to_json()
     assert stored["passage"] == fitted.passage.tolist()

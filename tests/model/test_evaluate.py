@@ -11,6 +11,7 @@ from forecasters import logistic
 from litehedge.features import vector as fv
 from litehedge.model.evaluate import onset_probabilities, onset_scores
 from litehedge.squeeze import forecast as fc
+from litehedge.squeeze.forecast import from_scratch
 from litehedge.squeeze.targets import Targets
 
 KEYS = {"auc", "ap", "brier_skill", "slope"}
@@ -28,7 +29,7 @@ def made():
         minutes, happened, TRIAL.times.at_risk, np.zeros((N, 2), bool), none, none,
         np.full((N, 2), -1), np.zeros(N, dtype=np.int64), none,
     )  # fmt: skip
-    return features, targets, logistic(3).batch(TRIAL.end_ns, features)
+    return features, targets, from_scratch(logistic(3), TRIAL.end_ns, features)
 
 
 def test_the_card_states_what_scikit_learn_finds():

@@ -152,8 +152,11 @@ def asked_at_random(seed, *at):
 
     onset, came = bins(N_ONSET)
     cause = torch.where(came, torch.from_numpy(rng.integers(0, 2, at)), -1)
+    risk = torch.from_numpy(rng.random((*at, 2)) < 0.8)
+    for side in range(2):  # what happens to a side that is inside its own squeeze is not an onset
+        risk[..., side] |= cause == side
     return Asked(
-        onset, cause, *bins(N_ONSET, 2, 2), *bins(N_PEAK, 2), numbers(2),
+        onset, cause, risk, *bins(N_ONSET, 2, 2), *bins(N_PEAK, 2), numbers(2),
         torch.from_numpy(rng.integers(-1, 4, at)), numbers(3),
         torch.from_numpy(rng.uniform(0.0, 3.0, at).astype(np.float32)),
     )  # fmt: skip
@@ -162,9 +165,10 @@ def asked_at_random(seed, *at):
 def nothing_asked(*at):
     none, no = torch.full, torch.zeros
     return Asked(
-        none(at, -1), none(at, -1), none((*at, 2, 2), -1), no(*at, 2, 2, dtype=torch.bool),
-        none((*at, 2), -1), no(*at, 2, dtype=torch.bool), none((*at, 2), torch.nan), none(at, -1),
-        none((*at, 3), torch.nan), torch.ones(at),
+        none(at, -1), none(at, -1), no(*at, 2, dtype=torch.bool), none((*at, 2, 2), -1),
+        no(*at, 2, 2, dtype=torch.bool),
+        none((*at, 2), -1), no(*at, 2, dtype=torch.bool), none((*at, 2), torch.nan),
+        none(at, -1), none((*at, 3), torch.nan), torch.ones(at),
     )  # fmt: skip
 
 
@@ -179,7 +183,9 @@ def by_hand(raw, asked):
             sums[name] += (w * cost, w)
 
         if a.onset_bin[at] >= 0:
-            h = hazards_of(x[ly.ONSET].reshape(2, N_ONSET))
+            logits = x[ly.ONSET].reshape(2, N_ONSET).copy()
+            logits[~a.onset_risk[at]] = -np.inf
+            h = hazards_of(logits)
             add("squeeze", -log_likelihood(h, a.onset_bin[at], a.onset_cause[at]))
         passages = sigmoid(x[ly.PASSAGE]).reshape(2, 2, 1, N_ONSET)
         peaks = sigmoid(x[ly.PEAK]).reshape(2, 1, N_PEAK)
@@ -247,7 +253,9 @@ def test_extreme_outputs_have_finite_gradients(pmf, size):
 @pytest.mark.parametrize("part", ["squeeze", "percent", "peak", "severity", "phase", "vol"])
 def test_descending_the_loss_finds_what_is_true(part):
     """The minimum lies at the truth: propriety, by gradient descent on a constant."""
-    truth = asked_at_random(5, 1, 150)._replace(weight=torch.ones(1, 150))
+    truth = asked_at_random(5, 1, 150)._replace(
+        weight=torch.ones(1, 150), onset_risk=torch.ones(1, 150, 2, dtype=torch.bool)
+    )
     raw = torch.zeros(ly.N_RAW, requires_grad=True)
     optimiser = torch.optim.Adam([raw], lr=0.1)
     for _ in range(300 if part in ("severity", "vol") else 80):
@@ -285,3 +293,15 @@ def test_descending_the_loss_finds_what_is_true(part):
         ended = ((last == 0) & hit).sum()
         expected = (ended / (ended + (last > 0).sum())).item()
         assert sigmoid(found[places][0]) == pytest.approx(expected, abs=0.01)
+
+
+def test_a_side_inside_its_own_squeeze_is_taught_nothing():
+    asked = nothing_asked(1, 1)._replace(
+        onset_bin=torch.tensor([[4]]), onset_risk=torch.tensor([[[False, True]]])
+    )
+    raw = torch.zeros(1, 1, ly.N_RAW, requires_grad=True)
+    cost, _ = ls.parts(raw, asked)["squeeze"]
+    torch.autograd.backward(cost)
+    taught = raw.grad[0, 0, ly.ONSET].reshape(2, N_ONSET)
+    assert torch.equal(taught[0], torch.zeros(N_ONSET))
+    assert (taught[1, :4] > 0.0).all()

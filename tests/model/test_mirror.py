@@ -76,6 +76,7 @@ def test_answers_change_sides_with_it():
     rng = np.random.default_rng(3)
     asked = Asked(
         torch.tensor([[3, 4], [5, -1]]), torch.tensor([[0, -1], [1, -1]]),
+        torch.from_numpy(rng.random((2, 2, 2)) < 0.5),
         *(torch.from_numpy(rng.integers(-1, 9, (2, 2, 2, 2))) for _ in range(2)),
         *(torch.from_numpy(rng.integers(-1, 9, (2, 2, 2))) for _ in range(2)),
         torch.from_numpy(rng.random((2, 2, 2))), torch.zeros(2, 2, dtype=torch.int64),
@@ -87,7 +88,7 @@ def test_answers_change_sides_with_it():
     exchange_sides(z, asked, some_mirror(), np.array([True, False]))
     assert asked.onset_cause[0].tolist() == [1, -1]
     assert asked.onset_cause[1].tolist() == before.onset_cause[1].tolist()
-    for name in ("passage_bin", "passage_hit", "peak_bin", "peak_hit", "severity"):
+    for name in ("onset_risk", "passage_bin", "passage_hit", "peak_bin", "peak_hit", "severity"):
         now, then = getattr(asked, name), getattr(before, name)
         assert torch.equal(now[0], then[0].flip(-1))
         assert torch.equal(now[1], then[1])

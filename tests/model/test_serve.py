@@ -147,7 +147,7 @@ def test_a_step_leaves_trunk_and_attention_behind():
 
 
 def test_a_window_says_what_a_stream_that_begins_with_it_says():
-    model = network(2, calibration=Calibration(onset=((0.8, 0.2), (1.1, -0.1))))
+    model = network(2, calibration=Calibration(onset=(((0.8, 0.2),) * 5, ((1.1, -0.1),) * 5)))
     values = features(AGES, 5)
     row = from_scratch(model, ends(AGES), values)[-1]
     windows = np.stack([standards().write(values), standards().write(features(AGES, 6))])

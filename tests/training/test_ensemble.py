@@ -80,8 +80,8 @@ def test_standards_are_of_the_own_market_alone():
 
 def test_the_key_covers_everything_but_the_seed(lesson, config):
     part = made_part(1_500, 1)
-    key = ensemble._key(lesson, config, RECIPE)
-    assert key == ensemble._key(
+    key = ensemble.key_of(lesson, config, RECIPE)
+    assert key == ensemble.key_of(
         lesson_of([("a", part, 1.0)], [("v", made_part(900, 2))]), config, RECIPE
     )  # fmt: skip
 
@@ -98,7 +98,7 @@ def test_the_key_covers_everything_but_the_seed(lesson, config):
         (replace(lesson, valid=[], before=lesson.valid), config, RECIPE),
         (lesson, replace(config, dropout=0.3), RECIPE), (lesson, config, replace(RECIPE, clip=2.0)),
     ]  # fmt: skip
-    keys = {ensemble._key(*one) for one in others}
+    keys = {ensemble.key_of(*one) for one in others}
     assert len(keys) == len(others)
     assert key not in keys
 

@@ -120,6 +120,7 @@ def evaluate(
     from litehedge.training.judging import protocol as pr
     from litehedge.training.judging.field import Entry, baseline_names, baselines
     from litehedge.training.judging.judge import Bench
+    from litehedge.training.judging.variants import variant_names
 
     begun = time.monotonic()
     lake = Lake(home() / "lake")
@@ -133,6 +134,20 @@ def evaluate(
     names = _baselines(baseline, baseline_names())
     chosen = [_chosen(name, frame_ns, dates.test_from_ns, dates.test_until_ns)
               for name in model or []]  # fmt: skip
+    every = [*(name for name, _ in chosen), *names, *([pr.NETWORK] if months else [])]
+    twice = sorted({name for name in every if every.count(name) > 1})
+    if twice:
+        raise UsageError(
+            f"two forecasters are called {', '.join(twice)}", "rename a model's folder"
+        )
+    if months and (parts or feeds or leave_out):
+        raise UsageError(
+            "--parts, --feeds and --crises are of one split", "leave them out, or --months"
+        )
+    known = variant_names()
+    for part in parts or []:
+        if part not in (*known, "all"):
+            raise UsageError(f"there is no part {part!r}", f"choose of all, {', '.join(known)}")
     if not chosen and not months and not names:
         raise UsageError("there is nobody to judge", "give --model, --baseline or --months")
     recipe = Recipe(epochs=epochs)
@@ -188,11 +203,17 @@ def evaluate(
                       numbers, work, say, told, processes)
             if leave_out else []
         )  # fmt: skip
+        first_fold = dates.folds(MONTH_DAYS * months * NS_PER_DAY or None)[0]
+        until, valid_from, valid_until = (
+            first_fold.until_ns, first_fold.valid_from_ns, first_fold.valid_until_ns,
+        )  # fmt: skip
         meta = {
             "judged on": f"{data}, {from_} to {to}",
-            "learnt from": f"{', '.join([data, *(learn or [])])}, up to {iso_utc(dates.until_ns)}",
-            "tuned on": f"{data}, {validate_from} to {validate_until}",
-            "fitted anew": f"every {months} months" if months else "never: one split",
+            "learnt from": f"{', '.join([data, *(learn or [])])}, up to {_told(until)}",
+            "tuned on": f"{data}, {_told(valid_from)} to {_told(valid_until)}",
+            "fitted anew": f"every {months} months, those were the first"
+            if months
+            else "never: one split",
             "seed, draws": f"{seed}, {draws}",
         } | {f"model {name}": one.forecaster.id for name, one in chosen}
         result = pr.evaluation_of(
@@ -211,6 +232,10 @@ def evaluate(
     if json != "-":
         _print(result)
     stderr.print(f"{time.monotonic() - begun:.0f} s", highlight=False)
+
+
+def _told(time_ns: int) -> str:
+    return iso_utc(time_ns)[:10]
 
 
 def _baselines(wanted: list[str] | None, known: list[str]) -> list[str]:

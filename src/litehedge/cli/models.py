@@ -155,10 +155,16 @@ def require(forecaster: Forecaster, wanted_id: str) -> None:
 
 
 def saw(card: Card | None, start_ns: int, end_ns: int) -> bool:
-    """Tell whether a model was trained on data within a span: its results there are in-sample."""
+    """Tell whether a model knows data within a span: its results there are in-sample.
+
+    A network's validation span stopped its training and calibrated it, so that it knows it too.
+    Simulated worlds have dates, but are no history.
+    """
     if card is None:
         return False
+    known = [*card.trained_on, *(card.validated_on if card.kind == "network" else [])]
     return any(
         instant_ns(span.start) < end_ns and instant_ns(span.end) > start_ns
-        for span in card.trained_on
+        for span in known
+        if not span.is_simulated
     )

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from litehedge.cli.common import (
     JsonTarget,
+    check_writable,
     console,
     home,
     print_table,
@@ -103,6 +104,13 @@ def train(
     """
     if model not in KINDS:
         raise UsageError(f"there is no model kind {model!r}", f"use --model {' or '.join(KINDS)}")
+    check_writable(Path(json) if json not in (None, "-") else None)
+    if name in ("auto", "none") or Path(name).name != name:
+        raise UsageError(f"a model cannot be called {name!r}", "choose a plain word")
+    if model == "logistic" and (pool or worlds or search):
+        raise UsageError("--pool, --worlds and --search are of networks", "add --model network")
+    if pool and not data:
+        raise UsageError("--pool adds to --data, and there is none", "give --data")
     lake = Lake(home() / "lake")
     folder = out if out is not None else home() / "models" / name
     created = datetime.now(tz=UTC).strftime("%Y-%m-%d")

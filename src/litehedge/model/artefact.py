@@ -40,6 +40,9 @@ NETWORK_FORMAT: Final = 2
 FORMATS: Final = {"logistic": FORMAT, "network": NETWORK_FORMAT}
 CARD: Final = "card.json"
 
+WORLD: Final = "world "
+"""What the names of simulated worlds begin with."""
+
 WEIGHTS: Final = "weights.json"
 MODEL: Final = "model.onnx"
 STANDARDS: Final = "standards.json"
@@ -55,6 +58,11 @@ class Span(msgspec.Struct, frozen=True):
     start: str
     end: str
     frames: int
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether this was a simulated world: its dates say nothing about history."""
+        return self.data.startswith(WORLD)
 
 
 class Score(msgspec.Struct, frozen=True):
@@ -100,10 +108,11 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def expires_ns(self) -> int | None:
-        """When the model is too old: that long after the last data it was trained on."""
-        if self.expires_days is None or not self.trained_on:
+        """When the model is too old: that long after the last history it was trained on."""
+        lived = [s for s in self.trained_on if not s.is_simulated]
+        if self.expires_days is None or not lived:
             return None
-        return max(instant_ns(s.end) for s in self.trained_on) + self.expires_days * NS_PER_DAY
+        return max(instant_ns(s.end) for s in lived) + self.expires_days * NS_PER_DAY
 
 
 class Artefact(msgspec.Struct, frozen=True):

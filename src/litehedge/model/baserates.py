@@ -22,7 +22,13 @@ def base_rates(train: Sequence[Material]) -> Singles:
     bins = np.concatenate([m.onset_bin for m in train])
     cause = np.concatenate([m.onset_cause for m in train])
     came = cause >= 0
-    onset = np.stack([_rates(bins, came, N_ONSET, cause == side) for side in range(2)])
+    risk = np.concatenate([m.onset_risk for m in train])
+    onset = np.stack(
+        [
+            _rates(np.where(risk[:, side], bins, -1), came, N_ONSET, cause == side)
+            for side in range(2)
+        ]
+    )
     none = np.maximum(1.0 - onset.sum(axis=0), 1e-3)
     out[ly.ONSET] = np.log(onset / none).ravel()
     b = np.concatenate([m.passage_bin for m in train])

@@ -13,6 +13,9 @@ from litehedge.squeeze.forecast import N_SEVERITY, SEVERITY_LEVELS
 from litehedge.squeeze.hazard import N_ONSET, N_PEAK
 
 PARTS: Final = ("squeeze", "percent", "sigma", "peak", "severity", "phase", "vol")
+NEVER: Final = -30.0
+"""Logit of what cannot happen: as good as no hazard, and no gradient."""
+
 SCORED: Final = ("squeeze", "percent", "sigma")
 """Right-censored log-losses: proper, and what early stopping watches."""
 HEADS: Final = (ly.ONSET, ly.PASSAGE, ly.PEAK, ly.SEVERITY, ly.PHASE, ly.VOL)
@@ -22,7 +25,8 @@ class Asked(NamedTuple):
     """What was asked of a stretch of frames, and the answers; ``(batch, time, ...)``.
 
     `onset_bin`, `onset_cause` ``()``: the first bin that did not pass without event, and the side
-    that ended it, -1 when censored; `passage_bin`, `passage_hit` ``(kind, side)``; `peak_bin`,
+    that ended it, -1 when censored; `onset_risk` ``(side,)``: False inside a squeeze of that side,
+    whose next onset nobody waits for; `passage_bin`, `passage_hit` ``(kind, side)``; `peak_bin`,
     `peak_hit` ``(side,)``; `severity` ``(side,)`` log bps, NaN for unknown; `phase` ``()``; `vol`
     ``(3,)``, NaN for unknown. A bin or phase of -1 asks nothing. `weight` ``()``: for how many
     frames a frame stands.
@@ -30,6 +34,7 @@ class Asked(NamedTuple):
 
     onset_bin: Tensor
     onset_cause: Tensor
+    onset_risk: Tensor
     passage_bin: Tensor
     passage_hit: Tensor
     peak_bin: Tensor
@@ -52,6 +57,7 @@ def parts(raw: Tensor, asked: Asked, pmf: bool = False) -> dict[str, tuple[Tenso
     onset, passage, peak = (
         split(flat[0], 2, N_ONSET), split(flat[1], 2, 2, N_ONSET), split(flat[2], 2, N_PEAK)
     )  # fmt: skip
+    onset = onset.masked_fill(~asked.onset_risk[..., None], NEVER)
     severity, phases, vol = flat[3:]
     out = {}
     if pmf:

@@ -36,6 +36,7 @@ class Material:
     z: Singles
     onset_bin: Bytes
     onset_cause: Bytes
+    onset_risk: NDArray[np.bool_]
     passage_bin: Bytes
     passage_hit: NDArray[np.bool_]
     peak_bin: Bytes
@@ -103,6 +104,7 @@ def material(
         z=z,
         onset_bin=np.where(risk, onset_bin, NOT_ASKED).astype(np.int8),
         onset_cause=cause.astype(np.int8),
+        onset_risk=squeezes.at_risk & ~cold[:, None],
         passage_bin=np.where(asked_there, passage_bin, NOT_ASKED).astype(np.int8),
         passage_hit=passage_hit,
         peak_bin=np.where(inside, peak_bin, NOT_ASKED).astype(np.int8),

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from litehedge.errors import UsageError
 from litehedge.model.baserates import base_rates
 from litehedge.model.inputs import inputs_of
 from litehedge.model.layout import AGES
@@ -30,7 +31,9 @@ from litehedge.model.mirror import Mirror
 from litehedge.model.network import Network, NetworkConfig
 
 WARM: Final = 2 * AGES
-BY_SIDE: Final = ("passage_bin", "passage_hit", "peak_bin", "peak_hit", "severity")
+BY_SIDE: Final = (
+    "onset_risk", "passage_bin", "passage_hit", "peak_bin", "peak_hit", "severity",
+)  # fmt: skip
 """Answers whose last axis are the sides."""
 
 
@@ -123,6 +126,11 @@ def train_member(
         killed training loses at most an epoch. One that cannot be read is as good as none.
     keeps_best
         Return the weights with the best validation score; else the last ones.
+
+    Raises
+    ------
+    UsageError
+        When the loss is no longer a number.
     """
     device = device or choose_device()
     torch.manual_seed(seed)
@@ -144,7 +152,7 @@ def train_member(
         optimiser, recipe.rate, total_steps=steps + recipe.epochs, pct_start=0.15
     )
     epochs: list[Epoch] = []
-    best = (float("inf"), average)
+    best = (float("inf"), {k: v.clone() for k, v in average.items()})
     done = 0
     kept = read_kept(checkpoint, key) if checkpoint is not None else None
     if kept is not None:
@@ -178,6 +186,11 @@ def train_member(
         judged.load_state_dict(average)
         measured = evaluate(judged, valid, device)
         score = sum(measured[name] for name in SCORED)
+        if not np.isfinite(score):
+            raise UsageError(
+                f"the training of seed {seed} came apart in epoch {done + 1}: its loss is {score}",
+                f"take a lower rate than {recipe.rate:g}, or look at the data for absurd values",
+            )
         done += 1
         seconds = time.perf_counter() - began
         epochs.append(Epoch(done, told, measured, score, rate, seconds))

@@ -132,7 +132,7 @@ def train_ensemble(
         When a seed's process died; what it had learnt is kept for the next try.
     """
     work.mkdir(parents=True, exist_ok=True)
-    key = _key(lesson, config, recipe)
+    key = key_of(lesson, config, recipe)
     missing = [seed for seed in seeds if _finished(work, seed, key) is None]
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     mine = missing[rank::world]
@@ -210,7 +210,7 @@ def _finished(work: Path, seed: int, key: str) -> dict[str, Any] | None:
     return read_kept(work / f"seed-{seed}.pt", key)
 
 
-def _key(lesson: Lesson, config: NetworkConfig, recipe: Recipe) -> str:
+def key_of(lesson: Lesson, config: NetworkConfig, recipe: Recipe) -> str:
     """Return a hash of everything that a member depends on but its seed."""
     text = msgspec.json.encode(
         [asdict(config), asdict(recipe), lesson.standards.to_json()]

@@ -39,9 +39,10 @@ from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.hazard import N_PEAK
 from litehedge.squeeze.labels import Squeeze, spec_hash
 from litehedge.store.lake import Dataset, Lake
+from litehedge.tape import per_frame_of
 from litehedge.training.ensemble import Told, lesson_of, train_ensemble
 from litehedge.training.parts import part_of, part_of_world
-from litehedge.training.samples import PURGE_NS, Progress, prepare_all
+from litehedge.training.samples import PURGE_NS, Progress, distinct, prepare_all
 from litehedge.units import NS_PER_SECOND, instant_ns, iso_utc
 
 Floats = NDArray[np.float64]
@@ -81,20 +82,8 @@ class Sources:
 
     @property
     def frame_ns(self) -> int:
-        """Length of every frame.
-
-        Raises
-        ------
-        UsageError
-            When they differ.
-        """
-        lengths = {s.part.frame_ns for s in (*self.train, *self.pool, *self.valid, *self.before)}
-        if len(lengths) != 1:
-            raise UsageError(
-                "the data sets have frames of different length",
-                "train on data sets with the same bar length",
-            )
-        return lengths.pop()
+        """Length of every frame."""
+        return self.valid[0].part.frame_ns
 
 
 def sources_of(
@@ -114,7 +103,7 @@ def sources_of(
     Raises
     ------
     UsageError
-        When there is nothing to learn from, or a span is empty.
+        When there is nothing to learn from, a span is empty, or bars differ in length.
     """
     if not datasets:
         if worlds == 0:
@@ -123,6 +112,11 @@ def sources_of(
             _worlds(WORLD_SEEDS, worlds, world_days, 1, say), [],
             _worlds(VALID_SEEDS, VALID_WORLDS, world_days, 1, say), [],
         )  # fmt: skip
+    if len({d.interval_ns * per_frame_of(d.interval_ns) for d in (*datasets, *pool)}) > 1:
+        raise UsageError(
+            "the data sets have frames of different length",
+            "train on data sets with the same bar length",
+        )
     edge_ns = min(until_ns, validate_from_ns - PURGE_NS)
 
     def read(some: Sequence[Dataset], start_ns: int, end_ns: int, what: str) -> list[Source]:
@@ -147,7 +141,7 @@ def _worlds(first: int, count: int, days: int, minutes: int, say: Progress) -> l
     with multiprocessing.get_context("spawn").Pool(min(os.cpu_count() or 1, count)) as pool:
         lived = pool.map(live, seeds, chunksize=1)
     return [
-        Source(f"world {seed}", part, squeezes)
+        Source(f"{artefact.WORLD}{seed}", part, squeezes)
         for seed, (part, squeezes) in zip(seeds, lived, strict=True)
     ]
 
@@ -197,15 +191,14 @@ def train_network(
     forecaster = served(calibration)
     say("indexing the squeezes of history")
     neighbours, index = indexed(forecaster, sources.train)
-    longest = max(sources.valid, key=lambda s: len(s.part.end_ns)).part
+    judged = sorted(sources.valid, key=lambda s: -len(s.part.end_ns))
+    longest = judged[0].part
     say("scoring")
     rows = fc.from_scratch(forecaster, longest.end_ns, longest.features)
     scores, baselines = onset_scores(
         longest.end_ns, rows, longest.features, longest.targets, seeds[0]
     )
     everything = (*sources.before, *sources.train, *sources.pool)
-    onsets = [{q.onset_ns for s in sources.train for q in s.squeezes if q.side == side}
-              for side in ("long", "short")]  # fmt: skip
     card = Card(
         name=name,
         kind="network",
@@ -217,11 +210,11 @@ def train_network(
         label_spec=spec_hash(),
         weights_sha256="",
         trained_on=[s.span() for s in everything],
-        events_long=len(onsets[0]),
-        events_short=len(onsets[1]),
+        events_long=distinct([s.squeezes for s in sources.train], "long"),
+        events_short=distinct([s.squeezes for s in sources.train], "short"),
         parameters={"dropout": dropout}
         | {k: float(v) for k, v in asdict(recipe).items() if not isinstance(v, dict)},
-        validated_on=[s.span() for s in sources.valid],
+        validated_on=[s.span() for s in judged],
         validation_note="this span stopped the training and calibrated: scores on it flatter",
         scores=scores,
         baseline_scores=baselines,
@@ -279,7 +272,6 @@ def _trunks(forecaster: NetworkForecaster, part: Part) -> Iterator[NDArray[np.fl
     for begin in range(0, part.end_ns.size, SLICE):
         at = slice(begin, begin + SLICE)
         ends = part.end_ns[at]
-        inside = forecaster.inside_batch(
-            memory, np.zeros(ends.size, dtype=np.int64), ends, part.features[at]
-        )
-        yield inside.trunk.mean(axis=0)
+        phases = np.zeros(ends.size, dtype=np.int64)
+        _, trunks = forecaster.trunk_batch(memory, phases, ends, part.features[at])
+        yield trunks.mean(axis=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -113,11 +113,11 @@ def prepare(
     return Prepared(dataset, inside, sample, mine)
 
 
-def distinct(prepared: list[Prepared], side: Side) -> int:
+def distinct(catalogues: Sequence[Sequence[Squeeze]], side: Side) -> int:
     """Count squeezes; the same one in spot and perpetual (onsets within an hour) counts once."""
     seen = np.empty(0)
-    for one in prepared:
-        onsets = np.array([q.onset_ns for q in one.squeezes if q.side == side], dtype=np.float64)
+    for squeezes in catalogues:
+        onsets = np.array([q.onset_ns for q in squeezes if q.side == side], dtype=np.float64)
         apart = np.abs(onsets[:, np.newaxis] - seen).min(axis=1, initial=np.inf)
         seen = np.concatenate((seen, onsets[apart > NS_PER_HOUR]))
     return int(seen.size)

@@ -1,11 +1,12 @@
 """Looking for a recipe: Optuna, one seed per trial, on the validation span alone.
 
 Every trial is kept in ``trials.json``, the bad ones too: whoever judges the winner must know how
-many were tried. An interrupted search goes on where it was.
+many were tried. An interrupted search of the same recipe on the same data goes on where it was.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import Any, Final
 
 import msgspec
 
+from litehedge.errors import UsageError
 from litehedge.model.network import DROPOUT, NetworkConfig
 from litehedge.model.optional import train_module
 from litehedge.model.train import Recipe
-from litehedge.training.ensemble import lesson_of, train_ensemble
+from litehedge.training.ensemble import key_of, lesson_of, train_ensemble
 from litehedge.training.network import Sources
 
 COSTS: Final = ("peak", "severity", "phase", "vol")
@@ -33,6 +35,11 @@ def search_recipe(
     """Try so many recipes, the given one first; return the best, and its dropout.
 
     `told` hears the number of trials that are done, and the latest in words.
+
+    Raises
+    ------
+    UsageError
+        Under torchrun, or without Optuna.
     """
     optuna = train_module("optuna")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -42,10 +49,13 @@ def search_recipe(
         [(s.name, s.part) for s in sources.before],
         own=len(sources.train),
     )
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("a search is one process", "run it without torchrun, then train with it")
     work.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
-        study_name="recipe", storage=f"sqlite:///{work / 'trials.db'}", load_if_exists=True,
-        direction="minimize", sampler=optuna.samplers.TPESampler(seed=seed),
+        study_name=key_of(lesson, NetworkConfig(1), recipe), load_if_exists=True,
+        storage=f"sqlite:///{work / 'trials.db'}", direction="minimize",
+        sampler=optuna.samplers.TPESampler(seed=seed),
     )  # fmt: skip
     if not study.trials:
         study.enqueue_trial(

@@ -4,12 +4,12 @@ from functools import cache
 
 import numpy as np
 import pytest
-from made_parts import changed_after, made_part
 
 from litehedge.model.baselines.boosted import BoostedHazard
 from litehedge.model.baselines.every import every_baseline
 from litehedge.model.baselines.part import TASKS, validation_loss
 from litehedge.squeeze.hazard import N_ONSET
+from made_parts import changed_after, made_part
 
 NAMES = [baseline.name for baseline in every_baseline()]
 TELLING = set(NAMES) - {"base rate", "3 % in 15 min"}

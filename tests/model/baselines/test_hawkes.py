@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_parts import made_part
 
 from litehedge.model.baselines.hawkes import fit_kernel, intensity, log_likelihood, triggers
+from made_parts import made_part
 
 MU, ALPHA, BETA = 0.01, (0.4, 0.2), 0.05
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_parts import made_part, times
 
 from litehedge.model.baselines.part import log_loss, observed, weights_of_frames
 from litehedge.squeeze.hazard import N_ONSET, log_likelihood
+from made_parts import made_part, times
 
 
 def test_an_event_counts_its_bin_and_censoring_only_whole_bins():

@@ -26,7 +26,7 @@ CRISES: Final = (
     Span("2022-11, FTX", "2022-11-06", "2022-11-14"),
     Span("2023-08-17", "2023-08-15", "2023-08-21"),
 )
-"""All lie before the validation span: what comes later is left out of training anyway."""
+"""Those that are not over before learning ends are not judged: nobody learns from them anyway."""
 
 
 def without(
@@ -35,8 +35,11 @@ def without(
     """Return what lies before and after a crisis, purged by eight hours on both sides."""
     found = []
     for start_ns, end_ns in (
-        (0, instant_ns(crisis.start) - PURGE_NS), (instant_ns(crisis.end) + PURGE_NS, until_ns),
-    ):  # fmt: skip
+        (0, min(instant_ns(crisis.start) - PURGE_NS, until_ns)),
+        (instant_ns(crisis.end) + PURGE_NS, until_ns),
+    ):
+        if end_ns <= start_ns:
+            continue
         for dataset in datasets:
             one = prepare(lake, dataset, start_ns, end_ns, say)
             if one is not None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from litehedge.errors import UsageError
 from litehedge.model.baselines.every import every_baseline
 from litehedge.model.baselines.part import Part, Trial
+from litehedge.model.calibrate import fit_hazards, recalibrated
 from litehedge.training.judging.told import Said, by_baseline
 
 Progress = Callable[[str], None]
@@ -47,7 +48,7 @@ def baselines(
     span: Span, names: Sequence[str], seed: int, processes: int | None = None,
     say: Progress = lambda _: None,
 ) -> list[Entry]:  # fmt: skip
-    """Fit and tune baselines, one process each; return what they say.
+    """Fit, tune and calibrate baselines, one process each; return what they say.
 
     Raises
     ------
@@ -81,4 +82,18 @@ def _job(name: str) -> Entry:
     one = next(b for b in every_baseline(_shared["seed"]) if b.name == name)
     one.fit(span.train, [span.valid], lambda _: None)
     trials: list[Trial] = one.trials
-    return Entry(name, by_baseline(one, span.valid), by_baseline(one, span.test), len(trials))
+    valid, test = calibrated(span.valid, by_baseline(one, span.valid), by_baseline(one, span.test))
+    return Entry(name, valid, test, len(trials))
+
+
+def calibrated(part: Part, valid: Said, test: Said) -> tuple[Said, Said]:
+    """Calibrate hazards on the validation span, as those of the network are."""
+    pairs = {
+        task: fit_hazards([(hazards, part.tasks[task], part.end_ns)])
+        for task, hazards in valid.hazards.items()
+    }
+    one, other = (
+        Said({task: recalibrated(h, pairs[task]) for task, h in said.hazards.items()})
+        for said in (valid, test)
+    )
+    return one, other

@@ -30,7 +30,6 @@ from litehedge.squeeze import conformal as cf
 from litehedge.squeeze.forecast import SEVERITY_LEVELS
 from litehedge.squeeze.hazard import PEAK_EDGES
 from litehedge.squeeze.labels import SIDES
-from litehedge.squeeze.times import Times
 from litehedge.training.judging.field import Entry, Span
 from litehedge.training.judging.told import Said
 from litehedge.units import NS_PER_MINUTE
@@ -101,10 +100,11 @@ def courses(bench: Bench, entry: Entry) -> Iterable[tuple[str, int, Course]]:
         if said.peak is not None:
             issued = adaptive_peaks(bench, entry, side)
             yield PEAK, side, peak_course(trial, said.peak, part.targets, side, issued)
-        if said.severity_bps is not None:
+        usual = usual_severity(bench.span.train, side)
+        if said.severity_bps is not None and usual is not None:
             yield SEVERITY, side, severity_course(
-                trial, said.severity_bps, part.targets, came_bps(part, side),
-                usual_severity(bench.span.train, side), side,
+                trial, said.severity_bps, part.targets, part.severity_bps,
+                usual, side,
             )  # fmt: skip
 
 
@@ -142,19 +142,19 @@ def adaptive_peaks(bench: Bench, entry: Entry, side: int) -> tuple[Floats, Float
     return found[0], found[1]
 
 
-def came_bps(part: Part, side: int) -> Floats:
-    """Return the severity of the squeeze that each frame is about, NaN for none, ``(frame,)``."""
-    event = part.targets.event[:, side]
-    return np.where(event >= 0, part.severity_bps[np.maximum(event, 0)], np.nan)
+def usual_severity(train: Sequence[Part], side: int) -> Floats | None:
+    """Return the quantiles of severity of the squeezes of training, one count each, ``(5,)``.
 
-
-def usual_severity(train: Sequence[Part], side: int) -> Floats:
-    """Return the quantiles of severity of the squeezes of training, one count each, ``(5,)``."""
+    None when there was no squeeze of that side.
+    """
     found = []
     for part in train:
         event = part.targets.event[:, side]
         found.append(part.severity_bps[np.unique(event[event >= 0])])
-    return np.asarray(np.quantile(np.concatenate(found), SEVERITY_LEVELS), dtype=np.float64)
+    severities = np.concatenate(found)
+    if severities.size == 0:
+        return None
+    return np.asarray(np.quantile(severities, SEVERITY_LEVELS), dtype=np.float64)
 
 
 def strata_of(bench: Bench, entry: Entry) -> list[Stratum]:
@@ -204,11 +204,6 @@ def over_seeds(skills: Sequence[Skill], names: Sequence[str]) -> dict[str, Score
                 if score is not None:
                     found.setdefault(f"{skill.task} {skill.side} {what}", []).append(score.value)
     return {key: middle(values) for key, values in found.items()}
-
-
-def cut(times: Mapping[str, Times], rows: NDArray[np.bool_]) -> dict[str, Times]:
-    """Return the same of some frames."""
-    return {task: one[rows] for task, one in times.items()}
 
 
 def oracle_shares(ladder: Mapping[str, Any]) -> list[OracleShare]:

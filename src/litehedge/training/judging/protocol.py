@@ -50,7 +50,7 @@ from litehedge.training.judging.variants import Variant, judged_variant, variant
 from litehedge.training.network import Sources, sources_of
 from litehedge.training.parts import joined_parts
 from litehedge.training.samples import PURGE_NS
-from litehedge.units import iso_utc
+from litehedge.units import instant_ns, iso_utc
 
 Progress = Callable[[str], None]
 
@@ -213,7 +213,8 @@ def crises(
     """Leave every crisis out of training, and judge the network and the logistic on it."""
     rows: list[Crisis] = []
     for number, crisis in enumerate(cr.CRISES):
-        at = cr.during(lake, judged, crisis, say)
+        is_over = instant_ns(crisis.end) + PURGE_NS < dates.until_ns
+        at = cr.during(lake, judged, crisis, say) if is_over else None
         if at is None:
             continue
         say(f"crisis: {crisis.name}")
@@ -224,7 +225,7 @@ def crises(
             NETWORK, variant, valid, at.part, seeds, work / f"crisis-{number}", told, processes
         )
         span = Span([s.part for s in rest], valid, at.part)
-        both = [entry, *baselines(span, [LOGISTIC], 0, processes)]
+        both = [entry, *baselines(span, [LOGISTIC], seeds[0], processes)]
         rates = {t: base_rates(rest[0].part.tasks[t], rest[0].part.end_ns) for t in TASKS}
         for one in both:
             for task in TASKS:

@@ -54,6 +54,7 @@ def variants(whole: Variant) -> dict[str, Variant]:
         "DeepHit PMF head": replace(whole, config=replace(config, pmf=True)),
         "without the linear part": replace(whole, config=replace(config, skips=False)),
         "without losing families": replace(whole, recipe=replace(recipe, lose_family=0.0)),
+        "without the mirror": replace(whole, recipe=replace(recipe, mirror=0.0)),
     }
     for head in AUXILIARY:
         found[f"without the head of {head}"] = replace(
@@ -64,6 +65,16 @@ def variants(whole: Variant) -> dict[str, Variant]:
     if lesson.before:
         found["without worlds before"] = replace(whole, lesson=replace(lesson, before=[]))
     return found
+
+
+def variant_names() -> list[str]:
+    """Return the names of all variants but the whole; some need other coins, or worlds."""
+    return [
+        "LSTM without attention", "LSTM without selection", "GRU", "DeepHit PMF head",
+        "without the linear part", "without losing families", "without the mirror",
+        *(f"without the head of {head}" for head in AUXILIARY), "without other coins",
+        "without worlds before",
+    ]  # fmt: skip
 
 
 def judged_variant(
