@@ -19,7 +19,7 @@ from litehedge.model.calibration import Calibration
 from litehedge.model.graph import onnx_bytes
 from litehedge.model.layout import AGES
 from litehedge.model.serve import NetworkForecaster
-from litehedge.model.standards import fit_standards
+from litehedge.model.standards import AGES_OF, fit_standards
 from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.forecast import ForecastState, from_scratch
 from litehedge.squeeze.hazard import N_ONSET
@@ -173,7 +173,7 @@ def test_the_forecast_before_an_event_does_not_use_the_frame_of_the_event():
 # --- dead feeds
 
 DIES_AT = 0.3
-FEEDS = tuple(f for f in MODEL_FAMILIES if f != "volatility")
+FEEDS = tuple(f for f in MODEL_FAMILIES if f not in ("volatility", *AGES_OF))
 
 
 def dead(families):
@@ -184,11 +184,12 @@ def dead(families):
     return from_scratch(forecaster(), told().end_ns, lost)
 
 
-def assert_degraded(found):
+def assert_speaks(found, state=ForecastState.DEGRADED):
+    """Unchanged before the feeds died; after it in one state, and every number makes sense."""
     at = spoken_at(DIES_AT)
     assert_array_equal(found[:at], rows()[:at])
     after = found[at:]
-    assert (after[:, fc.STATE_AT] == ForecastState.DEGRADED).all()
+    assert np.unique(after[:, fc.STATE_AT]).tolist() == [state]
     assert np.isfinite(after).all()
     hazards = after[:, fc.ONSET_AT : fc.PEAK_AT].reshape(-1, 2, N_ONSET)
     assert (hazards >= 0.0).all()
@@ -206,15 +207,18 @@ def test_a_dead_feed_degrades_and_no_more(family):
     standards = forecaster().standards
     if not standards.trained[MODEL_FAMILIES.index(family)]:
         pytest.fail(f"the market of this test does not tell {family}")
-    if family in ("age", "feed_age"):  # an age tells how old a feed is; it is none itself
-        assert (dead([family])[spoken_at(DIES_AT) :, fc.STATE_AT] == ForecastState.OK).all()
-        return
-    assert_degraded(dead([family]))
+    assert_speaks(dead([family]))
+
+
+@pytest.mark.parametrize("family", AGES_OF)
+def test_ages_alone_are_no_feed(family):
+    """Where an age is not known its feed is missing, and that degrades."""
+    assert_speaks(dead([family]), ForecastState.OK)
 
 
 def test_all_feeds_dead_at_once_degrade():
-    found = dead(FEEDS)
-    assert_degraded(found)
+    found = dead([*FEEDS, *AGES_OF])
+    assert_speaks(found)
     assert found[-1, fc.CONFIDENCE_AT] < rows()[-1, fc.CONFIDENCE_AT]
 
 

@@ -10,6 +10,7 @@ from litehedge.features import vector as fv
 from litehedge.features.vector import FeatureSchema
 from litehedge.model import layout as ly
 from litehedge.model.artefact import Score
+from litehedge.model.baselines.part import observed
 from litehedge.model.calibration import Calibration
 from litehedge.model.graph import onnx_bytes
 from litehedge.model.serve import NetworkForecaster
@@ -49,37 +50,47 @@ def model(span):
     )  # fmt: skip
 
 
-def said_by(part, rates, tilt):
+def usual(times):
+    """How often a bin that was reached held an event of a side, ``(side, bin)``."""
+    seen = observed(times)
+    reached = np.stack([(seen.stop > k).sum(axis=0) for k in range(N_ONSET)], axis=1)
+    came = [(seen.own & (seen.stop == k + 1)).sum(axis=0) for k in range(N_ONSET)]
+    return np.stack(came, axis=1) / np.maximum(reached, 1)
+
+
+def said_by(part, bench, tilt):
     """Base rates, moved by what tells of volatility: so far as `tilt` says."""
     known = part.features[:, fv.INDEX["vol_60m"]]
     loud = np.exp(tilt * np.clip(known - np.nanmean(known), -3.0, 3.0))
-    steady = {t: np.repeat(rates[t][:, -1:] / N_ONSET, N_ONSET, axis=1) for t in ly.TASKS}
-    hazards = {t: np.clip(steady[t] * loud[:, None, None], 0.0, 0.45) for t in ly.TASKS}
+    hazards = {
+        task: np.clip(usual(times) * loud[:, None, None], 1e-6, 0.45)
+        for task, times in bench.span.train[0].tasks.items()
+    }
     for h in hazards.values():
         h[~part.warm] = np.nan
     return Said(hazards)
 
 
 def entry(bench, name, tilt):
-    return Entry(
-        name, *(said_by(p, bench.rates, tilt) for p in (bench.span.valid, bench.span.test))
-    )
+    return Entry(name, *(said_by(p, bench, tilt) for p in (bench.span.valid, bench.span.test)))
 
 
 def test_who_knows_more_is_judged_better(bench):
-    entries = [entry(bench, "blind", 0.0), entry(bench, "seeing", 0.3)]
+    entries = [entry(bench, "blind", 0.0), entry(bench, "seeing", 1.0)]
     skills, differences = jd.skills_of(bench, entries, ["blind"])
     assert {(s.forecaster, s.task) for s in skills} == {
         (e.name, task) for e in entries for task in ly.TASKS
     }
     loss = {
-        (s.forecaster, s.task, s.side): s.score("log_loss").value
+        (s.forecaster, s.task, s.side): found.value
         for s in skills
-        if s.score("log_loss") is not None  # of competing sides there is one for both
+        if (found := s.score("log_loss")) is not None
     }
-    for (name, task, side), value in loss.items():
-        if name == "seeing":
-            assert value < loss["blind", task, side]
+    assert {task for _, task, _ in loss} == set(ly.TASKS)
+    sides = [side for name, task, side in loss if (name, task) == ("seeing", "percent")]
+    assert sides
+    for side in sides:  # of moves in per cent volatility tells much, of those in sigmas little
+        assert loss["seeing", "percent", side] < loss["blind", "percent", side]
     assert differences
     assert {d.task for d in differences} == set(ly.TASKS)
 
