@@ -2,7 +2,7 @@
 # make test    everything CI runs: lint, types, import contracts, tests
 # make check   lint, types and import contracts alone
 # make bench   speed, side by side with peers
-# make pretrained HISTORY=folder    the models that ship, anew: an hour on two cores
+# make pretrained HISTORY=folder    the models that ship, anew; takes long, goes on when stopped
 # A bare machine needs Python 3.11 or newer (with venv) and make, nothing else.
 
 PYTHON ?= python3
