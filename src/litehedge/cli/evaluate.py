@@ -87,7 +87,7 @@ def evaluate(
         typer.Option(help="What `litehedge study skill --json FILE` wrote: shown on the page too."),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Members of networks trained here.")] = 2,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of networks trained here.")] = 8,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of networks trained here.")] = 20,
     draws: Annotated[int, typer.Option(min=20, help="Of the bootstrap over blocks.")] = DRAWS,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Fits at once. Default: one per core.")

@@ -64,7 +64,7 @@ def train(
     ] = 0,
     world_days: Annotated[int, typer.Option(min=30, help="Days that each world lives.")] = 360,
     seeds: Annotated[int, typer.Option(min=1, help="Network: members of the ensemble.")] = 5,
-    epochs: Annotated[int, typer.Option(min=1, help="Network: most epochs of each member.")] = 8,
+    epochs: Annotated[int, typer.Option(min=1, help="Network: most epochs of each member.")] = 20,
     search: Annotated[
         int,
         typer.Option(

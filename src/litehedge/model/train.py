@@ -41,8 +41,8 @@ BY_SIDE: Final = (
 class Recipe:
     """How a member is trained. `cost` weighs the parts of the loss."""
 
-    epochs: int = 8
-    patience: int = 4
+    epochs: int = 20
+    patience: int = 10
     batch: int = 16
     chunk: int = 256
     run: int = 1024
@@ -50,7 +50,7 @@ class Recipe:
     decay: float = 0.1
     clip: float = 1.0
     balance: float = 0.5
-    lose_family: float = 0.1
+    lose_family: float = 0.05
     mirror: float = 0.3
     average: float = 0.99
     cost: dict[str, float] = field(
