@@ -22,10 +22,10 @@ from litehedge.cli.common import (
 )
 from litehedge.cli.models import Chosen, choose_model, saw
 from litehedge.errors import UsageError
-from litehedge.model.measures.result import Ablation, Evaluation
+from litehedge.model.measures.result import PEAK, SEVERITY, TASKS, Ablation, Evaluation
 from litehedge.model.optional import train_module
 from litehedge.report.skill_page import skill_page
-from litehedge.report.skill_words import markdown_table, tasks_of
+from litehedge.report.skill_words import MAIN, OF_PEAK, OF_SEVERITY, markdown_table, tasks_of
 from litehedge.store.lake import Lake
 from litehedge.tape import per_frame_of
 from litehedge.training.samples import PURGE_NS
@@ -257,25 +257,29 @@ def _chosen(name: str, frame_ns: int, start_ns: int, end_ns: int) -> tuple[str, 
 def tables_of(result: Evaluation) -> str:
     """Return a Markdown table for every task and side."""
     return "\n".join(
-        f"### {task}, {side}\n\n{markdown_table(result, task, side)}"
-        for task, side in tasks_of(result)
+        f"### {task}, {side}\n\n{markdown_table(result, task, side, COLUMNS.get(task, MAIN))}"
+        for task, side in tasks_of(result, TOLD)
     )
 
 
+TOLD = (*TASKS, PEAK, SEVERITY)
+COLUMNS = {PEAK: OF_PEAK, SEVERITY: OF_SEVERITY}
 SHOWN = (("AUC", "auc_30"), ("AP", "ap_30"), ("Brier skill", "brier_skill_30"),
          ("slope", "slope_30"), ("Uno C", "concordance"), ("log-loss", "log_loss"))  # fmt: skip
 
 
 def _print(result: Evaluation) -> None:
-    for task, side in tasks_of(result):
-        out = Table(title=f"{task}, {side}: within 30 minutes; 90 % intervals by blocks of events")
+    for task, side in tasks_of(result, TOLD):
+        what = f"{task}, {side}" + ("" if task in COLUMNS else ": within 30 minutes")
+        shown = [(one.head, one.name) for one in COLUMNS[task]] if task in COLUMNS else SHOWN
+        out = Table(title=f"{what}; 90 % intervals by blocks of events")
         out.add_column("forecaster")
-        for head, _ in SHOWN:
+        for head, _ in shown:
             out.add_column(head, justify="right")
         for skill in result.skills:
             if (skill.task, skill.side) == (task, side) and " seed " not in skill.forecaster:
                 cells = []
-                for _, name in SHOWN:
+                for _, name in shown:
                     score = skill.score(name)
                     cells.append(
                         "" if score is None

@@ -71,11 +71,14 @@ OF_PEAK: Final = (
     Shown("error_share", "error / duration", 0, "%", False),
     Shown("coverage", "in the 80% interval", 0, "%", None),
     Shown("width_min", "its width, min", 1, "", False),
+    Shown("coverage_adaptive", "in the adaptive one", 0, "%", None),
+    Shown("width_adaptive_min", "its width, min", 1, "", False),
 )
 OF_SEVERITY: Final = (
     Shown("pinball", "pinball loss", 4, "", False),
     Shown("pinball_gain", "saved over constants", 1, "%"),
     Shown("coverage", "in the 80% interval", 0, "%", None),
+    Shown("coverage_adaptive", "in the adaptive one", 0, "%", None),
     Shown("below_q95", "below the 95% quantile", 0, "%", None),
 )
 OF_STRATA: Final = (
@@ -130,10 +133,10 @@ def verdict(shown: Shown, score: Score) -> str:
     return "better" if (score.low > 0.0) == shown.is_better_higher else "worse"
 
 
-def tasks_of(evaluation: Evaluation) -> list[tuple[str, str]]:
+def tasks_of(evaluation: Evaluation, tasks: Sequence[str] = TASKS) -> list[tuple[str, str]]:
     """Return the tasks and sides that were measured, in the order in which they are told."""
     there = {(one.task, one.side) for one in evaluation.skills}
-    return [(task, side) for task in TASKS for side in SIDES if (task, side) in there]
+    return [(task, side) for task in tasks for side in SIDES if (task, side) in there]
 
 
 def skills_at(evaluation: Evaluation, task: str, side: str) -> list[Skill]:

@@ -143,13 +143,14 @@ def _quantiles(hazards: Floats, edges: Floats, levels: Floats) -> Floats:
 
 def severity_course(
     trial: Trial, severity_bps: Floats, targets: Targets, came_bps: Floats,
-    reference_bps: Floats, side: int,
+    reference_bps: Floats, side: int, issued: tuple[Floats, Floats] | None = None,
 ) -> Course:  # fmt: skip
     """Measure the quantiles of severity at the frames of the last thirty minutes before an onset.
 
     ``pinball``: mean quantile loss in log bps over all levels; ``pinball_gain``: by which share it
     is smaller than that of the constant quantiles; ``coverage`` of the interval from the 10 % to
-    the 90 % quantile, which should be 0.8; ``below_q95``, which should be 0.95.
+    the 90 % quantile, which should be 0.8; ``below_q95``, which should be 0.95. With `issued`,
+    ``coverage_adaptive`` of those intervals.
 
     Parameters
     ----------
@@ -159,6 +160,8 @@ def severity_course(
         Severity of each squeeze of the catalogue, ``(event,)``, indexed by `targets.event`.
     reference_bps
         Quantiles of the severity of the side's squeezes in the training span, ``(level,)``.
+    issued
+        Low and high of other intervals in bps, ``(frame,)`` each.
 
     Raises
     ------
@@ -168,8 +171,7 @@ def severity_course(
     if severity_bps.shape != (len(trial), 2, N_SEVERITY):
         wanted = (len(trial), 2, N_SEVERITY)
         raise ValueError(f"severities are {severity_bps.shape}, wanted {wanted}")
-    asked = targets.has_onset[:, side] & targets.at_risk[:, side] & (targets.event[:, side] >= 0)
-    asked &= targets.to_onset_min[:, side] <= LEAD_MIN
+    asked = severity_rows(targets, side)
     told = np.isfinite(severity_bps[:, side]).all(axis=1)
     rows = asked & told
     missing = int((asked & ~told).sum())
@@ -182,12 +184,23 @@ def severity_course(
     constant = events.mean(pinball(came, np.broadcast_to(reference_bps, said.shape)))
     low, high, tail = (int(np.flatnonzero(q == SEVERITY_LEVELS)[0]) for q in (LOW, HIGH, 0.95))
     inside = (said[:, low] <= came) & (came <= said[:, high])
-    return Course(int(rows.sum()), missing, events.n, {
+    drawn = {
         "pinball": loss,
         "pinball_gain": loss.gain_over(constant),
         "coverage": events.mean(inside.astype(np.float64)),
         "below_q95": events.mean((came <= said[:, tail]).astype(np.float64)),
-    })  # fmt: skip
+    }
+    if issued is not None:
+        within = (issued[0][rows] <= came) & (came <= issued[1][rows])
+        drawn["coverage_adaptive"] = events.mean(within.astype(np.float64))
+    return Course(int(rows.sum()), missing, events.n, drawn)
+
+
+def severity_rows(targets: Targets, side: int) -> Bools:
+    """Tell at which frames the severity of a squeeze is asked: its last `LEAD_MIN` before onset."""
+    coming = targets.has_onset[:, side] & targets.at_risk[:, side] & (targets.event[:, side] >= 0)
+    soon: Bools = coming & (targets.to_onset_min[:, side] <= LEAD_MIN)
+    return soon
 
 
 def pinball(came_bps: Floats, said_bps: Floats) -> Floats:

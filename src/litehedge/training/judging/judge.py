@@ -26,19 +26,14 @@ from litehedge.model.measures.result import (
 )
 from litehedge.model.measures.strata import strata, volatility_edges
 from litehedge.model.measures.trial import Trial, base_rates
-from litehedge.squeeze import conformal as cf
 from litehedge.squeeze.forecast import SEVERITY_LEVELS
-from litehedge.squeeze.hazard import PEAK_EDGES
 from litehedge.squeeze.labels import SIDES
+from litehedge.training.judging.adaptive import adaptive_peaks, adaptive_severities
 from litehedge.training.judging.field import Entry, Span
 from litehedge.training.judging.told import Said
-from litehedge.units import NS_PER_MINUTE
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
-
-KNOWN_AFTER_MIN: Final = 30.0
-"""An end is known that long after the peak: no new extreme for half an hour."""
 
 RANKERS: Final = ("vol_rule", "vol_60m")
 ABLATED: Final = ("log_loss", "auc_30", "ap_30")
@@ -98,48 +93,14 @@ def courses(bench: Bench, entry: Entry) -> Iterable[tuple[str, int, Course]]:
     trial, part, said = bench.trials["squeeze"], bench.span.test, entry.test
     for side in range(len(SIDES)):
         if said.peak is not None:
-            issued = adaptive_peaks(bench, entry, side)
+            issued = adaptive_peaks(bench.span, entry, side)
             yield PEAK, side, peak_course(trial, said.peak, part.targets, side, issued)
         usual = usual_severity(bench.span.train, side)
         if said.severity_bps is not None and usual is not None:
             yield SEVERITY, side, severity_course(
-                trial, said.severity_bps, part.targets, part.severity_bps,
-                usual, side,
+                trial, said.severity_bps, part.targets, part.severity_bps, usual, side,
+                adaptive_severities(bench.span, entry, side),
             )  # fmt: skip
-
-
-def adaptive_peaks(bench: Bench, entry: Entry, side: int) -> tuple[Floats, Floats]:
-    """Return the intervals of time to peak that adaptive inference would have issued.
-
-    It starts on the validation span and learns from each squeeze `KNOWN_AFTER_MIN` after its peak.
-
-    Shapes: ``(frame,)`` of the test span, in minutes; NaN outside of squeezes.
-    """
-    rows, hazards, ends, peaks, events = [], [], [], [], []
-    for number, (part, said) in enumerate(
-        ((bench.span.valid, entry.valid), (bench.span.test, entry.test))
-    ):
-        if said.peak is None:
-            continue
-        told = np.isfinite(said.peak[:, side]).all(axis=1)
-        at = np.flatnonzero(part.targets.inside[:, side] & told)
-        rows.append(np.where(number == 1, at, -1))
-        hazards.append(said.peak[at, side])
-        ends.append(part.end_ns[at])
-        peaks.append(part.targets.to_peak_min[at, side])
-        events.append(part.targets.event[at, side] + (number << 32))
-    found = np.full((2, bench.span.test.end_ns.size), np.nan)
-    place, told_of, issued, to_peak, event = (
-        np.concatenate(c) for c in (rows, hazards, ends, peaks, events)
-    )
-    known = issued + ((to_peak + KNOWN_AFTER_MIN) * NS_PER_MINUTE).astype(np.int64)
-    done = cf.replay(
-        lambda i, alpha: cf.peak_interval(told_of[i], PEAK_EDGES, alpha),
-        issued, known, np.full(issued.size, side), event, to_peak,
-    )  # fmt: skip
-    mine = place >= 0
-    found[:, place[mine]] = np.stack((done.low, done.high))[:, mine]
-    return found[0], found[1]
 
 
 def usual_severity(train: Sequence[Part], side: int) -> Floats | None:
