@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +25,6 @@ from litehedge.model import artefact
 from litehedge.model.artefact import Card, Span
 from litehedge.model.baselines.logistic import MODEL_FAMILIES
 from litehedge.model.baselines.part import Part
-from litehedge.model.calibrate import Validation, fit_calibration
 from litehedge.model.calibration import Calibration
 from litehedge.model.distance import Neighbours, fit_neighbours
 from litehedge.model.evaluate import onset_scores
@@ -36,13 +34,13 @@ from litehedge.model.serve import NetworkForecaster
 from litehedge.model.squeeze_index import Seen, SqueezeIndex, build_index
 from litehedge.model.train import Recipe
 from litehedge.squeeze import forecast as fc
-from litehedge.squeeze.hazard import N_PEAK
 from litehedge.squeeze.labels import Side, Squeeze, spec_hash
 from litehedge.store.lake import Dataset, Lake
 from litehedge.tape import per_frame_of
 from litehedge.training.ensemble import Told, lesson_of, train_ensemble
 from litehedge.training.parts import part_of, part_of_world
 from litehedge.training.samples import PURGE_NS, Progress, distinct, prepare_all
+from litehedge.training.told import by_forecaster, calibrated_on
 from litehedge.units import NS_PER_SECOND, instant_ns, iso_utc
 
 Floats = NDArray[np.float64]
@@ -187,7 +185,8 @@ def train_network(
         )
 
     say("calibrating")
-    calibration = calibrated_on(served(Calibration()), [s.part for s in sources.valid])
+    plain, parts = served(Calibration()), [s.part for s in sources.valid]
+    calibration = calibrated_on([by_forecaster(plain, p) for p in parts], parts)
     forecaster = served(calibration)
     say("indexing the squeezes of history")
     neighbours, index = indexed(forecaster, sources.train)
@@ -233,26 +232,6 @@ def counted(sources: Sequence[Source], side: Side) -> int:
     if all(s.span().is_simulated for s in sources):
         return sum(distinct([s.squeezes], side) for s in sources)
     return distinct([s.squeezes for s in sources], side)
-
-
-def calibrated_on(forecaster: NetworkForecaster, parts: Sequence[Part]) -> Calibration:
-    """Fit the calibration of a forecaster that has none yet."""
-    spans = []
-    for part in parts:
-        found = forecaster.hazards_batch(
-            forecaster.start(1), np.zeros(part.end_ns.size, dtype=np.int64), part.end_ns,
-            part.features,
-        )  # fmt: skip
-        severity = found.rows[:, fc.SEVERITY_AT : fc.PHASE_AT].reshape(-1, 2, fc.N_SEVERITY)
-        spans.append(
-            Validation(
-                part.end_ns, found.onset, found.passage,
-                found.rows[:, fc.PEAK_AT : fc.SEVERITY_AT].reshape(-1, 2, N_PEAK),
-                np.log(severity), part.tasks["squeeze"],
-                (part.tasks["percent"], part.tasks["sigma"]), part.targets, part.severity_bps,
-            )
-        )  # fmt: skip
-    return msgspec.convert(fit_calibration(spans).to_json(), Calibration)
 
 
 def indexed(

@@ -12,7 +12,7 @@ from litehedge.errors import UsageError
 from litehedge.model.baselines.every import every_baseline
 from litehedge.model.baselines.part import Part, Trial
 from litehedge.model.calibrate import fit_hazards, recalibrated
-from litehedge.training.judging.told import Said, by_baseline
+from litehedge.training.told import Said, by_baseline
 
 Progress = Callable[[str], None]
 

@@ -31,7 +31,7 @@ from litehedge.squeeze.forecast import SEVERITY_LEVELS
 from litehedge.squeeze.hazard import PEAK_EDGES
 from litehedge.squeeze.labels import SIDES
 from litehedge.training.judging.field import Entry, Span
-from litehedge.training.judging.told import Said
+from litehedge.training.told import Said
 from litehedge.units import NS_PER_MINUTE
 
 Floats = NDArray[np.float64]

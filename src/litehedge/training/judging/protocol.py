@@ -38,7 +38,11 @@ from litehedge.training.judging.judge import (
     skills_of,
     strata_of,
 )
-from litehedge.training.judging.told import (
+from litehedge.training.judging.variants import Variant, judged_variant, variants
+from litehedge.training.network import Sources, sources_of
+from litehedge.training.parts import joined_parts
+from litehedge.training.samples import PURGE_NS
+from litehedge.training.told import (
     Said,
     by_forecaster,
     by_raw,
@@ -46,10 +50,6 @@ from litehedge.training.judging.told import (
     family_features,
     without,
 )
-from litehedge.training.judging.variants import Variant, judged_variant, variants
-from litehedge.training.network import Sources, sources_of
-from litehedge.training.parts import joined_parts
-from litehedge.training.samples import PURGE_NS
 from litehedge.units import instant_ns, iso_utc
 
 Progress = Callable[[str], None]
