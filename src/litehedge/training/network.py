@@ -37,7 +37,7 @@ from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.labels import Side, Squeeze, spec_hash
 from litehedge.store.lake import Dataset, Lake
 from litehedge.tape import per_frame_of
-from litehedge.training.ensemble import Told, lesson_of, train_ensemble
+from litehedge.training.ensemble import Lesson, Told, lesson_of, train_ensemble
 from litehedge.training.parts import part_of, part_of_world
 from litehedge.training.samples import PURGE_NS, Progress, distinct, prepare_all
 from litehedge.training.told import by_forecaster, calibrated_on
@@ -144,6 +144,16 @@ def _worlds(first: int, count: int, days: int, minutes: int, say: Progress) -> l
     ]
 
 
+def lesson_from(sources: Sources) -> Lesson:
+    """Standardise what a network learns from."""
+    return lesson_of(
+        [(s.name, s.part, s.weight) for s in (*sources.train, *sources.pool)],
+        [(s.name, s.part) for s in sources.valid],
+        [(s.name, s.part) for s in sources.before],
+        own=len(sources.train),
+    )
+
+
 def train_network(
     sources: Sources,
     name: str,
@@ -166,12 +176,7 @@ def train_network(
     UsageError
         When the ``train`` extra is missing or a process died.
     """
-    lesson = lesson_of(
-        [(s.name, s.part, s.weight) for s in (*sources.train, *sources.pool)],
-        [(s.name, s.part) for s in sources.valid],
-        [(s.name, s.part) for s in sources.before],
-        own=len(sources.train),
-    )
+    lesson = lesson_from(sources)
     config = NetworkConfig(inputs=len(lesson.standards), dropout=dropout)
     members = train_ensemble(lesson, config, recipe, seeds, work, processes=processes, told=told)
     say("writing the graph")
