@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dying import dies
 from litehedge.errors import UsageError
 from litehedge.features import vector as fv
 from litehedge.model import layout as ly
@@ -112,6 +113,12 @@ def test_baselines_are_fitted_beside_each_other_and_come_back_by_name(span):
         for task, hazards in one.test.hazards.items():
             assert hazards.shape == (900, 2, 13), task
             assert np.isnan(hazards[~small.test.warm]).all()
+
+
+def test_a_baseline_whose_process_is_killed_is_an_error(span, monkeypatch):
+    monkeypatch.setattr(fd, "_job", dies)
+    with pytest.raises(UsageError, match="that fits a baseline died"):
+        fd.baselines(span, fd.baseline_names()[:1], 0)
 
 
 def test_an_unknown_baseline_is_refused(span):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from dying import dies
 from litehedge.errors import UsageError
 from litehedge.model import artefact
 from litehedge.model.calibration import Calibration
@@ -60,7 +61,7 @@ def made_worlds(monkeypatch):
     """Worlds that live in no time; tells which ones were asked for."""
     asked = []
 
-    def lived(first, count, days, minutes, say):
+    def lived(first, count, days, minutes, processes, say):
         seeds = range(first, first + count)
         asked.extend((seed, days, minutes) for seed in seeds)
         return [Source(f"world {seed}", made_part(700, seed), []) for seed in seeds]
@@ -90,6 +91,12 @@ def test_worlds_alone_are_judged_on_worlds_of_other_seeds(lake, made_worlds):
     assert len(sources.valid) == tn.VALID_WORLDS
     with pytest.raises(UsageError, match="nothing to learn from"):
         read(lake, [])
+
+
+def test_a_world_whose_process_is_killed_is_an_error(lake, monkeypatch):
+    monkeypatch.setattr(tn, "part_of_world", dies)
+    with pytest.raises(UsageError, match="that lets a world live died"):
+        read(lake, [], worlds=1, processes=1)
 
 
 def test_frames_of_different_length_do_not_mix(lake):

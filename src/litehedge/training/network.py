@@ -7,8 +7,6 @@ simulated worlds before all of it.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -41,6 +39,7 @@ from litehedge.training.ensemble import Lesson, Told, lesson_of, train_ensemble
 from litehedge.training.parts import part_of, part_of_world
 from litehedge.training.samples import PURGE_NS, Progress, distinct, prepare_all
 from litehedge.training.told import by_forecaster, calibrated_on
+from litehedge.training.workers import in_processes
 from litehedge.units import NS_PER_SECOND, instant_ns, iso_utc
 
 Floats = NDArray[np.float64]
@@ -94,21 +93,23 @@ def sources_of(
     validate_until_ns: int,
     worlds: int,
     world_days: int,
+    processes: int | None = None,
     say: Progress = lambda _: None,
 ) -> Sources:
-    """Read the data, and let worlds live.
+    """Read the data, and let worlds live, `processes` at once (None: one per core).
 
     Raises
     ------
     UsageError
-        When there is nothing to learn from, a span is empty, or bars differ in length.
+        When there is nothing to learn from, a span is empty, bars differ in length, or a
+        process died.
     """
     if not datasets:
         if worlds == 0:
             raise UsageError("there is nothing to learn from", "give --data, or --worlds")
         return Sources(
-            _worlds(WORLD_SEEDS, worlds, world_days, 1, say), [],
-            _worlds(VALID_SEEDS, VALID_WORLDS, world_days, 1, say), [],
+            _worlds(WORLD_SEEDS, worlds, world_days, 1, processes, say), [],
+            _worlds(VALID_SEEDS, VALID_WORLDS, world_days, 1, processes, say), [],
         )  # fmt: skip
     if len({d.interval_ns * per_frame_of(d.interval_ns) for d in (*datasets, *pool)}) > 1:
         raise UsageError(
@@ -125,19 +126,21 @@ def sources_of(
     valid = read(datasets, validate_from_ns, validate_until_ns, "validation")
     others = read(pool, 0, edge_ns, "the pool") if pool else []
     minutes = round(train[0].part.minutes)
-    return Sources(train, others, valid, _worlds(WORLD_SEEDS, worlds, world_days, minutes, say))
+    before = _worlds(WORLD_SEEDS, worlds, world_days, minutes, processes, say)
+    return Sources(train, others, valid, before)
 
 
-def _worlds(first: int, count: int, days: int, minutes: int, say: Progress) -> list[Source]:
-    """Let worlds live, as many at once as there are cores."""
+def _worlds(
+    first: int, count: int, days: int, minutes: int, processes: int | None, say: Progress
+) -> list[Source]:
+    """Let worlds live, several at once."""
     if count == 0:
         return []
     begin_s = instant_ns(WORLD_BEGIN) // NS_PER_SECOND
     seeds = range(first, first + count)
     say(f"{count} worlds live {days} days each")
     live = partial(part_of_world, begin_s=begin_s, days=days, frame_minutes=minutes)
-    with multiprocessing.get_context("spawn").Pool(min(os.cpu_count() or 1, count)) as pool:
-        lived = pool.map(live, seeds, chunksize=1)
+    lived = in_processes(live, seeds, "lets a world live", processes=processes)
     return [
         Source(f"{artefact.WORLD}{seed}", part, squeezes)
         for seed, (part, squeezes) in zip(seeds, lived, strict=True)
