@@ -16,7 +16,6 @@ from litehedge.model.confidence import (
     spread_of_members,
     stretch_hazards,
     stretch_severity,
-    stretched_minutes,
     widening,
 )
 from litehedge.squeeze.hazard import N_ONSET, N_PEAK, PEAK_EDGES, time_quantile
@@ -96,16 +95,6 @@ def test_stretched_severity_moves_up_alone_and_never_crosses(steps, factor):
     np.testing.assert_allclose(still, before)
 
 
-@given(st.floats(0.0, 30.0), st.floats(0.01, 30.0), st.floats(0.0, 60.0), st.floats(1.0, 3.0))
-def test_stretched_minutes_hold_the_interval(low, to_median, to_high, factor):
-    median = low + to_median
-    high = median + to_high
-    wide = stretched_minutes(low, median, high, factor)
-    assert 0.0 <= wide[0] <= low * (1.0 + 1e-9)
-    assert wide[1] >= high * (1.0 - 1e-9)
-    assert stretched_minutes(low, median, high, 1.0) == pytest.approx((low, high))
-
-
 def cumulated(hazards):
     return 1.0 - np.cumprod(1.0 - hazards)
 
@@ -128,13 +117,6 @@ def test_stretched_hazards_rise_before_the_median_and_fall_after_it(hazards, fac
     same = before.copy()
     stretch_hazards(same, PEAK_EDGES, 1.0)
     np.testing.assert_allclose(cumulated(same), cif, atol=1e-9)
-
-
-def test_an_open_interval_stays_open():
-    assert stretched_minutes(0.0, 20.0, np.inf, 2.0) == (0.0, np.inf)
-    low, high = stretched_minutes(10.0, 20.0, np.inf, 2.0)
-    assert (low, high) == (pytest.approx(5.0), np.inf)
-    assert stretched_minutes(10.0, np.inf, np.inf, 2.0) == (5.0, np.inf)
 
 
 def test_members_that_agree_have_no_spread():

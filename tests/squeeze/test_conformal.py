@@ -11,8 +11,6 @@ from litehedge.squeeze import conformal as cf
 from litehedge.squeeze.forecast import N_SEVERITY, SEVERITY_LEVELS
 from litehedge.squeeze.hazard import N_PEAK, PEAK_EDGES, incidence, tail_probability, time_quantile
 
-LONG = 0
-
 
 def uniform(_, alpha):
     """The interval of a forecaster that believes in the uniform distribution on 0..1."""
@@ -22,16 +20,16 @@ def uniform(_, alpha):
     return 0.5 * alpha, 1.0 - 0.5 * alpha
 
 
-def one_by_one(outcome, **given):
-    n = outcome.size
-    at = np.arange(n)
-    return cf.replay(uniform, at, at + 1, np.zeros(n, dtype=np.int64), at, outcome, **given)
-
-
 @st.composite
 def severities(draw):
     steps = draw(st.lists(st.floats(1e-3, 1.0), min_size=N_SEVERITY, max_size=N_SEVERITY))
     return np.exp(4.0 + np.cumsum(steps))[:, np.newaxis]
+
+
+def one_by_one(outcome, **given):
+    n = outcome.size
+    at = np.arange(n)
+    return cf.replay(uniform, at, at + 1, np.zeros(n, dtype=np.int64), at, outcome, **given)
 
 
 peaks = st.lists(st.floats(1e-6, 0.99), min_size=N_PEAK, max_size=N_PEAK).map(np.array)
@@ -61,15 +59,19 @@ def test_coverage_tends_to_the_target_whatever_comes(kind, gamma, target, seed):
 
 
 def test_an_adversary_who_knows_the_interval_gains_nothing():
-    state = cf.start()
-    missed = 0
-    for t in range(4_000):
-        low, high = uniform(0, state[cf.SEVERITY, LONG])
-        outcome = high + 1.0 if t % 7 else 0.5 * (low + high)
-        miss = not cf.covers(low, high, outcome)
-        missed += miss
-        state = cf.update(state, cf.SEVERITY, LONG, miss)
-    assert missed / 4_000 == pytest.approx(cf.TARGET, abs=(0.8 + cf.GAMMA) / (cf.GAMMA * 4_000))
+    n = 4_000
+    at = np.arange(n)
+    outcome = np.zeros(n)
+
+    def betrayed(i, alpha):
+        low, high = uniform(i, alpha)
+        outcome[i] = high + 1.0 if i % 7 else 0.5 * (low + high)
+        return low, high
+
+    seen = cf.replay(betrayed, at, at + 1, np.zeros(n, dtype=np.int64), at, outcome)
+    assert outcome.all()
+    bound = (0.8 + cf.GAMMA) / (cf.GAMMA * n)
+    assert 1.0 - seen.coverage == pytest.approx(cf.TARGET, abs=bound)
 
 
 @given(st.integers(0, 1_000), st.integers(1, 6), st.integers(0, 30))
@@ -143,29 +145,15 @@ def test_an_outcome_known_before_its_forecast_is_refused():
         cf.replay(uniform, one, one, one * 0, one, np.array([0.5]))
 
 
-def test_an_update_is_of_one_quantity_and_side():
-    state = cf.start()
-    after = cf.update(state, cf.TIME_TO_PEAK, 1, True, gamma=0.02)
-    assert after[cf.TIME_TO_PEAK, 1] == pytest.approx(0.2 - 0.02 * 0.8)
-    after[cf.TIME_TO_PEAK, 1] = 0.2
-    np.testing.assert_array_equal(after, state)
-    assert cf.update(state, 0, 0, 0.2)[0, 0] == pytest.approx(0.2)  # as many as promised
+def test_an_outcome_is_of_one_side_and_weighs_as_the_share_that_missed():
+    one = np.array([1])
+    after = cf.replay(uniform, one, one + 1, one, one, np.array([9.0]), gamma=0.02)
+    assert after.final.tolist() == pytest.approx([0.2, 0.2 - 0.02 * 0.8])
+    five = np.arange(5)
+    outcome = np.array([0.5, 0.5, 0.5, 0.5, 9.0])  # as many missed as promised
+    after = cf.replay(uniform, five, five + 9, five * 0, five * 0, outcome)
+    assert after.final.tolist() == pytest.approx([0.2, 0.2])
     assert np.isnan(cf.replay(uniform, *(np.empty(0, np.int64),) * 4, np.empty(0)).coverage)
-
-
-@given(st.lists(st.booleans(), max_size=80))
-def test_recent_coverage_is_a_share_that_forgets(missed):
-    coverage = cf.start_coverage()
-    np.testing.assert_allclose(coverage, 1.0 - cf.TARGET)
-    for miss in missed:
-        before = coverage[cf.SEVERITY, LONG]
-        coverage = cf.update_coverage(coverage, cf.SEVERITY, LONG, miss)
-        assert 0.0 <= coverage[cf.SEVERITY, LONG] <= 1.0
-        assert coverage[cf.SEVERITY, LONG] <= before if miss else coverage[1, 0] >= before
-    assert coverage[cf.SEVERITY, 1] == coverage[cf.TIME_TO_PEAK, LONG] == 1.0 - cf.TARGET
-    for _ in range(100):
-        coverage = cf.update_coverage(coverage, cf.SEVERITY, LONG, 1.0)
-    assert coverage[cf.SEVERITY, LONG] < 0.01
 
 
 # --- intervals of a forecast ------------------------------------------------------------------
@@ -173,15 +161,15 @@ def test_recent_coverage_is_a_share_that_forgets(missed):
 
 @given(severities(), st.floats(1e-4, 0.9999))
 def test_severity_quantiles_invert_the_tail(values, share):
-    x = cf.severity_quantile(values, 0, 0, SEVERITY_LEVELS, share)
+    x = cf.severity_quantile(values[:, 0], SEVERITY_LEVELS, share)
     assert tail_probability(values, 0, 0, SEVERITY_LEVELS, x) == pytest.approx(1 - share, rel=1e-6)
 
 
 @given(severities())
 def test_severity_quantiles_are_the_forecast_at_its_levels(values):
-    made = [cf.severity_quantile(values, 0, 0, SEVERITY_LEVELS, p) for p in SEVERITY_LEVELS]
+    made = [cf.severity_quantile(values[:, 0], SEVERITY_LEVELS, p) for p in SEVERITY_LEVELS]
     np.testing.assert_allclose(made, values[:, 0])
-    low, high = cf.severity_interval(values, 0, 0, SEVERITY_LEVELS, 0.2)
+    low, high = cf.severity_interval(values[:, 0], SEVERITY_LEVELS, 0.2)
     assert (low, high) == (pytest.approx(values[0, 0]), pytest.approx(values[2, 0]))
 
 
@@ -201,7 +189,7 @@ def test_peak_quantiles_invert_the_incidence(hazards, share):
 def test_a_lower_level_never_narrows(values, hazards, a, b):
     a, b = sorted((a, b))
     for wide, narrow in (
-        [cf.severity_interval(values, 0, 0, SEVERITY_LEVELS, x) for x in (a, b)],
+        [cf.severity_interval(values[:, 0], SEVERITY_LEVELS, x) for x in (a, b)],
         [cf.peak_interval(hazards, PEAK_EDGES, x) for x in (a, b)],
     ):
         assert wide[0] <= narrow[0] <= narrow[1] <= wide[1]
@@ -210,10 +198,10 @@ def test_a_lower_level_never_narrows(values, hazards, a, b):
 def test_at_the_ends_intervals_are_everything_and_a_point():
     values = np.array([100.0, 200.0, 400.0, 500.0, 900.0])[:, np.newaxis]
     hazards = np.full(N_PEAK, 0.2)
-    assert cf.severity_interval(values, 0, 0, SEVERITY_LEVELS, -0.1) == (0.0, np.inf)
+    assert cf.severity_interval(values[:, 0], SEVERITY_LEVELS, -0.1) == (0.0, np.inf)
     assert cf.peak_interval(hazards, PEAK_EDGES, 0.0) == (0.0, np.inf)
     for low, high in (
-        cf.severity_interval(values, 0, 0, SEVERITY_LEVELS, 1.2),
+        cf.severity_interval(values[:, 0], SEVERITY_LEVELS, 1.2),
         cf.peak_interval(hazards, PEAK_EDGES, 1.0),
     ):
         assert low == high

@@ -10,7 +10,7 @@ from litehedge.model.measures.trial import Trial
 from litehedge.squeeze.forecast import SEVERITY_LEVELS
 from litehedge.training.judging.adaptive import adaptive_peaks, adaptive_severities
 from litehedge.training.judging.field import Entry, Span
-from litehedge.training.judging.told import Said
+from litehedge.training.told import Said
 from made_parts import made_part
 
 NARROW = np.array([0.99, 1.0, 1.005, 1.007, 1.01])

@@ -1,34 +1,20 @@
 """Forecasters judged beside each other, on a made-up market whose volatility tells something."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
+from dying import dies
 from litehedge.errors import UsageError
 from litehedge.features import vector as fv
-from litehedge.features.vector import FeatureSchema
 from litehedge.model import layout as ly
 from litehedge.model.artefact import Score
 from litehedge.model.baselines.part import observed
-from litehedge.model.calibration import Calibration
-from litehedge.model.graph import onnx_bytes
-from litehedge.model.serve import NetworkForecaster
-from litehedge.model.standards import fit_standards
-from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.hazard import N_ONSET
 from litehedge.training.judging import field as fd
 from litehedge.training.judging import judge as jd
 from litehedge.training.judging.field import Entry, Span
-from litehedge.training.judging.told import (
-    Said,
-    by_forecaster,
-    by_raw,
-    family_features,
-    without,
-)
+from litehedge.training.told import Said
 from made_parts import made_part
-from networks import weights
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +25,6 @@ def span():
 @pytest.fixture(scope="module")
 def bench(span):
     return jd.Bench.of(span, 30, 0)
-
-
-@pytest.fixture(scope="module")
-def model(span):
-    found = fit_standards([span.train[0].features])
-    return NetworkForecaster(
-        onnx_bytes([weights(seed, len(found)) for seed in range(2)]), found, Calibration(),
-        frame_ns=span.test.frame_ns, id="m", schema_hash=FeatureSchema(span.test.frame_ns).hash,
-    )  # fmt: skip
 
 
 def usual(times):
@@ -115,46 +92,6 @@ def test_taking_away_what_tells_is_a_loss_and_taking_nothing_is_none(bench):
         assert (row.score.value, row.score.low, row.score.high) == (0.0, 0.0, 0.0)
 
 
-def test_raw_outputs_say_what_is_served(span, model):
-    """With the identity as calibration, wherever serving is not cold."""
-    part = span.test
-    served = by_forecaster(model, part)
-    inside = model.inside_batch(
-        model.start(1), np.zeros(part.end_ns.size, int), part.end_ns, part.features
-    )
-    found = by_raw(inside.raw)
-    warm = np.isfinite(inside.rows[:, fc.ONSET_AT])
-    assert warm.sum() > 1_000
-    for task in ly.TASKS:
-        np.testing.assert_array_equal(found.hazards[task][warm], served.hazards[task][warm])
-    np.testing.assert_array_equal(found.peak[warm], served.peak[warm])
-    np.testing.assert_array_equal(found.severity_bps[warm], served.severity_bps[warm])
-    fed = np.isfinite(inside.raw).all(axis=(0, 2))
-    assert (np.isfinite(found.hazards["sigma"]).all(axis=(1, 2)) == fed).all()
-
-
-def test_parts_that_follow_one_another_are_joined(bench):
-    one = entry(bench, "x", 1.0).test
-    both = Said.joined([one, one])
-    assert both.peak is None
-    for task in ly.TASKS:
-        assert both.hazards[task].shape[0] == 2 * one.hazards[task].shape[0]
-    course = np.ones((one.hazards["squeeze"].shape[0], 2, 12))
-    with pytest.raises(ValueError, match="only some"):
-        Said.joined([replace(one, peak=course), one])
-
-
-def test_a_family_taken_away_leaves_the_rest_and_what_came(span):
-    lost = without(span.test, family_features("volatility"))
-    gone = family_features("volatility")
-    assert fv.LOG_SIGMA not in gone
-    assert np.isnan(lost.features[:, gone]).all()
-    kept = np.setdiff1d(np.arange(fv.N_FEATURES), gone)
-    np.testing.assert_array_equal(lost.features[:, kept], span.test.features[:, kept])
-    assert lost.tasks is span.test.tasks
-    assert not np.isnan(span.test.features[-1, gone]).all()
-
-
 def test_seeds_are_told_by_their_median_worst_and_best(bench):
     assert jd.middle([3.0, 1.0, 2.0]) == Score(2.0, 1.0, 3.0)
     entries = [entry(bench, f"seed {i}", tilt) for i, tilt in enumerate((0.2, 0.6, 1.0))]
@@ -176,6 +113,12 @@ def test_baselines_are_fitted_beside_each_other_and_come_back_by_name(span):
         for task, hazards in one.test.hazards.items():
             assert hazards.shape == (900, 2, 13), task
             assert np.isnan(hazards[~small.test.warm]).all()
+
+
+def test_a_baseline_whose_process_is_killed_is_an_error(span, monkeypatch):
+    monkeypatch.setattr(fd, "_job", dies)
+    with pytest.raises(UsageError, match="that fits a baseline died"):
+        fd.baselines(span, fd.baseline_names()[:1], 0)
 
 
 def test_an_unknown_baseline_is_refused(span):

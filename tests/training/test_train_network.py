@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from dying import dies
 from litehedge.errors import UsageError
 from litehedge.model import artefact
+from litehedge.model.calibration import Calibration
 from litehedge.model.train import Recipe
 from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.forecast import ForecastState, from_scratch
@@ -15,6 +17,7 @@ from litehedge.store.lake import Lake
 from litehedge.training import network as tn
 from litehedge.training.network import Source, sources_of, train_network
 from litehedge.training.samples import PURGE_NS
+from litehedge.training.told import by_forecaster, calibrated_on
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE
 from made_lakes import store
 from made_parts import made_part
@@ -58,7 +61,7 @@ def made_worlds(monkeypatch):
     """Worlds that live in no time; tells which ones were asked for."""
     asked = []
 
-    def lived(first, count, days, minutes, say):
+    def lived(first, count, days, minutes, processes, say):
         seeds = range(first, first + count)
         asked.extend((seed, days, minutes) for seed in seeds)
         return [Source(f"world {seed}", made_part(700, seed), []) for seed in seeds]
@@ -88,6 +91,12 @@ def test_worlds_alone_are_judged_on_worlds_of_other_seeds(lake, made_worlds):
     assert len(sources.valid) == tn.VALID_WORLDS
     with pytest.raises(UsageError, match="nothing to learn from"):
         read(lake, [])
+
+
+def test_a_world_whose_process_is_killed_is_an_error(lake, monkeypatch):
+    monkeypatch.setattr(tn, "part_of_world", dies)
+    with pytest.raises(UsageError, match="that lets a world live died"):
+        read(lake, [], worlds=1, processes=1)
 
 
 def test_frames_of_different_length_do_not_mix(lake):
@@ -166,12 +175,15 @@ def test_calibration_is_fitted_on_the_validation_span_alone(trained):
     saved = artefact.load(folder / "m", STEP).forecaster
     graph, standards, calibration = saved._arguments[:3]
     plain = type(saved)(
-        graph, standards, tn.Calibration(), frame_ns=STEP, id="m", schema_hash=saved.schema_hash
+        graph, standards, Calibration(), frame_ns=STEP, id="m", schema_hash=saved.schema_hash
     )
-    fitted = tn.calibrated_on(plain, [s.part for s in sources.valid])
-    assert fitted.to_bytes() == calibration.to_bytes()
-    other = tn.calibrated_on(plain, [s.part for s in sources.train])
-    assert other.to_bytes() != fitted.to_bytes()
+
+    def fitted_on(some):
+        parts = [s.part for s in some]
+        return calibrated_on([by_forecaster(plain, p) for p in parts], parts).to_bytes()
+
+    assert fitted_on(sources.valid) == calibration.to_bytes()
+    assert fitted_on(sources.train) != calibration.to_bytes()
 
 
 def test_a_search_tries_the_given_recipe_first_keeps_every_trial_and_goes_on(lake, tmp_path):

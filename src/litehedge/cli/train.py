@@ -138,7 +138,8 @@ def train(
             sources = sources_of(
                 lake, [lake.bars(one) for one in data or []],
                 [lake.bars(one) for one in pool or []], **spans, worlds=worlds,
-                world_days=world_days, say=lambda text: status.update(f"{text} …"),
+                world_days=world_days, processes=processes,
+                say=lambda text: status.update(f"{text} …"),
             )  # fmt: skip
         work = home() / "training" / name
         recipe, dropout = Recipe(epochs=epochs), DROPOUT

@@ -125,18 +125,6 @@ def stretch_hazards(hazards: Floats, edges: Floats, factor: float) -> None:
 
 
 @kernel
-def stretched_minutes(low: float, median: float, high: float, factor: float) -> tuple[float, float]:
-    """Return an interval of time stretched around its median in logs; zero and infinity stay.
-
-    Where the median itself is beyond the horizon (infinite), the lower end is divided by `factor`.
-    """
-    if np.isinf(median):
-        return low / factor, high
-    wide_low = 0.0 if low <= 0.0 else median * (low / median) ** factor
-    return wide_low, high if high <= median else median * (high / median) ** factor
-
-
-@kernel
 def spread_of_members(hazards: NDArray[np.floating[Any]], out: Floats) -> None:
     """Write the deviation between members of the log-odds of an onset within 30 minutes.
 

@@ -97,15 +97,6 @@ def dissimilarity(
     return distance / usual[which] if which >= 0 else np.nan
 
 
-@kernel
-def _dissimilarities(
-    trunks: Floats32, mean: Floats32, scale: Floats32, points: Floats32, usual: Floats32,
-    nearest: int, out: Floats,
-) -> None:  # fmt: skip
-    for i in range(trunks.shape[0]):
-        out[i] = dissimilarity(trunks[i], mean, scale, points, usual, nearest)
-
-
 @dataclass(frozen=True, slots=True)
 class Neighbours:
     """The stored sample, standardised, and how far apart its kind usually is.
@@ -123,12 +114,6 @@ class Neighbours:
     def dissimilarity(self, trunk: NDArray[np.floating[Any]]) -> float:
         """Return the dissimilarity index of one trunk vector ``(hidden,)``; NaN stays NaN."""
         return float(dissimilarity(np.asarray(trunk, dtype=np.float32), *self.arguments()))
-
-    def dissimilarities(self, trunks: NDArray[np.floating[Any]]) -> Floats:
-        """Return the same of many, ``(frame, hidden)`` to ``(frame,)``."""
-        out = np.empty(trunks.shape[0])
-        _dissimilarities(np.asarray(trunks, dtype=np.float32), *self.arguments(), out)
-        return out
 
     def arguments(self) -> Sample:
         """Return the sample as kernels take it."""

@@ -6,8 +6,6 @@ sets (onsets of one side within an hour) is shown once.
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
@@ -151,34 +149,6 @@ class SqueezeIndex:
                     "train the model again",
                 )
         return cls(**parts)
-
-    def to_bytes(self) -> bytes:
-        """Return an ``npz`` file without pickles; the same index gives the same bytes."""
-        out = io.BytesIO()
-        with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-            for name, array in self.arrays().items():
-                one = io.BytesIO()
-                np.save(one, array, allow_pickle=False)
-                archive.writestr(zipfile.ZipInfo(f"{name}.npy"), one.getvalue())
-        return out.getvalue()
-
-    @classmethod
-    def from_bytes(cls, payload: bytes) -> SqueezeIndex:
-        """Read what `to_bytes` wrote.
-
-        Raises
-        ------
-        ArtefactError
-            When it is not such a file, or its arrays do not fit each other.
-        """
-        try:
-            with np.load(io.BytesIO(payload), allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-        except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-            raise ArtefactError(
-                f"the index of squeezes cannot be read ({error})", "train the model again"
-            ) from None
-        return cls.from_arrays(arrays)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ adversary, the share missed over T outcomes is then within (max(alpha_1, 1 - alp
 in the numerator.
 
 One outcome is one squeeze, known when it has ended; `missed` is the share of its intervals that
-missed. The state is ``(quantity, side)``: time to peak and severity, long and short squeezes.
+missed. Long and short squeezes have a working level each. Intervals are of the time to the peak
+and of severity.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,55 +32,11 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-TIME_TO_PEAK: Final = 0
-SEVERITY: Final = 1
 TARGET: Final = 0.2
 """Intervals are of 80 per cent."""
 GAMMA: Final = 0.01
 
-RECENT_EVENTS: Final = 20.0
-"""How many squeezes the recent coverage looks back on, in the mean."""
-
 Interval = Callable[[int, float], tuple[float, float]]
-
-
-def start(target: float = TARGET) -> Floats:
-    """Return the state before the first outcome, ``(quantity, side)``: working at the target."""
-    return np.full((2, 2), target)
-
-
-def update(
-    state: Floats,
-    quantity: int,
-    side: int,
-    missed: float,
-    *,
-    gamma: float = GAMMA,
-    target: float = TARGET,
-) -> Floats:
-    """Return the state after one more outcome.
-
-    `missed` is 1 or True where the interval missed, 0 where it covered, or the share of an
-    event's intervals that missed.
-    """
-    out = state.copy()
-    out[quantity, side] += gamma * (target - missed)
-    return out
-
-
-def start_coverage(target: float = TARGET) -> Floats:
-    """Return the recent coverage before the first outcome, ``(quantity, side)``: as promised."""
-    return np.full((2, 2), 1.0 - target)
-
-
-def update_coverage(coverage: Floats, quantity: int, side: int, missed: float) -> Floats:
-    """Return the recent coverage after one more outcome, its weight 1 in `RECENT_EVENTS`.
-
-    It is what confidence asks for; `missed` is as in `update`.
-    """
-    out = coverage.copy()
-    out[quantity, side] += (1.0 - missed - out[quantity, side]) / RECENT_EVENTS
-    return out
 
 
 @kernel
@@ -89,15 +46,12 @@ def covers(low: float, high: float, outcome: float) -> bool:
 
 
 @kernel
-def severity_quantile(
-    values: NDArray[np.floating[Any]], first: int, column: int, levels: Floats, share: float
-) -> float:
+def severity_quantile(quantiles: Floats, levels: Floats, share: float) -> float:
     """Return the severity below which `share` lies: the inverse of `hazard.tail_probability`.
 
     Zero at 0 and below, infinite at 1 and above.
 
-    Shapes: the quantiles are ``values[first : first + levels.size, column]``, positive and
-    rising; `levels` ``(level,)``.
+    Shapes: both ``(level,)``; quantiles are positive and rising.
     """
     n = levels.size
     if share <= 0.0:
@@ -105,12 +59,12 @@ def severity_quantile(
     if share >= 1.0:
         return np.inf
     if share <= levels[0]:
-        return values[first, column] * share / levels[0]
+        return quantiles[0] * share / levels[0]
     i = 1
     while i < n - 1 and share > levels[i]:
         i += 1
-    below = values[first + i - 1, column]
-    span = np.log(values[first + i, column] / below)
+    below = quantiles[i - 1]
+    span = np.log(quantiles[i] / below)
     if i == n - 1:
         span = max(span, 1e-6)
     a = np.log(1.0 - levels[i - 1])
@@ -119,17 +73,15 @@ def severity_quantile(
 
 
 @kernel
-def severity_interval(
-    values: NDArray[np.floating[Any]], first: int, column: int, levels: Floats, alpha: float
-) -> tuple[float, float]:
+def severity_interval(quantiles: Floats, levels: Floats, alpha: float) -> tuple[float, float]:
     """Return the interval of severity at a working level, in the unit of the quantiles.
 
-    Shapes: as `severity_quantile`.
+    Shapes: both ``(level,)``.
     """
     alpha = min(alpha, 1.0)
     return (
-        severity_quantile(values, first, column, levels, 0.5 * alpha),
-        severity_quantile(values, first, column, levels, 1.0 - 0.5 * alpha),
+        severity_quantile(quantiles, levels, 0.5 * alpha),
+        severity_quantile(quantiles, levels, 1.0 - 0.5 * alpha),
     )
 
 

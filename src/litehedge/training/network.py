@@ -7,15 +7,12 @@ simulated worlds before all of it.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +23,6 @@ from litehedge.model import artefact
 from litehedge.model.artefact import Card, Span
 from litehedge.model.baselines.logistic import MODEL_FAMILIES
 from litehedge.model.baselines.part import Part
-from litehedge.model.calibrate import Validation, fit_calibration
 from litehedge.model.calibration import Calibration
 from litehedge.model.distance import Neighbours, fit_neighbours
 from litehedge.model.evaluate import onset_scores
@@ -36,13 +32,14 @@ from litehedge.model.serve import NetworkForecaster
 from litehedge.model.squeeze_index import Seen, SqueezeIndex, build_index
 from litehedge.model.train import Recipe
 from litehedge.squeeze import forecast as fc
-from litehedge.squeeze.hazard import N_PEAK
 from litehedge.squeeze.labels import Side, Squeeze, spec_hash
 from litehedge.store.lake import Dataset, Lake
 from litehedge.tape import per_frame_of
-from litehedge.training.ensemble import Told, lesson_of, train_ensemble
+from litehedge.training.ensemble import Lesson, Told, lesson_of, train_ensemble
 from litehedge.training.parts import part_of, part_of_world
 from litehedge.training.samples import PURGE_NS, Progress, distinct, prepare_all
+from litehedge.training.told import by_forecaster, calibrated_on
+from litehedge.training.workers import in_processes
 from litehedge.units import NS_PER_SECOND, instant_ns, iso_utc
 
 Floats = NDArray[np.float64]
@@ -96,21 +93,23 @@ def sources_of(
     validate_until_ns: int,
     worlds: int,
     world_days: int,
+    processes: int | None = None,
     say: Progress = lambda _: None,
 ) -> Sources:
-    """Read the data, and let worlds live.
+    """Read the data, and let worlds live, `processes` at once (None: one per core).
 
     Raises
     ------
     UsageError
-        When there is nothing to learn from, a span is empty, or bars differ in length.
+        When there is nothing to learn from, a span is empty, bars differ in length, or a
+        process died.
     """
     if not datasets:
         if worlds == 0:
             raise UsageError("there is nothing to learn from", "give --data, or --worlds")
         return Sources(
-            _worlds(WORLD_SEEDS, worlds, world_days, 1, say), [],
-            _worlds(VALID_SEEDS, VALID_WORLDS, world_days, 1, say), [],
+            _worlds(WORLD_SEEDS, worlds, world_days, 1, processes, say), [],
+            _worlds(VALID_SEEDS, VALID_WORLDS, world_days, 1, processes, say), [],
         )  # fmt: skip
     if len({d.interval_ns * per_frame_of(d.interval_ns) for d in (*datasets, *pool)}) > 1:
         raise UsageError(
@@ -127,23 +126,35 @@ def sources_of(
     valid = read(datasets, validate_from_ns, validate_until_ns, "validation")
     others = read(pool, 0, edge_ns, "the pool") if pool else []
     minutes = round(train[0].part.minutes)
-    return Sources(train, others, valid, _worlds(WORLD_SEEDS, worlds, world_days, minutes, say))
+    before = _worlds(WORLD_SEEDS, worlds, world_days, minutes, processes, say)
+    return Sources(train, others, valid, before)
 
 
-def _worlds(first: int, count: int, days: int, minutes: int, say: Progress) -> list[Source]:
-    """Let worlds live, as many at once as there are cores."""
+def _worlds(
+    first: int, count: int, days: int, minutes: int, processes: int | None, say: Progress
+) -> list[Source]:
+    """Let worlds live, several at once."""
     if count == 0:
         return []
     begin_s = instant_ns(WORLD_BEGIN) // NS_PER_SECOND
     seeds = range(first, first + count)
     say(f"{count} worlds live {days} days each")
     live = partial(part_of_world, begin_s=begin_s, days=days, frame_minutes=minutes)
-    with multiprocessing.get_context("spawn").Pool(min(os.cpu_count() or 1, count)) as pool:
-        lived = pool.map(live, seeds, chunksize=1)
+    lived = in_processes(live, seeds, "lets a world live", processes=processes)
     return [
         Source(f"{artefact.WORLD}{seed}", part, squeezes)
         for seed, (part, squeezes) in zip(seeds, lived, strict=True)
     ]
+
+
+def lesson_from(sources: Sources) -> Lesson:
+    """Standardise what a network learns from."""
+    return lesson_of(
+        [(s.name, s.part, s.weight) for s in (*sources.train, *sources.pool)],
+        [(s.name, s.part) for s in sources.valid],
+        [(s.name, s.part) for s in sources.before],
+        own=len(sources.train),
+    )
 
 
 def train_network(
@@ -168,12 +179,7 @@ def train_network(
     UsageError
         When the ``train`` extra is missing or a process died.
     """
-    lesson = lesson_of(
-        [(s.name, s.part, s.weight) for s in (*sources.train, *sources.pool)],
-        [(s.name, s.part) for s in sources.valid],
-        [(s.name, s.part) for s in sources.before],
-        own=len(sources.train),
-    )
+    lesson = lesson_from(sources)
     config = NetworkConfig(inputs=len(lesson.standards), dropout=dropout)
     members = train_ensemble(lesson, config, recipe, seeds, work, processes=processes, told=told)
     say("writing the graph")
@@ -187,7 +193,8 @@ def train_network(
         )
 
     say("calibrating")
-    calibration = calibrated_on(served(Calibration()), [s.part for s in sources.valid])
+    plain, parts = served(Calibration()), [s.part for s in sources.valid]
+    calibration = calibrated_on([by_forecaster(plain, p) for p in parts], parts)
     forecaster = served(calibration)
     say("indexing the squeezes of history")
     neighbours, index = indexed(forecaster, sources.train)
@@ -233,26 +240,6 @@ def counted(sources: Sequence[Source], side: Side) -> int:
     if all(s.span().is_simulated for s in sources):
         return sum(distinct([s.squeezes], side) for s in sources)
     return distinct([s.squeezes for s in sources], side)
-
-
-def calibrated_on(forecaster: NetworkForecaster, parts: Sequence[Part]) -> Calibration:
-    """Fit the calibration of a forecaster that has none yet."""
-    spans = []
-    for part in parts:
-        found = forecaster.hazards_batch(
-            forecaster.start(1), np.zeros(part.end_ns.size, dtype=np.int64), part.end_ns,
-            part.features,
-        )  # fmt: skip
-        severity = found.rows[:, fc.SEVERITY_AT : fc.PHASE_AT].reshape(-1, 2, fc.N_SEVERITY)
-        spans.append(
-            Validation(
-                part.end_ns, found.onset, found.passage,
-                found.rows[:, fc.PEAK_AT : fc.SEVERITY_AT].reshape(-1, 2, N_PEAK),
-                np.log(severity), part.tasks["squeeze"],
-                (part.tasks["percent"], part.tasks["sigma"]), part.targets, part.severity_bps,
-            )
-        )  # fmt: skip
-    return msgspec.convert(fit_calibration(spans).to_json(), Calibration)
 
 
 def indexed(

@@ -18,8 +18,8 @@ from litehedge.errors import UsageError
 from litehedge.model.network import DROPOUT, NetworkConfig
 from litehedge.model.optional import train_module
 from litehedge.model.train import Recipe
-from litehedge.training.ensemble import key_of, lesson_of, train_ensemble
-from litehedge.training.network import Sources
+from litehedge.training.ensemble import key_of, train_ensemble
+from litehedge.training.network import Sources, lesson_from
 
 COSTS: Final = ("peak", "severity", "phase", "vol")
 
@@ -43,12 +43,7 @@ def search_recipe(
     """
     optuna = train_module("optuna")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    lesson = lesson_of(
-        [(s.name, s.part, s.weight) for s in (*sources.train, *sources.pool)],
-        [(s.name, s.part) for s in sources.valid],
-        [(s.name, s.part) for s in sources.before],
-        own=len(sources.train),
-    )
+    lesson = lesson_from(sources)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("a search is one process", "run it without torchrun, then train with it")
     work.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,7 @@ def _peak_interval(told: Floats, alpha: float) -> tuple[float, float]:
 
 
 def _severity_interval(told: Floats, alpha: float) -> tuple[float, float]:
-    return cf.severity_interval(told[:, np.newaxis], 0, 0, SEVERITY_LEVELS, alpha)
+    return cf.severity_interval(told, SEVERITY_LEVELS, alpha)
 
 
 def _replayed(

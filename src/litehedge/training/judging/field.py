@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,7 +10,8 @@ from litehedge.errors import UsageError
 from litehedge.model.baselines.every import every_baseline
 from litehedge.model.baselines.part import Part, Trial
 from litehedge.model.calibrate import fit_hazards, recalibrated
-from litehedge.training.judging.told import Said, by_baseline
+from litehedge.training.told import Said, by_baseline
+from litehedge.training.workers import in_processes
 
 Progress = Callable[[str], None]
 
@@ -53,21 +52,18 @@ def baselines(
     Raises
     ------
     UsageError
-        When there is no baseline of a name.
+        When there is no baseline of a name, or a process died.
     """
     known = baseline_names()
     for name in names:
         if name not in known:
             raise UsageError(f"there is no baseline {name!r}", f"choose of {', '.join(known)}")
-    count = min(processes or os.cpu_count() or 1, max(len(names), 1))
-    found: dict[str, Entry] = {}
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(count, _begin, (span, seed)) as pool:
-        # The long ones first.
-        for entry in pool.imap_unordered(_job, list(reversed(names)), chunksize=1):
-            found[entry.name] = entry
-            say(f"{entry.name}: {entry.trials} trials")
-    return [found[name] for name in names]
+    found = in_processes(
+        _job, names[::-1], "fits a baseline",  # the long ones first
+        processes=processes, begin=_begin, given=(span, seed),
+        done=lambda entry: say(f"{entry.name}: {entry.trials} trials"),
+    )  # fmt: skip
+    return found[::-1]
 
 
 _shared: dict[str, Any] = {}

@@ -30,7 +30,7 @@ from litehedge.squeeze.forecast import SEVERITY_LEVELS
 from litehedge.squeeze.labels import SIDES
 from litehedge.training.judging.adaptive import adaptive_peaks, adaptive_severities
 from litehedge.training.judging.field import Entry, Span
-from litehedge.training.judging.told import Said
+from litehedge.training.told import Said
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]

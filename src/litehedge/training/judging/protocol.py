@@ -27,7 +27,7 @@ from litehedge.model.serve import NetworkForecaster
 from litehedge.model.train import Recipe
 from litehedge.squeeze.forecast import Forecaster
 from litehedge.store.lake import Dataset, Lake
-from litehedge.training.ensemble import Lesson, Told, lesson_of
+from litehedge.training.ensemble import Told
 from litehedge.training.judging import crises as cr
 from litehedge.training.judging.field import BOOSTED, LOGISTIC, Entry, Span, baselines
 from litehedge.training.judging.judge import (
@@ -38,7 +38,11 @@ from litehedge.training.judging.judge import (
     skills_of,
     strata_of,
 )
-from litehedge.training.judging.told import (
+from litehedge.training.judging.variants import Variant, judged_variant, variants
+from litehedge.training.network import Sources, lesson_from, sources_of
+from litehedge.training.parts import joined_parts
+from litehedge.training.samples import PURGE_NS
+from litehedge.training.told import (
     Said,
     by_forecaster,
     by_raw,
@@ -46,10 +50,6 @@ from litehedge.training.judging.told import (
     family_features,
     without,
 )
-from litehedge.training.judging.variants import Variant, judged_variant, variants
-from litehedge.training.network import Sources, sources_of
-from litehedge.training.parts import joined_parts
-from litehedge.training.samples import PURGE_NS
 from litehedge.units import instant_ns, iso_utc
 
 Progress = Callable[[str], None]
@@ -193,16 +193,6 @@ def without_parts(
             rows += ablation(bench, name, entries[0].test, entry.test)
         entries.append(entry)
     return entries[1:], rows
-
-
-def lesson_from(sources: Sources) -> Lesson:
-    """Standardise what a network learns from."""
-    return lesson_of(
-        [(s.name, s.part, s.weight) for s in (*sources.train, *sources.pool)],
-        [(s.name, s.part) for s in sources.valid],
-        [(s.name, s.part) for s in sources.before],
-        own=len(sources.train),
-    )
 
 
 def crises(

@@ -24,7 +24,7 @@ from litehedge.model.train import WARM, Recipe, collate
 from litehedge.squeeze.hazard import N_ONSET
 from litehedge.training.ensemble import Lesson, Told, material_of, train_ensemble
 from litehedge.training.judging.field import Entry
-from litehedge.training.judging.told import by_raw, calibrated_on
+from litehedge.training.told import by_raw, calibrated_on
 
 Singles = NDArray[np.float32]
 
