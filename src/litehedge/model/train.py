@@ -52,7 +52,7 @@ class Recipe:
     balance: float = 0.5
     lose_family: float = 0.05
     mirror: float = 0.3
-    average: float = 0.99
+    average: float = 0.998
     cost: dict[str, float] = field(
         default_factory=lambda: {
             "squeeze": 1.0, "percent": 0.5, "sigma": 0.5, "peak": 0.1, "severity": 0.1,
