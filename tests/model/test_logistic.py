@@ -1,18 +1,24 @@
 """The logistic forecaster: laws of its rows, and a fit that finds what was planted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from forecasters import logistic
+from litehedge.errors import UsageError
 from litehedge.features import vector as fv
 from litehedge.model.baselines.logistic import N_DESIGN, LogisticForecaster
-from litehedge.model.baselines.logistic_fit import MIN_EVENTS, Sample, fit
+from litehedge.model.baselines.logistic_fit import MIN_EVENTS, Sample, fit, last_bins
+from litehedge.model.baselines.part import observed
 from litehedge.model.evaluate import onset_probabilities
 from litehedge.model.measures.calibration import calibration_slope
 from litehedge.squeeze import forecast as fc
+from litehedge.squeeze.hazard import N_ONSET, ONSET_EDGES
 from litehedge.squeeze.targets import Targets
+from made_parts import times
 
 
 def features(n, seed=0, missing=0.0):
@@ -124,14 +130,29 @@ def test_shuffled_labels_teach_nothing():
     assert abs(np.corrcoef(np.log(p[:, 0]), drive[:, 0])[0, 1]) < 0.3
 
 
+@given(st.lists(st.tuples(st.sampled_from([0.0, 4.9, 5.0, 239.0, 240.0, 241.0]), st.booleans())))
+def test_bins_are_counted_as_they_are_scored(rows):
+    minutes, ended = np.array([r[0] for r in rows]), np.array([r[1] for r in rows], dtype=bool)
+    bins = last_bins(minutes, ended, ONSET_EDGES)
+    seen = observed(times(np.tile(minutes, (2, 1)).T, np.tile(ended, (2, 1)).T))
+    assert np.where(ended & (bins < N_ONSET), bins + 1, bins).tolist() == seen.stop[:, 0].tolist()
+
+
+def test_who_is_seen_to_the_last_edge_survived_as_who_is_seen_beyond_it():
+    """240 minutes without a squeeze are as much survival as 600 without one."""
+    sample, _, _ = planted(3_000, 6)
+    asked, to_onset = sample.targets, sample.targets.to_onset_min
+    cut = replace(asked, to_onset_min=np.minimum(to_onset, 240.0), has_onset=to_onset <= 240.0)
+    long, _ = fit([sample], penalty=0.1)
+    short, _ = fit([Sample(sample.features, cut, sample.severity_bps)], penalty=0.1)
+    np.testing.assert_array_equal(short.onset, long.onset)
+    np.testing.assert_array_equal(short.onset_share, long.onset_share)
+
+
 def test_too_few_squeezes_are_refused():
     sample, _, _ = planted(200, 5)
     few = np.zeros_like(sample.targets.has_onset)
     few[: MIN_EVENTS // 2] = True
-    from dataclasses import replace
-
-    from litehedge.errors import UsageError
-
     with pytest.raises(UsageError, match="squeezes to learn from"):
         fit([Sample(sample.features, replace(sample.targets, has_onset=few), sample.severity_bps)])
 

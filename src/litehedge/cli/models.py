@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from rich.markup import escape
+
 from litehedge.cli.common import home, stderr
 from litehedge.errors import ArtefactError, UsageError
 from litehedge.model import artefact
@@ -46,7 +48,7 @@ def choose_model(name: str, frame_ns: int) -> Chosen:
     """Return the model called `name`: a name, a folder, ``auto`` or ``none``.
 
     ``auto`` takes a model of your own for frames of `frame_ns`, else the default that ships, and
-    goes on without one where there is none.
+    goes on without one where there is none. A card that cannot be read does not stop it.
 
     Raises
     ------
@@ -59,11 +61,14 @@ def choose_model(name: str, frame_ns: int) -> Chosen:
         return Chosen(BlindForecaster(), None, "")
     folders = model_folders()
     if name == "auto":
-        default = DEFAULTS.get(frame_ns // NS_PER_SECOND, "")
         shipped = pretrained_folder()
-        own = [folder for folder in folders.values() if folder.parent != shipped]
-        for folder in (*own, *(f for n, f in folders.items() if n == default and f not in own)):
-            if artefact.load_card(folder).frame_s * NS_PER_SECOND == frame_ns:
+        default = shipped / DEFAULTS.get(frame_ns // NS_PER_SECOND, "")
+        candidates = [folder for folder in folders.values() if folder.parent != shipped]
+        if (default / artefact.CARD).is_file():
+            candidates.append(default)
+        for folder in candidates:
+            card = _card_or_note(folder)
+            if card is not None and card.frame_s * NS_PER_SECOND == frame_ns:
                 return _load(folder, frame_ns)
         stderr.print(
             f"[yellow]note:[/] there is no model for frames of {frame_ns // NS_PER_SECOND} s: "
@@ -111,12 +116,8 @@ def choose_network(name: str, frame_ns: int) -> Artefact:
         When there is none, or it is another kind of model.
     """
     frame_s = frame_ns // NS_PER_SECOND
-    networks = {
-        n: folder
-        for n, folder in model_folders().items()
-        if (card := artefact.load_card(folder)).kind == "network" and card.frame_s == frame_s
-    }
     if name == "auto":
+        networks = _networks(frame_s)
         if not networks:
             raise UsageError(
                 f"there is no network for frames of {frame_s} s",
@@ -126,12 +127,35 @@ def choose_network(name: str, frame_ns: int) -> Artefact:
     folder = find_model(name)
     card = artefact.load_card(folder)
     if card.kind != "network":
+        networks = _networks(frame_s)
         listed = f"choose {' or '.join(networks)}" if networks else "train one"
         raise UsageError(
             f"{name} is a {card.kind} model: it cannot say why, only networks can",
             f"{listed} (litehedge train --model network)" if not networks else listed,
         )
     return artefact.load(folder, frame_ns)
+
+
+def _networks(frame_s: int) -> dict[str, Path]:
+    """Return the networks for frames of that length, by name."""
+    cards = ((name, folder, _card_or_note(folder)) for name, folder in model_folders().items())
+    return {
+        name: folder
+        for name, folder, card in cards
+        if card is not None and card.kind == "network" and card.frame_s == frame_s
+    }
+
+
+def _card_or_note(folder: Path) -> Card | None:
+    """Return the card of a model among others; where it cannot be read, say so and return None."""
+    try:
+        return artefact.load_card(folder)
+    except ArtefactError as error:
+        stderr.print(
+            f"[yellow]note:[/] model {escape(folder.name)} is left out: {escape(error.what)}",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+        return None
 
 
 def _load(folder: Path, frame_ns: int) -> Chosen:

@@ -267,7 +267,7 @@ def load_card(folder: Path) -> Card:
         )
     try:
         return msgspec.json.decode(path.read_bytes(), type=Card)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise ArtefactError(f"{path} cannot be read ({error})", "train the model again") from None
 
 

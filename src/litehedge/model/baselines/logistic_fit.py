@@ -117,10 +117,11 @@ def fit(
     onset_share = np.zeros((2, ONSET_GROUPS.size))
     first = np.where(at_risk, to_onset, np.inf).min(axis=1)
     happened = has_onset & at_risk & (to_onset <= first[:, np.newaxis])
-    bins = bin_of(first, ONSET_EDGES)
+    ended = happened.any(axis=1)
+    bins = last_bins(first, ended, ONSET_EDGES)
     for side in range(2):
         say(f"onset hazards, {'long' if side == 0 else 'short'} squeezes")
-        _fit_groups(logistic, bins, happened[:, side], at_risk[:, side], happened.any(axis=1),
+        _fit_groups(logistic, bins, happened[:, side], at_risk[:, side], ended,
                     ONSET_GROUPS, onset[side], onset_share[side])  # fmt: skip
     peak = np.zeros((2, N_GROUPS, 1 + N_DESIGN))
     peak_share = np.zeros((2, PEAK_GROUPS.size))
@@ -218,6 +219,16 @@ def _fit_logistic(linear_model: Any, design: Floats, happened: Bools, penalty: f
         warnings.simplefilter("ignore")  # slow convergence of separable corners is harmless here
         model.fit(design, happened)
     return np.concatenate((model.intercept_, model.coef_[0]))
+
+
+def last_bins(minutes: Floats, ended: Bools, edges: Floats) -> Ints:
+    """Return the bin in which each observation ended, by an event (`ended`) or by censoring.
+
+    An event at an edge is of the bin before it; who is censored there survived that bin, as in
+    `part.observed`. Beyond the last edge: the bin count.
+    """
+    survived = np.searchsorted(edges[1:], minutes, side="right")
+    return np.where(ended, bin_of(minutes, edges), survived)
 
 
 def _fit_groups(
