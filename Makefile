@@ -41,8 +41,8 @@ pretrained: $(VENV)/.installed
 	$(NETWORK) --name ltc-5m --out $(SHIPPED)/ltc-5m --data ltc_spot_5m --data ltc_perp_5m \
 	  --pool btc_spot_5m --pool btc_perp_5m
 	$(NETWORK) --name ltc-1m --out $(SHIPPED)/ltc-1m --data ltc_spot_1m --data ltc_perp_1m \
-	  --pool btc_spot_1m --worlds 4 --world-days 180 --epochs 10 $(BEFORE)
-	$(NETWORK) --name ltc-full --out $(SHIPPED)/ltc-full --worlds 6 --world-days 240 --epochs 8 --seeds 4
+	  --pool btc_spot_1m --worlds 2 --world-days 180 --epochs 10 --seeds 3 $(BEFORE)
+	$(NETWORK) --name ltc-full --out $(SHIPPED)/ltc-full --worlds 6 --world-days 240 --epochs 6 --seeds 3
 	$(LOGISTIC) --name ltc-5m-logistic --out $(SHIPPED)/ltc-5m-logistic \
 	  --data ltc_spot_5m --data ltc_perp_5m
 	$(LOGISTIC) --name ltc-1m-logistic --out $(SHIPPED)/ltc-1m-logistic \

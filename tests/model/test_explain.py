@@ -16,6 +16,7 @@ from litehedge.model.explain import (
     Stretch,
     attended,
     explain,
+    half_of,
     percent,
     running_of,
     sentence,
@@ -42,6 +43,12 @@ def attention(*peaks, members=2):
 def test_even_attention_stands_out_nowhere():
     assert attended(attention(), 5.0) == ()
     assert attended(np.full((3, AGES), np.nan), 5.0) == ()
+
+
+def test_half_of_the_attention_lies_where_it_is_gathered():
+    assert half_of(np.full((2, AGES), 1.0 / AGES), 5.0) == 5.0 * AGES / 2
+    assert half_of(attention((3, 3, 0.9)), 1.0) <= 4.0
+    assert np.isnan(half_of(np.full((3, AGES), np.nan), 5.0))
 
 
 def test_stretches_are_found_in_minutes_ago():

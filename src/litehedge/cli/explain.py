@@ -125,8 +125,11 @@ def _print_past(told: Explanation) -> None:
             "attention.",
             highlight=False,
         )
-    if not told.stretches:
-        console.print("Its attention lies evenly on the past.")
+    if np.isfinite(told.half_min):
+        console.print(
+            f"Half of all its attention lies on the last {told.half_min / 60.0:.1f} hours.",
+            highlight=False,
+        )
     if not told.nearest:
         return
     table = Table(title="squeezes of history that began most alike")

@@ -99,7 +99,8 @@ class Explanation:
     """Everything that is said about one frame.
 
     `base_rate` ``(side,)`` is how often a squeeze of that side starts within `horizon_min`
-    minutes. `sentences` has one for each side. `running` is the squeeze that seems to run.
+    minutes. `sentences` has one for each side. Half of all attention lies on the last `half_min`
+    minutes, NaN when there is none. `running` is the squeeze that seems to run.
     """
 
     end_ns: int
@@ -107,6 +108,7 @@ class Explanation:
     attribution: Attribution
     base_rate: Floats
     stretches: tuple[Stretch, ...]
+    half_min: float
     nearest: tuple[Nearest, ...]
     sentences: tuple[str, str]
     running: Running | None = None
@@ -130,6 +132,7 @@ class Explanation:
             },
             "running": None if self.running is None else self.running.row(),
             "attention": [stretch.row() for stretch in self.stretches],
+            "half_of_attention_min": _number(self.half_min),
             "nearest": [squeeze.row() for squeeze in self.nearest],
         }
 
@@ -181,8 +184,8 @@ def explain(
         for s, side in enumerate(SIDES)
     ]  # fmt: skip
     return Explanation(
-        end_ns, HORIZON_MIN, attribution, base_rate, attended(attention, frame_min), nearest,
-        (both[0], both[1]), running,
+        end_ns, HORIZON_MIN, attribution, base_rate, attended(attention, frame_min),
+        half_of(attention, frame_min), nearest, (both[0], both[1]), running,
     )  # fmt: skip
 
 
@@ -212,6 +215,19 @@ def attended(
         if weight >= _LEAST_SHARE:
             found.append(Stretch((last + 1) * frame_min, first * frame_min, weight))
     return tuple(sorted(found, key=lambda s: (-s.share, s.to_min))[:most])
+
+
+def half_of(attention: NDArray[np.floating[Any]], frame_min: float) -> float:
+    """Return how many minutes back half of all attention lies, NaN without any.
+
+    Of even attention that is half the past that is looked at.
+
+    Shapes: as `attended`.
+    """
+    gathered = np.cumsum(np.asarray(attention, dtype=np.float64).mean(axis=0))
+    if not np.isfinite(gathered[-1]) or gathered[-1] <= 0.0:
+        return float("nan")
+    return float(1 + np.searchsorted(gathered, 0.5 * gathered[-1])) * frame_min
 
 
 def sentence(
