@@ -185,7 +185,7 @@ def test_pre_training_returns_the_last_weights(monkeypatch):
 def test_it_begins_where_it_is_told(monkeypatch):
     monkeypatch.setattr(tr, "_one_epoch", lambda *a: (dict.fromkeys(PARTS, 0.0), 1))
     lesson = [announced(1_200, 1)]
-    linear = fit_linear(lesson, RECIPE.cost, CPU, steps=5)
+    linear = fit_linear(lesson, RECIPE.cost, CPU)
     begun = train(begin=linear).network
     assert torch.equal(begun.skip.weight, linear[0])
     assert torch.equal(begun.head.bias, linear[1])

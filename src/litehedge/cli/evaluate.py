@@ -54,6 +54,13 @@ def evaluate(
         list[str] | None,
         typer.Option(help="Other coins that networks learn from, for --parts and walking forward."),
     ] = None,
+    worlds: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Simulated worlds that networks trained here learn from before the data."
+        ),
+    ] = 0,
+    world_days: Annotated[int, typer.Option(min=30, help="Days that each world lives.")] = 360,
     validate_from: Annotated[
         str, typer.Option(help="Everybody learns from what lies before, and tunes on what follows.")
     ] = "2024-01-01",
@@ -144,6 +151,10 @@ def evaluate(
         raise UsageError(
             "--parts, --feeds and --crises are of one split", "leave them out, or --months"
         )
+    if worlds and not (months or parts):
+        raise UsageError(
+            "--worlds is for networks that are trained here", "add --parts all, or --months 2"
+        )
     known = variant_names()
     for part in parts or []:
         if part not in (*known, "all"):
@@ -166,7 +177,9 @@ def evaluate(
         folds: list[list[Entry]] = []
         fields: list[pr.Field] = []
         for number, fold in enumerate(dates.folds(MONTH_DAYS * months * NS_PER_DAY or None)):
-            field = pr.read_fold(lake, judged, others, coins, fold, say)
+            field = pr.read_fold(
+                lake, judged, others, coins, fold, say, worlds=worlds, world_days=world_days
+            )
             fields.append(field)
             entries = [pr.said_by(name, one.forecaster, field.span) for name, one in chosen]
             if months:

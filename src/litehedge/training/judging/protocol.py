@@ -94,9 +94,9 @@ class Field:
 
 def read_fold(
     lake: Lake, judged: Dataset, others: Sequence[Dataset], pool: Sequence[Dataset], dates: Dates,
-    say: Progress,
+    say: Progress, *, worlds: int = 0, world_days: int = 0,
 ) -> Field:  # fmt: skip
-    """Read a fold.
+    """Read a fold; networks learn in so many worlds before.
 
     Raises
     ------
@@ -105,15 +105,15 @@ def read_fold(
     """
 
     def sources(
-        start_ns: int, end_ns: int, some: Sequence[Dataset], more: Sequence[Dataset]
+        start_ns: int, end_ns: int, some: Sequence[Dataset], more: Sequence[Dataset], lived: int
     ) -> Sources:
         return sources_of(
             lake, some, more, until_ns=dates.until_ns, validate_from_ns=start_ns,
-            validate_until_ns=end_ns, worlds=0, world_days=0, say=say,
+            validate_until_ns=end_ns, worlds=lived, world_days=world_days, say=say,
         )  # fmt: skip
 
-    learn = sources(dates.valid_from_ns, dates.valid_until_ns, [judged, *others], pool)
-    test = sources(dates.test_from_ns, dates.test_until_ns, [judged], []).valid
+    learn = sources(dates.valid_from_ns, dates.valid_until_ns, [judged, *others], pool, worlds)
+    test = sources(dates.test_from_ns, dates.test_until_ns, [judged], [], 0).valid
     valid = next((s for s in learn.valid if s.name == judged.name), None)
     if valid is None:
         raise UsageError(
