@@ -85,7 +85,9 @@ def test_signals_are_the_forecast_boiled_down() -> None:
     expected += forecast.vol[1:].tolist()
     expected += [np.exp(features[fv.INDEX["log_sigma"]]), features[fv.VOL_RULE]]
     expected += [features[fv.INDEX["move_15m"]], features[fv.INDEX["volume_per_min"]]]
-    expected += [features[fv.FUNDING_BPS] * 1e-4, features[fv.DEPTH], 0.0, 0.0]
+    expected += [features[fv.FUNDING_BPS] * 1e-4, features[fv.DEPTH]]
+    expected += [*forecast.phase[1:], forecast.peak_minutes("long"), forecast.peak_minutes("short")]
+    expected += [0.0, 0.0]
     np.testing.assert_array_equal(out[:, 1], np.array(expected, dtype=np.float32))
 
 
@@ -134,3 +136,11 @@ def test_terms_say_what_the_settings_say() -> None:
     assert row["collar"] == pytest.approx(0.015)
     assert (row["lot"], row["tick"], row["min_notional"]) == (0.001, 0.01, 20.0)
     assert row["clearance"] == TIERS.clearance_fee
+
+
+def test_a_cold_row_knows_neither_phase_nor_peak() -> None:
+    row = np.full(fc.N_FORECAST, np.nan)
+    row[fc.STATE_AT] = 2.0
+    out = np.empty((sg.N_SIGNALS, 1), dtype=np.float32)
+    sg.write_signals(row, np.full(fv.N_FEATURES, np.nan), np.empty((2, N_ONSET)), out, 0)
+    assert np.isnan(out[sg.PHASE : sg.ORACLE]).all()

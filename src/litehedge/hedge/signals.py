@@ -17,10 +17,14 @@ from litehedge.jit import kernel
 from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.hazard import (
     N_ONSET,
+    N_PEAK,
     ONSET_EDGES,
+    PEAK_EDGES,
     incidence,
     incidence_at,
+    time_quantile,
 )
+from litehedge.squeeze.targets import BEFORE
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -42,7 +46,9 @@ MOVE_15M: Final = VOL_RULE + 1  # log return over 15 minutes
 VOLUME: Final = MOVE_15M + 1  # LTC per minute, mean of about an hour
 FUNDING: Final = VOLUME + 1  # last settled funding rate, as a fraction
 DEPTH: Final = FUNDING + 1  # USDT within 1 % of mid, of the thinner side; NaN without a fresh book
-ORACLE: Final = DEPTH + 1  # (side,) 1 inside a squeeze, onset to peak: only known afterwards
+PHASE: Final = DEPTH + 1  # probability of being before, in, after a squeeze of either side
+PEAK: Final = PHASE + 3  # (side,) median minutes to the peak of a squeeze, if inside one
+ORACLE: Final = PEAK + 2  # (side,) 1 inside a squeeze, onset to peak: only known afterwards
 N_SIGNALS: Final = ORACLE + 2
 
 
@@ -75,6 +81,12 @@ def write_signals(
     out[VOLUME, frame] = features[fv.VOLUME_PER_MIN]
     out[FUNDING, frame] = features[fv.FUNDING_BPS] * 1e-4
     out[DEPTH, frame] = features[fv.DEPTH]
+    for i in range(3):
+        out[PHASE + i, frame] = forecast[fc.PHASE_AT + BEFORE + i]
+    peak = forecast[fc.PEAK_AT : fc.SEVERITY_AT].reshape(2, N_PEAK)
+    for side in range(2):
+        incidence(peak[side : side + 1], cif[side : side + 1, :N_PEAK])
+        out[PEAK + side, frame] = time_quantile(cif[side, :N_PEAK], PEAK_EDGES, 0.5)
     out[ORACLE, frame] = 0.0
     out[ORACLE + 1, frame] = 0.0
 

@@ -80,10 +80,10 @@ def incidence_at(cif: Floats, edges: Floats, minutes: float) -> float:
 def time_quantile(cif: Floats, edges: Floats, share: float) -> float:
     """Return when the incidence, given that it happens at all within the horizon, reaches `share`.
 
-    In minutes; NaN when the incidence is zero throughout.
+    In minutes; NaN when the incidence is zero throughout, or unknown.
     """
     total = cif[cif.size - 1]
-    if total <= 0.0:
+    if not total > 0.0:
         return np.nan
     wanted = share * total
     previous = 0.0
