@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from litehedge.config import Position, Settings
-from litehedge.decision import sizes
+from litehedge.decision import note_opening, sizes
 from litehedge.effects import Decision, Effect
 from litehedge.engine_state import State
 from litehedge.engine_state import start as start_engine
@@ -137,7 +137,7 @@ def run_grid(
             isolated=plan.isolated, second_wallet_usdt=plan.second_wallet_usdt,
         )  # fmt: skip
         books[e] = one[0]
-        terms[e]["size"] = abs(plan.qty_ltc)
+        note_opening(terms[e : e + 1], one, plan.entry_usdt)
         budgets[e] = new_budget(equity(one, plan.entry_usdt))[0]
     outcomes = np.zeros(n, dtype=OUTCOME)
     run_episodes(
@@ -220,13 +220,14 @@ def walk(
             plan.wallet_usdt, plan.qty_ltc, plan.entry_usdt, plan.leverage,
             isolated=plan.isolated, second_wallet_usdt=plan.second_wallet_usdt,
         )  # fmt: skip
+        terms = terms_of(settings, acting, tiers, 0.0)
+        note_opening(terms, books, plan.entry_usdt)
         outcome = np.zeros(1, dtype=OUTCOME)
         run_episode(
             tape.end_ns, tape.bars, tape.funding_at, tape.funding, tape.signals, at, n,
             tape.bar_minutes, latency_ns(settings),
             *liquidity_decays(tape.bar_minutes), liquidity,
-            terms_of(settings, acting, tiers, abs(plan.qty_ltc)), books,
-            new_budget(equity(books, plan.entry_usdt)), limits, outcome, path[at:],
+            terms, books, new_budget(equity(books, plan.entry_usdt)), limits, outcome, path[at:],
         )  # fmt: skip
         outcome["ratio_sum"] += policy.free_ratio * outcome["bars"]
         stop = int(outcome["stop"][0])

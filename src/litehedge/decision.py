@@ -35,6 +35,16 @@ def sizes(terms: Terms, books: Books) -> tuple[float, float]:
     return held, abs(account.qty[HEDGE])
 
 
+def note_opening(terms: Terms, books: Books, price: float) -> None:
+    """Let the terms know the position that was opened at `price`: its size, and its floor.
+
+    Shapes: `terms` and `books` ``(1,)``.
+    """
+    terms["size"] = abs(books[0]["qty"][POSITION])
+    constant, slope = backing_line(terms, books)
+    terms["floor"] = terms["floor_share"] * (constant + slope * price)
+
+
 @kernel
 def note_forced_closing(terms: Terms, books: Books, hedge: float) -> None:
     """After a liquidation: what the venue closed is gone, and no hedge that could be lifted.

@@ -163,6 +163,7 @@ def _situation(state: State, price: float) -> Situation:
         position_ltc=position,
         equity_usdt=worth,
         equity_share=(constant + slope * price) / notional,
+        floor_share=float(state.terms["floor"][0]) / notional,
         maintenance_rate=maintenance(notional, state.fixed.tiers.rows) / notional,
         distance=distance(state.books, price, state.fixed.tiers.rows),
         cost=cost_of_hedge(state.terms, state.signals, 0, position),

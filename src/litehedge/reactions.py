@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from litehedge.decision import note_forced_closing, sizes
+from litehedge.decision import note_forced_closing, note_opening, sizes
 from litehedge.effects import Alert, CancelAll, Effect, Query, StateChange
 from litehedge.engine_state import State
 from litehedge.errors import OrderProtocolError
@@ -38,7 +38,7 @@ def _on_opened(state: State, event: ev.Opened) -> list[Effect]:
         event.wallet_usdt, event.qty_ltc, event.entry_usdt, event.leverage,
         isolated=event.isolated, second_wallet_usdt=event.second_wallet_usdt,
     )  # fmt: skip
-    state.terms["size"] = abs(event.qty_ltc)
+    note_opening(state.terms, state.books, event.entry_usdt)
     state.budgets = new_budget(equity(state.books, event.entry_usdt))
     state.memory = np.zeros(1)
     state.order = None

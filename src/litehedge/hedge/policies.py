@@ -28,7 +28,7 @@ from litehedge.jit import inlined_kernel
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
-N_PARAMETERS: Final = 4
+N_PARAMETERS: Final = 8
 
 (
     UNHEDGED,
@@ -46,7 +46,7 @@ N_PARAMETERS: Final = 4
 class Policy:
     """A policy with its parameters, ready for a kernel.
 
-    Shapes: `parameters` ``(4,)``, meaning per kind.
+    Shapes: `parameters` ``(8,)``, meaning per kind.
     """
 
     name: str
@@ -101,8 +101,9 @@ def policies(settings: Settings) -> dict[str, Policy]:
             SAFE_VOL_ON, SAFE_VOL_OFF, SAFE_DISTANCE,
         ),
         _policy(
-            "plugin", PLUGIN, "keeps the probability of liquidation inside a band",
-            p.horizon_min, p.enter_probability, p.release_probability, p.step,
+            "plugin", PLUGIN, "keeps the probability of ruin inside a band",
+            p.horizon_min, p.enter_probability, p.release_horizon_min, p.release_probability,
+            p.step, p.width, p.peak_release, p.tilt,
         ),
         _policy("oracle", ORACLE, "knows onset and peak beforehand: the ceiling, not a policy"),
     ]  # fmt: skip

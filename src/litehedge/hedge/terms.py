@@ -35,6 +35,8 @@ TERMS: Final = np.dtype(
         # the position and where its hedge lives
         ("side", np.float64),  # +1 long, -1 short
         ("size", np.float64),  # LTC, as it was opened, less what the venue closed by force
+        ("floor_share", np.float64),  # of what backs the position when it is opened
+        ("floor", np.float64),  # the same in USDT, known once the position is open
         ("location", np.int64),
         ("coupling", np.int64),  # of hedge and position: see `exposure`
         ("max_ratio", np.float64),
@@ -67,6 +69,7 @@ def terms_of(settings: Settings, policy: Policy, tiers: TierTable, size_ltc: flo
     row["parameters"][0] = policy.parameters
     row["side"] = LONG if settings.position.side == "long" else SHORT
     row["size"] = size_ltc
+    row["floor_share"] = 1.0 - settings.hedge.risk_budget
     row["location"] = LOCATIONS[settings.hedge.location]
     isolated = settings.position.margin_mode == "isolated"
     row["coupling"] = APART if isolated else COUPLINGS[settings.hedge.location]
