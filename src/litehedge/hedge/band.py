@@ -42,9 +42,9 @@ class Situation(msgspec.Struct, frozen=True):
     """The margin state a policy decides in.
 
     `side` +1 long, -1 short; `ratio` the hedge ratio now; `equity_share` (of what backs the
-    position), `floor_share` and `maintenance_rate` as shares of the position's notional; `cost` of one trade as a
-    fraction, funding included; `distance` to liquidation as things stand, as a fraction of price;
-    `coupling` of hedge and position as `exposure` has it.
+    position), `floor_share` and `maintenance_rate` as shares of the position's notional; `cost`
+    of one trade as a fraction, funding included; `distance` to liquidation as things stand, as a
+    fraction of price; `coupling` of hedge and position as `exposure` has it.
     """
 
     side: float
@@ -137,19 +137,11 @@ def _probability(policy: Policy, signals: Singles, s: Situation, ratio: float) -
 def _ruin(
     signals: Singles, s: Situation, ratio: float, horizon_min: float, floor_share: float
 ) -> float:
-    return float(
-        plugin.ruin_probability(
-            signals,
-            0,
-            horizon_min,
-            s.side,
-            ratio,
-            s.equity_share,
-            floor_share,
-            s.maintenance_rate,
-            s.coupling,
-        )  # fmt: skip
-    )
+    probability = plugin.ruin_probability(
+        signals, 0, horizon_min, s.side, ratio, s.equity_share, floor_share, s.maintenance_rate,
+        s.coupling,
+    )  # fmt: skip
+    return float(probability)
 
 
 def _terms(policy: Policy, signals: Singles, s: Situation) -> dict[str, float]:
