@@ -42,7 +42,7 @@ class Hedge(_Section):
     )
     max_ratio: Share = Field(1.0, description="largest hedge, as a share of the position")
     risk_budget: float = Field(
-        0.7, ge=0.1, le=1, allow_inf_nan=False,
+        0.55, ge=0.1, le=1, allow_inf_nan=False,
         description="share of what backs the position that may be lost; the plug-in hedges before "
         "more is gone, and 1 means before liquidation only",
     )  # fmt: skip
@@ -136,26 +136,26 @@ class Plugin(_Section):
     """
 
     horizon_min: Positive = Field(
-        240.0, le=240, description="how far ahead ruin is looked for before the hedge grows, min"
+        60.0, le=240, description="how far ahead ruin is looked for before the hedge grows, min"
     )
     enter_probability: Share = Field(
-        0.01, lt=1, description="probability of ruin above which the hedge grows"
+        0.075, lt=1, description="probability of ruin above which the hedge grows"
     )
     release_horizon_min: Positive = Field(
         240.0, le=240, description="how far ahead ruin is looked for before the hedge shrinks, min"
     )
     release_probability: Share = Field(
-        0.0001,
+        0.0005,
         lt=1,
         description="probability of ruin below which the hedge shrinks, at 7 bps per trade",
     )
-    step: Share = Field(0.25, description="rung of the ladder on which the hedge ratio moves")
+    step: Share = Field(0.1, description="rung of the ladder on which the hedge ratio moves")
     width: float = Field(
-        0.0, ge=0, lt=1, allow_inf_nan=False,
+        0.4, ge=0, lt=1, allow_inf_nan=False,
         description="narrowest band: a hedge this much above the rung that is needed stays",
     )  # fmt: skip
     peak_release: float = Field(
-        0.0, ge=0, lt=1, allow_inf_nan=False,
+        0.6, ge=0, lt=1, allow_inf_nan=False,
         description="share of the danger that is discounted, for letting go, when a squeeze has "
         "peaked for certain",
     )  # fmt: skip
