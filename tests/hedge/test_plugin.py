@@ -213,5 +213,5 @@ def test_a_degraded_forecast_is_still_a_forecast() -> None:
     signals[sg.SEVERITY : sg.SEVERITY + 10, 0] = np.tile([0.015, 0.03, 0.07, 0.09, 0.15], 2)
     signals[sg.VOL_RULE] = 0.02  # the safe rule would hedge fully
     signals[sg.STATE] = 1
-    assert band(terms(), signals, 10.0, 3.0) == (0.0, 0.0)
+    assert band(terms(plugin={"width": 0.0}), signals, 10.0, 3.0) == (0.0, 0.0)
     assert REDUCE == 2
