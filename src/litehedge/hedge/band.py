@@ -64,9 +64,9 @@ class Recommendation(msgspec.Struct, frozen=True):
     """Increase, decrease or maintain the hedge ratio: with size, reason and confidence.
 
     `lo` and `hi` are the band; `target` its edge nearest to `ratio`; `size_ltc` the signed change
-    of the hedge (positive: more hedge). `benefit_bps` is the liquidation loss that the change
-    avoids (or a hedge apart earns back) in expectation, `cost_bps` what it costs to put on and to
-    take off again, both of the position's notional. `terms` are the numbers that made it.
+    of the hedge (positive: more hedge). `benefit_bps` is the loss, down to the floor or to
+    liquidation, that the change avoids (or a hedge apart earns back) in expectation, `cost_bps`
+    what it costs to put on and to take off again, both of the position's notional. `terms` are the numbers that made it.
     """
 
     action: Action
@@ -106,7 +106,8 @@ def recommend(
         p_then = _probability(policy, signals, situation, target)
     # A hedge apart saves no position, but earns what the position loses.
     spared = p_now * change if situation.coupling == APART else p_now - p_then
-    avoided = spared * situation.equity_share / BPS
+    floor = situation.floor_share if policy.kind == PLUGIN else 0.0
+    avoided = spared * max(0.0, situation.equity_share - floor) / BPS
     return Recommendation(
         action=action,
         ratio=situation.ratio,
