@@ -66,7 +66,8 @@ class Recommendation(msgspec.Struct, frozen=True):
     `lo` and `hi` are the band; `target` its edge nearest to `ratio`; `size_ltc` the signed change
     of the hedge (positive: more hedge). `benefit_bps` is the loss, down to the floor or to
     liquidation, that the change avoids (or a hedge apart earns back) in expectation, `cost_bps`
-    what it costs to put on and to take off again, both of the position's notional. `terms` are the numbers that made it.
+    what it costs to put on and to take off again, both of the position's notional. `terms`
+    are the numbers that made it.
     """
 
     action: Action
