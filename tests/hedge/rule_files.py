@@ -1,4 +1,4 @@
-"""Rules for tests: any that can be written, and what they say worked out slowly, in plain Python."""
+"""Rules for tests: any that can be written, and a slow reading of them in plain Python."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def conditions(draw: st.DrawFn, names: tuple[str, ...] = tuple(QUANTITIES)) -> C
     return Condition(quantity.name, comparator, tuple(values))  # type: ignore[arg-type]
 
 
+lines_of_text = st.text(st.characters(codec="utf-8"), max_size=12).filter(str.isprintable)
 modes = st.sampled_from(["all", "any"])
 spans = st.one_of(
     st.just(0), st.integers(1, 3 * 24 * 60).map(lambda n: n * NS_PER_MINUTE),
@@ -71,7 +72,7 @@ def rules_alone(
     return Rule(
         kind, draw(st.integers(0, 20)) / 20.0,  # type: ignore[arg-type]
         draw(modes) if entries else "all", tuple(entries),
-        draw(st.text(st.characters(codec="utf-8"), max_size=8)), draw(spans),
+        draw(lines_of_text), draw(spans),
         draw(st.sampled_from(["", "hedge"])) if kind == "hedge_at_least" else "",
     )  # fmt: skip
 
@@ -80,7 +81,7 @@ def rule_sets(kind: str | None = None, largest: int = 4) -> st.SearchStrategy[Ru
     """Rules as a program could make them; some contradict themselves and are refused when read."""
     listed = st.lists(rules_alone(kind), min_size=1, max_size=largest).map(tuple)
     return st.builds(
-        Rules, st.just("made"), listed, st.text(st.characters(codec="utf-8"), max_size=20),
+        Rules, st.just("made"), listed, lines_of_text,
         st.sampled_from(["", "plugin", "unhedged"]),
     )  # fmt: skip
 

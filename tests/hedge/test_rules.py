@@ -1,13 +1,14 @@
-"""Rules as files and words: what is written is read, every mistake is told, nothing else happens."""
+"""Rules as files and words: what is written is read, and every mistake is told."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 from rule_files import conditions, fulfilled, rule_sets, rules_alone
 
@@ -44,27 +45,35 @@ def complaint(line: str) -> str:
 
 
 def table(rules: Rules, side: str) -> bytes:
-    settings = load_settings(f"[position]\nside = '{side}'")
-    policy = with_rules(policy_named("plugin", settings), rules)
-    row = terms_of(settings, policy, packaged_tiers(), 1.0)
+    here = load_settings(f"[position]\nside = '{side}'")
+    policy = with_rules(policy_named("plugin", here), rules)
+    row = terms_of(here, policy, packaged_tiers(), 1.0)
     return b"".join(row[name].tobytes() for name in ("n_rules", "rules", "conditions"))
 
 
 # --- round trips ------------------------------------------------------------------------------
 
 
+def told_of(read: Any) -> list[str]:
+    """What `read` complains of; nothing else may go wrong."""
+    try:
+        read()
+    except ConfigError as error:
+        return error.what.splitlines()
+    return []
+
+
 @given(rule_sets())
 def test_what_is_written_is_read(rules: Rules) -> None:
     text = to_toml(rules)
-    try:
-        again = parsed(text)
-    except ConfigError as error:  # it contradicts itself; but not its grammar
-        assert all("can never hold" in m or "cannot lie above" in m for m in error.what.splitlines())
-        return
-    assert again == Rules(rules.name, rules.rules, rules.about, rules.policy)
+    told = told_of(lambda: parsed(text))
+    assert all("can never hold" in one or "cannot lie above" in one for one in told)
+    assume(not told)
+    again = parsed(text)
+    assert again == rules
     for side in ("long", "short"):
         assert table(again, side) == table(rules, side)
-    assert rules_of(json.loads(json.dumps(tree_of(rules)))) == again  # a screen's way
+    assert rules_of(json.loads(json.dumps(tree_of(rules)))) == rules  # a screen's way
 
 
 @given(rule_sets())
@@ -152,12 +161,13 @@ always = true
     first, second = rules.rules
     assert first.for_ns == 1.5 * NS_PER_HOUR
     assert isinstance(first.conditions[1], Group)
-    assert words_of(rules) == [
-        "Never hedge above 25 % when it is the weekend (UTC) or (the volatility of 5-minute returns "
-        "is below 0.1 % and the funding that your position pays is below -1 bps); keep that up for "
-        "90 min.",
-        "Hedge at least 5 %, always.",
-    ]
+    said, always = words_of(rules)
+    assert said == (
+        "Never hedge above 25 % when it is the weekend (UTC) or (the volatility of 5-minute "
+        "returns is below 0.1 % and the funding that your position pays is below -1 bps); keep "
+        "that up for 90 min."
+    )
+    assert always == "Hedge at least 5 %, always."
     assert second == Rule("hedge_at_least", 0.05)
 
 
@@ -218,7 +228,7 @@ def test_there_are_six_presets_and_an_example_for_every_quantity() -> None:
         ('"squeeze_60min above 100 %"', "can never hold"),
         ('"weekend is yes", "weekday is monday"', "can never hold"),
         ('"volatility above 5 %", "volatility below 2 %"', "can never hold"),
-        ('"hour above 12:00", { any = ["hour below 06:00", "hour below 07:00"] }', "can never hold"),
+        ('"hour above 12:00", { any = ["hour < 06:00", "hour < 07:00"] }', "can never hold"),
     ],
 )  # fmt: skip
 def test_a_bad_condition(written: str, told: str) -> None:
@@ -231,7 +241,7 @@ def test_a_bad_condition(written: str, told: str) -> None:
         ("", 0, "there is no rule; begin one with [[rules]]"),
         ("rules = 3", 1, "must be sections that begin with [[rules]]"),
         ("a = 1\n" + HEAD + "always = true", 1, "a is not known here"),
-        ("policy = 'plugn'\n" + HEAD + "always = true", 1, 'no policy "plugn". Did you mean plugin?'),
+        ("policy = 'plugn'\n" + HEAD + "always = true", 1, "Did you mean plugin?"),
         ("policy = 'static-50'\n" + HEAD + "always = true", 1, "is a smaller position"),
         ("policy = 3\n" + HEAD + "always = true", 1, "policy = 3: must be text in quotes"),
         ("[[rules]]\nalways = true", 1, "needs one of hedge_at_least, never_above"),
@@ -250,6 +260,7 @@ def test_a_bad_condition(written: str, told: str) -> None:
         ("[[rules]]\nhedge_at_least = '150 %'\nalways = true", 2, "must be from 0 % to 100 %"),
         (HEAD + "when_any = [" + '"weekend", ' * 9 + "]", 3, "there may be 8 in a rule"),
         ((HEAD + "always = true\n") * 17, 49, "there may be 16 rules"),
+        ('name = "a\\nb"\n' + HEAD + "always = true", 1, "must be one line of plain text"),
         ("a = = 2", 1, "is not valid TOML"),
         ("a = " + "9" * 5000, 0, "is not valid TOML"),
         ("a = " + "[" * 20000, 0, "nested too deeply"),
@@ -290,6 +301,10 @@ for = 3
 
 FLOOR = '[[rules]]\nhedge_at_least = "60 %"\n'
 CEILING = '[[rules]]\nnever_above = "40 %"\n'
+BOTH = (
+    "when_all = [{any = ['weekend', 'hour above 12:00']}, "
+    "{any = ['weekend', 'confidence above 50 %']}]"
+)
 
 
 @pytest.mark.parametrize(
@@ -307,12 +322,12 @@ CEILING = '[[rules]]\nnever_above = "40 %"\n'
         ("when_all = ['volatility above 1 %']", "when_all = ['weekend']", False),
         ("when_any = ['weekend', 'volatility above 1 %']",
          "when_any = ['weekend', 'volatility below 0.5 %']", False),
-        ("when_all = [{any = ['weekend', 'hour above 12:00']}, {any = ['weekend', "
-         "'confidence above 50 %']}]", "when_any = ['weekend', 'hour above 12:00']", True),
+        (BOTH, "when_any = ['weekend', 'hour above 12:00']", True),
     ],
 )  # fmt: skip
 def test_a_floor_above_a_cap(at_floor: str, at_cap: str, is_refused: bool) -> None:
-    for text in (FLOOR + at_floor + "\n" + CEILING + at_cap, CEILING + at_cap + "\n" + FLOOR + at_floor):
+    one, other = f"{FLOOR}{at_floor}\n", f"{CEILING}{at_cap}\n"
+    for text in (one + other, other + one):
         if is_refused:
             [told] = refused(text)
             assert told.startswith("my.toml:4  rule 2: asks for")
@@ -323,39 +338,31 @@ def test_a_floor_above_a_cap(at_floor: str, at_cap: str, is_refused: bool) -> No
     assert len(parsed(lower).rules) == 2
 
 
-@given(rules_alone("hedge_at_least", ("volatility", "weekday", "weekend", "confidence")))
+@given(rules_alone("hedge_at_least", ("volatility", "weekday", "weekend")))
+@settings(max_examples=30)
 def test_a_rule_that_is_refused_as_impossible_is_never_met(rule: Rule) -> None:
     """Tried on a grid of every value at which something could change."""
-    assume(rule.conditions)
-    try:
-        rules_of(tree_of(Rules("x", (rule,))))
-    except ConfigError as error:
-        assume("condition" not in error.what)
-        grid: dict[str, list[float]] = {}
-        for leaf in rule.leaves():
-            name = "weekday" if leaf.quantity == "weekend" else leaf.quantity
-            q = QUANTITIES[name]
-            ends = [q.low, q.high, *(v for v in leaf.values if name != "weekday")]
-            near = [*ends, *np.nextafter(ends, 9.0), *np.nextafter(ends, -9.0)]
-            near = [x for x in near if not q.is_bounded or q.low <= x <= q.high]
-            grid.setdefault(name, []).extend(range(7) if name == "weekday" else near)
+    told = told_of(lambda: rules_of(tree_of(Rules("x", (rule,)))))
+    event("refused" if told else "can hold")
+    if not told:
+        return
+    grid: dict[str, set[float]] = {}
+    for leaf in rule.leaves():
+        name = "weekday" if leaf.quantity == "weekend" else leaf.quantity
+        near = [QUANTITIES[name].low, QUANTITIES[name].high, *leaf.values]
+        near += np.nextafter(near, 9.0).tolist() + np.nextafter(near, -9.0).tolist()
+        grid.setdefault(name, set()).update(range(7) if name == "weekday" else near)
 
-        def met(one: Condition | Group, at: dict[str, float]) -> bool:
-            if isinstance(one, Group):
-                of = all if one.mode == "all" else any
-                return of(met(leaf, at) for leaf in one.conditions)
-            if one.quantity == "weekend":
-                return fulfilled(one, float(at["weekday"] >= 5), holds_unknown=False)
-            return fulfilled(one, at[one.quantity], holds_unknown=False)
+    def met(one: Condition | Group, at: dict[str, float]) -> bool:
+        if isinstance(one, Group):
+            return (all if one.mode == "all" else any)(met(leaf, at) for leaf in one.conditions)
+        x = float(at["weekday"] >= 5) if one.quantity == "weekend" else at[one.quantity]
+        return fulfilled(one, x, holds_unknown=False)
 
-        names = list(grid)
-        for picks in np.array(np.meshgrid(*grid.values())).reshape(len(names), -1).T.tolist():
-            at = dict(zip(names, picks, strict=True))
-            holds = [met(one, at) for one in rule.conditions]
-            if rule.mode == "all":
-                assert not all(holds)
-            else:
-                assert not all(holds)  # one branch at least is dead
+    for picks in itertools.product(*grid.values()):
+        at = dict(zip(grid, picks, strict=True))
+        # of any, one branch at least is dead
+        assert not all(met(one, at) for one in rule.conditions)
 
 
 # --- whatever is given ------------------------------------------------------------------------
@@ -370,34 +377,29 @@ keys = st.sampled_from(
      "for", "when_unknown", "quantity", "above", "between", "is", "any", "all"]
 ) | st.text(max_size=6)  # fmt: skip
 trees = st.recursive(
-    plain | words, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=5),
+    plain | words,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=5),
     max_leaves=25,
-)  # fmt: skip
+)
 
 
 @given(st.dictionaries(keys, trees, max_size=4), st.lists(st.dictionaries(keys, trees), max_size=3))
 def test_any_tree_is_rules_or_a_config_error(tree: dict[str, Any], rules: list[Any]) -> None:
     for one in (tree, {"rules": rules}, tree | {"rules": rules}):
-        try:
-            assert rules_of(one).rules
-        except ConfigError as error:
-            assert error.what
+        told_of(lambda one=one: rules_of(one))
 
 
 GOOD = preset_text("balanced")
+damage = st.text("[]{}=\"'#,.%abz09 \n-", max_size=6)
 
 
-@given(st.integers(0, len(GOOD) - 1), st.integers(0, 12), st.text("[]{}=\"'#,.%abz09 \n-", max_size=6))
+@given(st.integers(0, len(GOOD) - 1), st.integers(0, 12), damage)
 def test_any_damage_to_a_file_is_rules_or_a_config_error(at: int, cut: int, put: str) -> None:
-    try:
-        parsed(GOOD[:at] + put + GOOD[at + cut :])
-    except ConfigError as error:
-        assert all(one.startswith("my.toml") for one in error.what.splitlines())
+    told = told_of(lambda: parsed(GOOD[:at] + put + GOOD[at + cut :]))
+    assert all(one.startswith("my.toml") for one in told)
 
 
 @given(st.text(max_size=60))
 def test_any_text_as_a_condition(text: str) -> None:
-    try:
-        rules_of({"rules": [{"hedge_at_least": text, "when_all": [text], "for": text}]})
-    except ConfigError:
-        return
+    rule = {"hedge_at_least": text, "when_all": [text], "for": text}
+    told_of(lambda: rules_of({"rules": [rule]}))

@@ -106,8 +106,13 @@ def _rule_named(path: str, tree: Mapping[str, Any]) -> str:
         return ""
     rule = tree["rules"][int(found[1])]
     name = rule.get("name") if isinstance(rule, dict) else None
-    called = f' "{name}"' if isinstance(name, str) and name else ""
+    called = f' "{_line_of(name)}"' if isinstance(name, str) and name else ""
     return f"rule {int(found[1]) + 1}{called}: "
+
+
+def _line_of(text: str) -> str:
+    """Return text that a message can hold: one line, nothing that a terminal would obey."""
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 class _Reader:
@@ -124,7 +129,7 @@ class _Reader:
         for key in tree:
             if key not in names:
                 here = f"{path}.{key}" if path else key
-                self._wrong(here, f"{key} is not known here.{near_miss(key, names)}")
+                self._wrong(here, f"{_line_of(key)} is not known here.{near_miss(key, names)}")
 
     def _text(self, path: str, tree: Mapping[str, Any], key: str) -> str:
         value = tree.get(key, "")
@@ -132,6 +137,9 @@ class _Reader:
             at = f"{path}.{key}" if path else key
             self._wrong(at, f"{key} = {shown_value(value)}: must be text in quotes")
             return ""
+        if not value.isprintable():
+            at = f"{path}.{key}" if path else key
+            self._wrong(at, f"{key} = {shown_value(value)}: must be one line of plain text")
         return value
 
     def file(self, tree: Mapping[str, Any]) -> Rules:
@@ -140,7 +148,9 @@ class _Reader:
         known = policies(Settings())
         if policy and policy not in known:
             traded = [name for name, one in known.items() if one.kind != STATIC]
-            self._wrong("policy", f'there is no policy "{policy}".{near_miss(policy, traded)}')
+            self._wrong(
+                "policy", f'there is no policy "{_line_of(policy)}".{near_miss(policy, traded)}'
+            )
         elif policy and known[policy].free_ratio:
             self._wrong("policy", f"{policy} is a smaller position from the start, which rules "
                         "cannot change; choose a policy that trades, or unhedged")  # fmt: skip
@@ -291,7 +301,7 @@ def _condition_of(raw: Any) -> Condition:
     for key, comparator in names.items():
         if comparator is None:
             known = [word.replace(" ", "_") for word in COMPARATORS]
-            raise Mistake(f"{key} is not a comparator.{near_miss(key, known)}")
+            raise Mistake(f"{_line_of(key)} is not a comparator.{near_miss(key, known)}")
     if len(keys) != 1:
         raise Mistake("needs one comparator, such as above or below; use two conditions for two")
     [comparator] = cast("list[Comparator]", list(names.values()))
@@ -335,7 +345,9 @@ def _plain_name(text: str) -> str:
 def _quantity(given: str) -> Quantity:
     name = _plain_name(given)
     if name not in QUANTITIES:
-        raise Mistake(f'there is no quantity "{given.strip()}".{near_miss(name, QUANTITIES)}')
+        raise Mistake(
+            f'there is no quantity "{_line_of(given.strip())}".{near_miss(name, QUANTITIES)}'
+        )
     return QUANTITIES[name]
 
 
@@ -353,7 +365,9 @@ def _checked(quantity: Quantity, comparator: Comparator, raw: list[Any]) -> Cond
             values.append(read_value(quantity, one))
         except ValueError as error:
             text = str(error)
-            raise Mistake(text if text.startswith("is ") else f"{one} {text}") from None
+            raise Mistake(
+                text if text.startswith("is ") else f"{_line_of(str(one))} {text}"
+            ) from None
     if comparator == "between" and values[0] > values[1] and not quantity.is_cyclic:
         raise Mistake("the first value of between must not be above the second")
     if any(math.isnan(value) for value in values):
