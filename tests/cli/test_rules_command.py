@@ -31,7 +31,7 @@ def test_list_and_show(litehedge):
     assert [one["name"] for one in listed] == preset_names()
     shown = litehedge("rules", "show", "balanced", "--json").json
     assert shown["policy"] == "plugin"
-    assert shown["tree"]["rules"][0]["hedge_at_least"] == "50 %"
+    assert shown["tree"]["rules"][0]["hedge_at_least"] == "25 %"
     missing = litehedge("rules", "show", "balanecd")
     assert missing.code == 2
     assert "there are no rules balanecd" in missing.err

@@ -187,7 +187,7 @@ def test_there_are_six_presets_and_an_example_for_every_quantity() -> None:
         [rule] = parsed(f'{HEAD}when_all = ["{quantity.example}"]').rules
         [leaf] = rule.leaves()
         assert leaf.quantity == quantity.name
-        assert leaf.text() == quantity.example.replace("50,000", "50000")
+        assert leaf.text() == quantity.example
 
 
 # --- mistakes ---------------------------------------------------------------------------------
@@ -295,6 +295,15 @@ for = 3
         "1", "4", "7", "9", "10", "15", "16",
     ]  # fmt: skip
     assert all('rule 1 "near"' in one for one in told[1:5])
+
+
+def test_contradictions_are_told_beside_other_mistakes() -> None:
+    told = refused(
+        HEAD + "always = true\n" + HEAD + "alwys = true\n"
+        "[[rules]]\nnever_above = 0.2\nwhen_all = ['weekend']\n"
+    )  # fmt: skip
+    assert [one.split("  ")[0].removeprefix("my.toml:") for one in told] == ["4", "6", "7"]
+    assert "a floor cannot lie above a cap" in told[-1]
 
 
 # --- contradictions ---------------------------------------------------------------------------

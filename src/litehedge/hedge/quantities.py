@@ -106,7 +106,7 @@ def _of_horizon(minutes: int, place: int) -> list[Quantity]:
 
 def _phase(name: str, words: str, place: int) -> Quantity:
     return Quantity(
-        name, "forecast", f"the probability {words}", "of a squeeze of either side",
+        name, "forecast", f"the probability {words}", "a squeeze of either side",
         PERCENT, 0.0, 1.0, f"{name} above 40 %", (sg.PHASE + place,) * 2,
     )  # fmt: skip
 
@@ -116,6 +116,7 @@ def _severity(name: str, words: str, level: int, example: str) -> Quantity:
     return Quantity(
         name, "forecast", f"{words} of a squeeze against you", "from its start to its peak, if one "
         "starts", PERCENT, 0.0, 1.0, f"{name} above {example}", (row, row + N_SEVERITY),
+        is_bounded=False,
     )  # fmt: skip
 
 
@@ -247,7 +248,7 @@ def share_words(share: float) -> str:
 
 
 def _plain(number: Decimal) -> str:
-    text = f"{number:f}"
+    text = f"{number:,f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

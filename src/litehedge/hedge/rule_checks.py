@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
-from litehedge.hedge.quantities import QUANTITIES
-from litehedge.hedge.rules import CAP, FLOOR, Condition, Group, Mode, Rule, Rules, share_words
+from litehedge.hedge.quantities import QUANTITIES, share_words
+from litehedge.hedge.rules import CAP, FLOOR, Condition, Group, Mode, Rule, Rules
 
 
 class _Test(NamedTuple):
@@ -33,11 +33,15 @@ class _Test(NamedTuple):
 _Alternatives = list[list[_Test]]
 
 
-def mistakes(rules: Rules) -> Iterator[tuple[str, str]]:
-    """Return what contradicts itself: path of the rule or condition, and what is wrong with it."""
-    for number, rule in enumerate(rules.rules):
+def mistakes(rules: Rules, broken: Container[int] = ()) -> Iterator[tuple[str, str]]:
+    """Return what contradicts itself: path of the rule or condition, and what is wrong with it.
+
+    Rules whose number is in `broken` could not be read whole, and are left out.
+    """
+    whole = [(number, rule) for number, rule in enumerate(rules.rules) if number not in broken]
+    for number, rule in whole:
         yield from _impossible(number, rule)
-    for (i, one), (j, other) in itertools.combinations(enumerate(rules.rules), 2):
+    for (i, one), (j, other) in itertools.combinations(whole, 2):
         floor, cap = (one, other) if one.kind == FLOOR else (other, one)
         if (floor.kind, cap.kind) != (FLOOR, CAP) or floor.ratio <= cap.ratio:
             continue

@@ -84,8 +84,9 @@ def rules_of(tree: Mapping[str, Any], place: Callable[[str], str] = str) -> Rule
     """
     reader = _Reader()
     rules = reader.file(tree)
-    if not reader.mistakes:
-        reader.mistakes += contradictions(rules)
+    found = [re.match(r"rules\.(\d+)", path) for path, _ in reader.mistakes]
+    broken = {int(one[1]) for one in found if one is not None}
+    reader.mistakes += contradictions(rules, broken)
     if reader.mistakes:
         told = [
             f"{place(path)}  {_rule_named(path, tree)}{text}" + ("" if text[-1] in ".?" else ".")
@@ -162,6 +163,7 @@ class _Reader:
             self._wrong("rules", "there is no rule; begin one with [[rules]]")
         elif len(listed) > MAX_RULES:
             self._wrong(f"rules.{MAX_RULES}", f"is one too many: there may be {MAX_RULES} rules")
+        listed = listed[:MAX_RULES]
         return Rules(
             self._text("", tree, "name"),
             tuple(self.rule(f"rules.{i}", rule) for i, rule in enumerate(listed)),
