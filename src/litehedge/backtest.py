@@ -238,7 +238,7 @@ def walk(
         midnight = (int(tape.end_ns[stop - 1]) // NS_PER_DAY + 1) * NS_PER_DAY
         at = max(stop, tape.index_at(midnight))
         observe_bars(liquidity, tape.bars[stop:at], *liquidity_decays(tape.bar_minutes))
-    return Run(policy.name, tape.end_ns, path, np.concatenate(lives))
+    return Run(policy.label, tape.end_ns, path, np.concatenate(lives))
 
 
 _QUOTES: Final = (ev.Book, ev.Trade, ev.Mark)
@@ -273,7 +273,7 @@ def play(
     venue = _OnBars(settings, tiers, Opening(opens_ns, reopens, policy.free_ratio), bar_ns)
     recorder = _Recorder(venue, state, opens_ns, policy.free_ratio, progress)
     run(state, feed, venue, journal=journal, observe=recorder)
-    return recorder.result(policy.name)
+    return recorder.result(policy.label)
 
 
 class _OnBars(SimVenue):

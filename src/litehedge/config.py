@@ -36,6 +36,9 @@ class Hedge(_Section):
     """How and where hedges are placed."""
 
     policy: str = Field("plugin", description="the policy that sets the band of the hedge ratio")
+    rules: str = Field(
+        "", description="your own rules around the policy: a preset by name, or a TOML file"
+    )
     location: HedgeLocation = Field(
         "same_account",
         description="opposite leg in the same wallet, on a second venue, or a smaller position",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from litehedge.hedge.costs import trade_cost
 from litehedge.hedge.exposure import APART, REDUCE, SAME_ACCOUNT, SECOND_VENUE
 from litehedge.hedge.policies import decide
+from litehedge.hedge.rule_kernel import under_rules
 from litehedge.hedge.terms import Record, Terms
 from litehedge.jit import kernel
 from litehedge.margin.account import HEDGE, POSITION, Books, equity, equity_line
@@ -147,9 +148,9 @@ def decision(
     Parameters
     ----------
     memory
-        ``(1,)``: what the policy remembers, changed in place.
+        ``(N_MEMORY,)``: what policy and rules remember, changed in place.
     override
-        Hedge ratio that a person set, NaN to follow the policy.
+        Hedge ratio that a person set, NaN to follow the policy; it outranks rules too.
     allowed
         ``(N_GUARDS,)``, written: what each guard allows; infinity where the band asks nothing.
 
@@ -172,6 +173,11 @@ def decision(
         lo, hi, memory[0] = decide(
             terms[0], memory[0], signals, frame, now_ns, position, price, constant + slope * price
         )
+        if terms[0].n_rules > 0:
+            lo, hi = under_rules(
+                terms[0], memory, signals, frame, now_ns, ratio, constant + slope * price,
+                position * price, worth / budgets[0].equity_start, lo, hi,
+            )  # fmt: skip
     else:
         lo = min(max(override, 0.0), terms[0].max_ratio)
         hi = lo

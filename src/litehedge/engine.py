@@ -14,6 +14,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final, get_args
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +32,7 @@ from litehedge.engine_state import State
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Situation, recommend
 from litehedge.hedge.leverage import LeverageAdvice, advise
+from litehedge.hedge.rules import binding, reason_of
 from litehedge.margin.account import POSITION, equity
 from litehedge.margin.liquidation import distance
 from litehedge.margin.tiers import maintenance
@@ -108,6 +110,9 @@ def _decide(state: State, now_ns: int, price: float) -> list[Effect]:
     state.refusal_ns = now_ns if cut else state.refusal_ns
     situation = _situation(state, price)
     advice = recommend(fixed.policy, lo, hi, wanted, state.signals, situation)
+    if fixed.policy.rules is not None and np.isnan(override):
+        ruling = binding(fixed.policy.rules, state.memory, now_ns, lo, hi)
+        advice = msgspec.structs.replace(advice, reason=reason_of(ruling, advice.reason))
     order_id = ""
     if change != 0.0:
         order = _order(state, change, price, now_ns)

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any, Final, Literal
 
-import numpy as np
-
 from litehedge.decision import note_forced_closing, note_opening, sizes
 from litehedge.effects import Alert, CancelAll, Effect, Query, StateChange
 from litehedge.engine_state import State
 from litehedge.errors import OrderProtocolError
+from litehedge.hedge.rule_kernel import new_memory
 from litehedge.margin.account import (
     HEDGE,
     POSITION,
@@ -40,7 +39,7 @@ def _on_opened(state: State, event: ev.Opened) -> list[Effect]:
     )  # fmt: skip
     note_opening(state.terms, state.books, event.entry_usdt)
     state.budgets = new_budget(equity(state.books, event.entry_usdt))
-    state.memory = np.zeros(1)
+    state.memory = new_memory()
     state.order = None
     state.override = None  # a person spoke of the position before
     state.is_open = event.qty_ltc != 0.0

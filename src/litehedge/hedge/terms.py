@@ -16,6 +16,8 @@ from litehedge.config import Settings
 from litehedge.errors import DataError
 from litehedge.hedge.exposure import APART, REDUCE, REDUCED, SAME_ACCOUNT, SECOND_VENUE, SHARED
 from litehedge.hedge.policies import N_PARAMETERS, Policy
+from litehedge.hedge.rule_kernel import MAX_CONDITIONS, MAX_RULES, N_CONDITION, N_RULE
+from litehedge.hedge.rules import write_rules
 from litehedge.margin.tiers import CUM, FLOOR, TierTable
 from litehedge.units import BPS, LONG, SHORT
 
@@ -52,6 +54,10 @@ TERMS: Final = np.dtype(
         ("min_notional", np.float64),  # USDT
         ("clearance", np.float64),  # fraction
         ("tiers", np.float64, (MAX_TIERS, 4)),
+        # the user's rules: see `rule_kernel`
+        ("n_rules", np.int64),
+        ("rules", np.float64, (MAX_RULES, N_RULE)),
+        ("conditions", np.float64, (MAX_RULES, MAX_CONDITIONS, N_CONDITION)),
     ]
 )
 
@@ -84,6 +90,7 @@ def terms_of(settings: Settings, policy: Policy, tiers: TierTable, size_ltc: flo
     row["min_notional"] = settings.venue.min_notional_usdt
     row["clearance"] = tiers.clearance_fee
     row["tiers"][0] = padded(tiers)
+    write_rules(policy.rules, float(row["side"][0]), row)
     return row
 
 

@@ -28,6 +28,7 @@ from litehedge.decision import (
 )
 from litehedge.hedge import signals as sg
 from litehedge.hedge.policies import decide
+from litehedge.hedge.rule_kernel import N_MEMORY, under_rules
 from litehedge.hedge.terms import Terms
 from litehedge.jit import kernel, parallel_kernel
 from litehedge.margin.account import POSITION, Books, apply_fill, apply_funding, equity, equity_line
@@ -96,6 +97,8 @@ def run_episode(
     clearance = terms[0].clearance
     lot = terms[0].lot
     memory = 0.0
+    has_rules = terms[0].n_rules > 0
+    rule_memory = np.zeros(N_MEMORY)
     allowed = np.empty(N_GUARDS)
     record = path.shape[0] > 0
     squared, squared_weight, traded, traded_weight = liquidity
@@ -190,6 +193,12 @@ def run_episode(
                 terms[0], memory, signals, i, end_ns[i], position, close,
                 backing_constant + backing_slope * close,
             )  # fmt: skip
+            if has_rules:
+                lo, hi = under_rules(
+                    terms[0], rule_memory, signals, i, end_ns[i], ratio,
+                    backing_constant + backing_slope * close, position * close,
+                    worth / budgets[0].equity_start, lo, hi,
+                )  # fmt: skip
             if is_outside(ratio, lo, hi, slack):
                 wanted, change = guarded_change(
                     terms[0], ratio, lo, hi, position, hedge, close, worth, books,
