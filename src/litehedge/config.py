@@ -44,6 +44,14 @@ class Hedge(_Section):
     second_wallet_share: Share = Field(
         0.5, lt=1, description="share of the capital that waits on the second venue"
     )
+    network: str = Field(
+        "auto", description="the network policy by name or folder; auto takes the one that ships"
+    )
+    risk_budget: Share = Field(
+        0.6, ge=0.2, le=0.9,
+        description="share of the wallet that the worst 5 % of weeks may lose on average; only "
+        "the network policy reads it"
+    )  # fmt: skip
 
 
 class Costs(_Section):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from litehedge.config import Settings
 from litehedge.errors import DataError
 from litehedge.hedge.exposure import APART, REDUCE, REDUCED, SAME_ACCOUNT, SECOND_VENUE, SHARED
+from litehedge.hedge.network_policy import N_WEIGHTS
 from litehedge.hedge.policies import N_PARAMETERS, Policy
 from litehedge.margin.tiers import CUM, FLOOR, TierTable
 from litehedge.units import BPS, LONG, SHORT
@@ -38,6 +39,8 @@ TERMS: Final = np.dtype(
         ("location", np.int64),
         ("coupling", np.int64),  # of hedge and position: see `exposure`
         ("max_ratio", np.float64),
+        ("leverage", np.float64),  # size by wallet, as it was opened
+        ("budget", np.float64),  # the user's risk budget, a share of the wallet
         # what trading costs
         ("taker_fee", np.float64),  # fraction
         ("half_spread", np.float64),  # fraction, in a calm market
@@ -50,6 +53,8 @@ TERMS: Final = np.dtype(
         ("min_notional", np.float64),  # USDT
         ("clearance", np.float64),  # fraction
         ("tiers", np.float64, (MAX_TIERS, 4)),
+        # of the network policy; last, so that the others never touch this memory
+        ("weights", np.float32, (N_WEIGHTS,)),
     ]
 )
 
@@ -71,6 +76,8 @@ def terms_of(settings: Settings, policy: Policy, tiers: TierTable, size_ltc: flo
     isolated = settings.position.margin_mode == "isolated"
     row["coupling"] = APART if isolated else COUPLINGS[settings.hedge.location]
     row["max_ratio"] = settings.hedge.max_ratio
+    row["leverage"] = settings.position.leverage
+    row["budget"] = settings.hedge.risk_budget
     row["taker_fee"] = settings.costs.taker_fee_bps * BPS
     row["half_spread"] = settings.costs.half_spread_bps * BPS
     row["impact"] = settings.costs.impact
@@ -81,6 +88,8 @@ def terms_of(settings: Settings, policy: Policy, tiers: TierTable, size_ltc: flo
     row["min_notional"] = settings.venue.min_notional_usdt
     row["clearance"] = tiers.clearance_fee
     row["tiers"][0] = padded(tiers)
+    if policy.weights.size:
+        row["weights"][0] = policy.weights
     return row
 
 
