@@ -19,6 +19,7 @@ from litehedge.backtest import STATIC_GRID, walk, with_position
 from litehedge.blowup.worlds import world_tape
 from litehedge.blowup.wrong import Wrong, gone_wrong
 from litehedge.config import Limits, Settings
+from litehedge.hedge.network_policy import Brain
 from litehedge.hedge.policies import Policy, policy_named, static
 from litehedge.margin.tiers import TierTable
 from litehedge.sim.episode import PATH_EQUITY
@@ -78,6 +79,7 @@ class Plan:
     forecaster: Forecaster
     leverages: tuple[float, ...]
     days: int
+    brain: Brain | None = None  # of the network policy, where it is the one that acts
 
 
 def opened(limits: Limits) -> Limits:
@@ -163,7 +165,7 @@ def lives_on(tape: Tape, plan: Plan, seed: int) -> NDArray[np.void]:
 def _traders(
     tape: Tape, plan: Plan, unguarded: Settings, wrong: Wrong, leverage: float, side: str
 ) -> list[NDArray[np.void]]:
-    policy = policy_named(plan.settings.hedge.policy, plan.settings)
+    policy = policy_named(plan.settings.hedge.policy, plan.settings, plan.brain)
     guarded = with_position(plan.settings, side, leverage)
     unguarded = unguarded.model_copy(update={"position": guarded.position})
     arms: list[tuple[Arm, Settings, Policy]] = []

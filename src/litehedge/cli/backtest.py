@@ -25,11 +25,12 @@ from litehedge.cli.common import (
 )
 from litehedge.cli.journals import begin_journal, end_journal
 from litehedge.cli.models import Chosen, choose_model, saw
+from litehedge.cli.policies import all_policies, choose_policy
 from litehedge.cli.show import print_comparisons, print_decisions, print_run
 from litehedge.config import Settings
 from litehedge.engine_state import Fixed
 from litehedge.errors import UsageError
-from litehedge.hedge.policies import ORACLE, Policy, policies, policy_named, static
+from litehedge.hedge.policies import ORACLE, Policy, static
 from litehedge.margin.tiers import TierTable
 from litehedge.report.metrics import (
     Comparison,
@@ -215,10 +216,10 @@ def _job(
 def _wanted(compare: str | None, settings: Settings) -> list[Policy]:
     if compare is None:
         names = {"unhedged": None, settings.hedge.policy: None}
-        return [policy_named(name, settings) for name in names]
+        return [choose_policy(name, settings) for name in names]
     if compare == "all":
-        return list(policies(settings).values())
-    return [policy_named(name.strip(), settings) for name in compare.split(",")]
+        return all_policies(settings)
+    return [choose_policy(name.strip(), settings) for name in compare.split(",")]
 
 
 def _tape(job: Job) -> Tape:
@@ -282,7 +283,7 @@ def _single(
     job: Job, report: Path | None, journal_path: Path | None, json: str | None, shown: str
 ) -> None:
     settings = bt.with_position(job.settings, job.sides[0], job.leverages[0])
-    policy = policy_named(settings.hedge.policy, settings)
+    policy = choose_policy(settings.hedge.policy, settings)
     tape = _tape(job)
     unhedged = bt.walk(tape, settings, job.tiers, static(0.0), reopens=job.reopens)
     if policy.kind == ORACLE:

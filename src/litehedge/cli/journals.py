@@ -31,6 +31,7 @@ def begin_journal(path: Path, fixed: Fixed, model: Chosen, *, mode: str, data: s
             held_every_ns=fixed.held_every_ns,
             trading_state=0,
             data=data,
+            policy_id=fixed.policy.brain_id,
         )
     )
     return journal

@@ -33,9 +33,10 @@ from litehedge.cli.common import (
     write_json,
 )
 from litehedge.cli.models import choose_model
+from litehedge.cli.policies import NETWORK, choose_brain, choose_policy
 from litehedge.cli.study_skill import skill
 from litehedge.errors import UsageError
-from litehedge.hedge.policies import ORACLE, policy_named
+from litehedge.hedge.policies import ORACLE
 from litehedge.report.ruin import ARMS, WRONGS, RuinStudy, ruin_study
 from litehedge.report.ruin_charts import alive_svg
 from litehedge.report.ruin_sheet import (
@@ -138,7 +139,7 @@ def _plan(
     settings = settings_from(
         file, {"position.wallet_usdt": wallet, "hedge.policy": policy, "model.name": model}
     )
-    if policy_named(settings.hedge.policy, settings).kind == ORACLE:
+    if choose_policy(settings.hedge.policy, settings).kind == ORACLE:
         raise UsageError("the oracle never goes wrong", "choose another --policy")
     tiers = tier_table(settings.venue.name, settings.venue.symbol)
     for leverage in leverages:
@@ -147,7 +148,14 @@ def _plan(
     parameters, shocks = compose([load_scenario(one) for one in scenarios])
     forecaster = choose_model(settings.model.name, NS_PER_MINUTE).forecaster
     plan = Plan(
-        parameters, tuple(shocks), settings, tiers, forecaster, tuple(sorted(set(leverages))), days
+        parameters,
+        tuple(shocks),
+        settings,
+        tiers,
+        forecaster,
+        tuple(sorted(set(leverages))),
+        days,
+        choose_brain(settings.hedge.network) if settings.hedge.policy == NETWORK else None,
     )
     meta = {
         "litehedge": litehedge.__version__,

@@ -241,13 +241,18 @@ def outputs(weights: Singles, inputs: Singles, hidden: Singles) -> tuple[float, 
 
 
 @kernel
-def edges(centre: float, width: float) -> tuple[float, float]:
-    """Return the band of two raw outputs, within [0, 1]."""
+def spread(centre: float, width: float) -> tuple[float, float]:
+    """Return the edges of two raw outputs, before they are cut to [0, 1]."""
     middle = 0.5 + REACH * np.tanh(centre)
     half = REACH / (1.0 + np.exp(-width))
-    lo = min(max(middle - half, 0.0), 1.0)
-    hi = min(max(middle + half, 0.0), 1.0)
-    return lo, hi
+    return middle - half, middle + half
+
+
+@kernel
+def edges(centre: float, width: float) -> tuple[float, float]:
+    """Return the band of two raw outputs, within [0, 1]."""
+    lo, hi = spread(centre, width)
+    return min(max(lo, 0.0), 1.0), min(max(hi, 0.0), 1.0)
 
 
 @kernel

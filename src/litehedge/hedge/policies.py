@@ -58,6 +58,7 @@ class Policy:
     parameters: Floats
     about: str
     weights: Singles = field(default_factory=lambda: np.empty(0, dtype=np.float32))
+    brain_id: str = ""  # where the weights come from
 
     @property
     def free_ratio(self) -> float:
@@ -116,7 +117,7 @@ def policies(settings: Settings, brain: Brain | None = None) -> dict[str, Policy
     ]  # fmt: skip
     if brain is not None:
         plain = _policy("network", NETWORK, "a network trained on the account itself", *of_plugin)
-        known.append(replace(plain, weights=brain.weights))
+        known.append(replace(plain, weights=brain.weights, brain_id=brain.id))
     return {policy.name: policy for policy in known}
 
 

@@ -80,6 +80,7 @@ class Header(msgspec.Struct, frozen=True):
     trading_state: int
     data: str
     format: int = FORMAT
+    policy_id: str = ""  # of a network policy
 
 
 def encode_effect(effect: Effect) -> bytes:
