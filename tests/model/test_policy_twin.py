@@ -106,7 +106,7 @@ def accounts(seed: int, start: int, leverage: float, location: str, budget: floa
         (1000.0, 1000.0),
     )  # fmt: skip
     harder = NOTHING_HARDER if location == "same_account" else Harder(
-        1.0, 1, 0.0, 0.0, 0.0, 0.0, (1.0, 1.0), 1.0
+        0.0, 1.0, 1, 0.0, 0.0, 0.0, 0.0, (1.0, 1.0), 1.0
     )  # fmt: skip
     episodes = draw([stretch(seed, start)], plan, harder, 1, np.random.default_rng(0))
     entry = episodes.market[0, 0, OPEN]
@@ -141,7 +141,7 @@ def test_a_network_lives_the_same_in_training_and_in_the_backtest(
         [done] = run_grid(tape(seed), where, here, TIERS, policy)
         forced = done["forced_at"] - start if done["forced_at"] >= 0 else -1
         assert course.died[e] == forced
-        assert float(worth.closed[e]) == (forced >= 0)
+        assert float(worth.closed[e]) == pytest.approx(float(forced >= 0))
         if forced >= 0:
             continue
         assert float(worth.equity[e]) * 1000.0 == pytest.approx(done["equity"], rel=1e-6)

@@ -42,8 +42,9 @@ Chance = np.random.Generator
 
 @dataclass(frozen=True, slots=True)
 class Harder:
-    """How far episodes stray from what was recorded; the shares are of episodes."""
+    """How far episodes stray from what was recorded; the shares are of those that stray."""
 
+    share: float = 0.5  # of episodes that stray at all
     most_cost: float = 3.0  # costs are multiplied by up to this, evenly in its logarithm
     latency: int = 3  # bars, 1 to this
     thin: float = 0.1  # share with fills of a hundredth of the usual size for a while
@@ -51,10 +52,10 @@ class Harder:
     refused: float = 0.1  # share whose orders are refused for a while
     deleveraged: float = 0.05  # share whose hedge the venue closes once
     volatility: tuple[float, float] = (0.7, 1.5)
-    reduced: float = 0.25  # share whose hedge is a smaller position
+    reduced: float = 0.25  # share, of all, whose hedge is a smaller position
 
 
-NOTHING_HARDER: Final = Harder(1.0, 1, 0.0, 0.0, 0.0, 0.0, (1.0, 1.0), 0.0)
+NOTHING_HARDER: Final = Harder(0.0, 1.0, 1, 0.0, 0.0, 0.0, 0.0, (1.0, 1.0), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,8 @@ def draw(
     liquidity = np.empty((n, length, 2))
     weights = np.array([s.starts.size for s in stretches], dtype=np.float64)
     which = chance.choice(len(stretches), pairs, p=weights / weights.sum())
-    factor = np.exp(chance.uniform(*np.log(harder.volatility), pairs))
+    strays = chance.random(pairs) < harder.share
+    factor = np.where(strays, np.exp(chance.uniform(*np.log(harder.volatility), pairs)), 1.0)
     for i in range(pairs):
         one = stretches[which[i]]
         at = one.starts[chance.integers(one.starts.size)]
@@ -123,18 +125,18 @@ def draw(
         _scale(market[i], signals[i], liquidity[i], factor[i])
     for both in (market, signals, liquidity):
         both[pairs:] = both[:pairs]
-    terms, wallet = _accounts(plan, harder, market[:pairs, 0, OPEN], chance)
+    terms, wallet = _accounts(plan, harder, market[:pairs, 0, OPEN], strays, chance)
     write_slippage(terms, liquidity, market)
-    _harm(signals, harder, chance)
+    _harm(signals, harder, strays, chance)
     most = market[..., VOLUME] * terms["max_bar_share"][:, None]
-    for e in _some(pairs, harder.thin, chance):
+    for e in _some(strays, harder.thin, chance):
         most[[e, pairs + e], _while(length, chance)] *= 0.01
     refused, deleveraged = np.zeros((2, n, length), dtype=np.bool_)
-    for e in _some(pairs, harder.refused, chance):
+    for e in _some(strays, harder.refused, chance):
         refused[[e, pairs + e], _while(length, chance)] = True
-    for e in _some(pairs, harder.deleveraged, chance):
+    for e in _some(strays, harder.deleveraged, chance):
         deleveraged[[e, pairs + e], chance.integers(1, length)] = True
-    latency = np.tile(chance.integers(1, harder.latency + 1, pairs), 2)
+    latency = np.tile(np.where(strays, chance.integers(1, harder.latency + 1, pairs), 1), 2)
     collar = float(terms["collar"][0])
     return Episodes(
         terms, wallet, market, signals, most, refused, deleveraged, latency, collar
@@ -170,7 +172,7 @@ def _scale(market: Floats, signals: NDArray[np.float32], liquidity: Floats, fact
 
 
 def _accounts(
-    plan: Plan, harder: Harder, price: Floats, chance: Chance
+    plan: Plan, harder: Harder, price: Floats, strays: NDArray[np.bool_], chance: Chance
 ) -> tuple[NDArray[np.void], Floats]:
     pairs = price.size
     one = terms_of(plan.settings, plan.policy, plan.tiers, 0.0)
@@ -183,7 +185,7 @@ def _accounts(
     for i in range(pairs):  # a venue lends less to a large position
         while leverage[i] > rows[tier_index(leverage[i] * wallet[i], rows), MAX_LEVERAGE]:
             wallet[i] *= 0.7
-    more = np.exp(chance.uniform(0.0, np.log(harder.most_cost), pairs))
+    more = np.where(strays, np.exp(chance.uniform(0.0, np.log(harder.most_cost), pairs)), 1.0)
     reduced = chance.random(pairs) < harder.reduced
     terms["side"] = np.repeat([1.0, -1.0], pairs)
     terms["leverage"] = np.tile(leverage, 2)
@@ -196,17 +198,19 @@ def _accounts(
     return terms, np.tile(wallet, 2)
 
 
-def _harm(signals: NDArray[np.float32], harder: Harder, chance: Chance) -> None:
+def _harm(
+    signals: NDArray[np.float32], harder: Harder, strays: NDArray[np.bool_], chance: Chance
+) -> None:
     """Take the forecast away for a while."""
-    pairs, length = len(signals) // 2, signals.shape[2]
-    for e in _some(pairs, harder.blind, chance):
+    pairs, length = strays.size, signals.shape[2]
+    for e in _some(strays, harder.blind, chance):
         signals[np.ix_([e, pairs + e], [sg.STATE], np.arange(length)[_while(length, chance)])] = (
             ForecastState.COLD
         )
 
 
-def _some(n: int, share: float, chance: Chance) -> Ints:
-    return np.flatnonzero(chance.random(n) < share)
+def _some(strays: NDArray[np.bool_], share: float, chance: Chance) -> Ints:
+    return np.flatnonzero(strays & (chance.random(strays.size) < share))
 
 
 def _while(length: int, chance: Chance) -> slice:

@@ -15,8 +15,9 @@ The owner's view is a drift in favour of the position, a few basis points of it 
 the best policy is to have no position: prices have next to no drift, so all that trading brings is
 cost. The view is what makes exposure worth keeping.
 
-A network begins as a copy of the plug-in policy, learnt from what that does. The plug-in's own
-ladder of rungs is flat between its steps, so it cannot be corrected by a gradient; its copy can.
+A network begins as a copy of the plug-in policy that also hedges fully once four fifths of the risk
+budget are lost. The plug-in's own ladder of rungs is flat between its steps, so it cannot be
+corrected by a gradient; its copy can.
 """
 
 from __future__ import annotations
@@ -33,7 +34,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from litehedge.errors import UsageError
-from litehedge.hedge.network_policy import BUDGET_RANGE, HIDDEN, N_INPUTS, N_WEIGHTS, REACH, SHAPES
+from litehedge.hedge.network_policy import (
+    BUDGET,
+    BUDGET_RANGE,
+    HIDDEN,
+    KEPT,
+    N_INPUTS,
+    N_WEIGHTS,
+    REACH,
+    SHAPES,
+)
 from litehedge.model.policy_batch import Harder, Plan, Stretch, draw
 from litehedge.model.policy_paths import Course, Episodes, roll_out
 from litehedge.model.policy_twin import Worth, follow, worth_of
@@ -47,18 +57,19 @@ BUDGET_EDGES: Final = (0.43, 0.67)
 N_BUCKETS: Final = (len(LEVERAGE_EDGES) + 1) * (len(BUDGET_EDGES) + 1)
 CONSTRAINTS: Final = ("cvar", "closed", "cost")
 TAIL: Final = 0.05
+STOP_SHARE: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a policy is trained."""
 
-    steps: int = 100
+    steps: int = 60
     pairs: int = 256  # stretches per batch, each lived as a long and as a short
-    rate: float = 1e-3
+    rate: float = 2e-3
     clip: float = 1.0
     rows: int = 60_000  # decisions per step that the gradient goes through
-    copy_steps: int = 600
+    copy_steps: int = 1200
     noise: float = 0.05  # largest change of an input, against the network
     view_bps: float = 10.0  # per day, of the position
     timing: float = 0.25  # weight of the realised return in the mean; the rest is what was paid
@@ -264,8 +275,17 @@ def copy_plugin(
 
 
 def seen(course: Course) -> tuple[Singles, Floats, Floats]:
-    """Return the inputs and edges of all decisions that the forecast was there for."""
-    return course.inputs[course.known], course.lo[course.known], course.hi[course.known]
+    """Return the inputs of all decisions that the forecast was there for, and edges to copy.
+
+    Those of the plug-in, and fully hedged where most of the risk budget is lost: the plug-in does
+    not know of a budget.
+    """
+    inputs = course.inputs[course.known]
+    lo, hi = course.lo[course.known], course.hi[course.known]
+    kept = 1.0 + inputs[:, KEPT] / 4.0
+    budget = 0.55 + inputs[:, BUDGET] / 4.0
+    lost = kept < 1.0 - STOP_SHARE * budget
+    return inputs, np.where(lost, 1.0, lo), np.where(lost, 1.0, hi)
 
 
 def gradients(
