@@ -45,12 +45,15 @@ class Hedge(_Section):
     )
     max_ratio: Share = Field(1.0, description="largest hedge, as a share of the position")
     risk_budget: float = Field(
-        0.55, ge=0.1, le=1, allow_inf_nan=False,
-        description="share of what backs the position that may be lost; the plug-in hedges before "
-        "more is gone, and 1 means before liquidation only",
+        0.55, ge=0.2, le=1, allow_inf_nan=False,
+        description="share of what backs the position that may be lost: the plug-in hedges before "
+        "more is gone (1: before liquidation only), the network keeps the worst weeks to it",
     )  # fmt: skip
     second_wallet_share: Share = Field(
         0.5, lt=1, description="share of the capital that waits on the second venue"
+    )
+    network: str = Field(
+        "auto", description="the network policy by name or folder; auto takes the one that ships"
     )
 
 

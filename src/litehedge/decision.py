@@ -43,7 +43,7 @@ def note_opening(terms: Terms, books: Books, price: float) -> None:
     """
     terms["size"] = abs(books[0]["qty"][POSITION])
     constant, slope = backing_line(terms, books)
-    terms["floor"] = terms["floor_share"] * (constant + slope * price)
+    terms["floor"] = (1.0 - terms["budget"]) * (constant + slope * price)
 
 
 @kernel

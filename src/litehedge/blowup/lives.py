@@ -19,6 +19,7 @@ from litehedge.backtest import STATIC_GRID, walk, with_position
 from litehedge.blowup.worlds import world_tape
 from litehedge.blowup.wrong import Wrong, gone_wrong
 from litehedge.config import Limits, Settings
+from litehedge.hedge.network_policy import Brain
 from litehedge.hedge.policies import Policy, policy_named, static, with_rules
 from litehedge.hedge.rules import Rules
 from litehedge.margin.tiers import TierTable
@@ -80,6 +81,7 @@ class Plan:
     leverages: tuple[float, ...]
     days: int
     rules: Rules | None = None
+    brain: Brain | None = None  # of the network policy, where it is the one that acts
 
 
 def opened(limits: Limits) -> Limits:
@@ -165,7 +167,8 @@ def lives_on(tape: Tape, plan: Plan, seed: int) -> NDArray[np.void]:
 def _traders(
     tape: Tape, plan: Plan, unguarded: Settings, wrong: Wrong, leverage: float, side: str
 ) -> list[NDArray[np.void]]:
-    policy = with_rules(policy_named(plan.settings.hedge.policy, plan.settings), plan.rules)
+    policy = policy_named(plan.settings.hedge.policy, plan.settings, plan.brain)
+    policy = with_rules(policy, plan.rules)
     guarded = with_position(plan.settings, side, leverage)
     unguarded = unguarded.model_copy(update={"position": guarded.position})
     arms: list[tuple[Arm, Settings, Policy]] = []

@@ -19,6 +19,7 @@ from litehedge.cli.replay import replay
 from litehedge.cli.settings import export_schema
 from litehedge.cli.simulate import simulate
 from litehedge.cli.train import train
+from litehedge.cli.train_policy import train_policy
 from litehedge.errors import LitehedgeError
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ app.add_typer(data.app, name="data")
 app.command()(simulate)
 app.command()(label)
 app.command()(train)
+app.command(name="train-policy")(train_policy)
 app.command()(evaluate)
 app.command()(explain)
 app.add_typer(registry.app, name="models")

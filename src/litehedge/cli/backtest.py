@@ -25,19 +25,13 @@ from litehedge.cli.common import (
 )
 from litehedge.cli.journals import begin_journal, end_journal
 from litehedge.cli.models import Chosen, choose_model, saw
+from litehedge.cli.policies import all_policies, choose_policy
 from litehedge.cli.rules import ruled, ruled_policy
 from litehedge.cli.show import print_comparisons, print_decisions, print_run
 from litehedge.config import Settings
 from litehedge.engine_state import Fixed
 from litehedge.errors import UsageError
-from litehedge.hedge.policies import (
-    ORACLE,
-    Policy,
-    policies,
-    policy_named,
-    static,
-    with_rules,
-)
+from litehedge.hedge.policies import ORACLE, Policy, static, with_rules
 from litehedge.hedge.rules import Rules, words_of
 from litehedge.margin.tiers import TierTable
 from litehedge.report.metrics import (
@@ -239,13 +233,13 @@ def _wanted(compare: str | None, job: Job) -> list[Policy]:
     settings = job.settings
     if compare is None:
         names = {"unhedged": None, settings.hedge.policy: None}
-        wanted = [policy_named(name, settings) for name in names]
+        wanted = [choose_policy(name, settings) for name in names]
     elif compare == "all":
-        wanted = list(policies(settings).values())
+        wanted = all_policies(settings)
     else:
         wanted = [ruled_policy(name.strip(), settings) for name in compare.split(",")]
     if job.rules is not None:
-        wanted.append(with_rules(policy_named(settings.hedge.policy, settings), job.rules))
+        wanted.append(with_rules(choose_policy(settings.hedge.policy, settings), job.rules))
     return wanted
 
 
@@ -310,7 +304,7 @@ def _single(
     job: Job, report: Path | None, journal_path: Path | None, json: str | None, shown: str
 ) -> None:
     settings = bt.with_position(job.settings, job.sides[0], job.leverages[0])
-    policy = with_rules(policy_named(settings.hedge.policy, settings), job.rules)
+    policy = with_rules(choose_policy(settings.hedge.policy, settings), job.rules)
     tape = _tape(job)
     unhedged = bt.walk(tape, settings, job.tiers, static(0.0), reopens=job.reopens)
     if policy.kind == ORACLE:

@@ -20,12 +20,13 @@ from litehedge.backtest import with_position
 from litehedge.cli.common import check_writable, console, settings_from, stderr, write_json
 from litehedge.cli.journals import begin_journal, end_journal
 from litehedge.cli.models import choose_model
+from litehedge.cli.policies import choose_policy
 from litehedge.cli.rules import ruled
 from litehedge.effects import Decision, Effect
 from litehedge.engine_state import State, start
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Action
-from litehedge.hedge.policies import policy_named, with_rules
+from litehedge.hedge.policies import with_rules
 from litehedge.margin.liquidation import distance
 from litehedge.market import events as ev
 from litehedge.report.style import percent, usdt
@@ -81,7 +82,7 @@ def demo(
     atoms = (PRE_ROLL_NS + minutes * NS_PER_MINUTE) // ATOM_NS
     model = choose_model(settings.model.name, FRAME_NS)
     state = start(
-        settings, with_rules(policy_named(settings.hedge.policy, settings), ruling), tiers,
+        settings, with_rules(choose_policy(settings.hedge.policy, settings), ruling), tiers,
         model.forecaster,
         session=f"demo{seed}", atom_ns=ATOM_NS, per_frame=FRAME_NS // ATOM_NS,
         held_every_ns=NS_PER_MINUTE,

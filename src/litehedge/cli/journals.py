@@ -33,6 +33,7 @@ def begin_journal(path: Path, fixed: Fixed, model: Chosen, *, mode: str, data: s
             trading_state=0,
             data=data,
             rules="" if (rules := fixed.policy.rules) is None else to_toml(rules),
+            policy_id=fixed.policy.brain_id,
         )
     )
     return journal

@@ -12,12 +12,13 @@ from pydantic import ValidationError
 import litehedge
 from litehedge.cli.common import console, write_json
 from litehedge.cli.models import choose_model, require
+from litehedge.cli.policies import choose_policy, require_policy
 from litehedge.config import Settings
 from litehedge.effects import Decision
 from litehedge.engine import step
 from litehedge.engine_state import start
 from litehedge.errors import JournalError, UsageError
-from litehedge.hedge.policies import policy_named, static, with_rules
+from litehedge.hedge.policies import static, with_rules
 from litehedge.hedge.rule_reading import parse_rules
 from litehedge.risk.state import TradingState
 from litehedge.store.bundled import tier_table
@@ -65,7 +66,8 @@ def _replay(book: Journal, number: int, header: Header, model: str | None) -> di
     frame_ns = header.atom_ns * header.per_frame
     chosen = choose_model(model or header.model_folder or "none", frame_ns)
     require(chosen.forecaster, header.model_id)
-    policy = static(0.0) if header.free_ratio else policy_named(header.policy, settings)
+    policy = static(0.0) if header.free_ratio else choose_policy(header.policy, settings)
+    require_policy(policy, header.policy_id)
     if header.rules:
         policy = with_rules(policy, parse_rules(header.rules, f"run {number}", ""))
     state = start(

@@ -11,9 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from litehedge.cli.common import check_writable, console, print_table, write_file, write_json
+from litehedge.cli.policies import choose_policy
 from litehedge.config import Settings
 from litehedge.errors import ConfigError, UsageError
-from litehedge.hedge.policies import Policy, policy_named, with_rules
+from litehedge.hedge.policies import Policy, with_rules
 from litehedge.hedge.quantities import QUANTITIES
 from litehedge.hedge.rule_reading import parse_rules
 from litehedge.hedge.rules import Rules, tree_of, words_of
@@ -80,7 +81,7 @@ def ruled(settings: Settings, policy: str | None = None) -> tuple[Settings, Rule
 def ruled_policy(text: str, settings: Settings) -> Policy:
     """Return a policy by name, with rules where ``plugin+balanced`` asks for them."""
     name, plus, rules = text.partition("+")
-    found = policy_named(name, settings)
+    found = choose_policy(name, settings)
     return with_rules(found, load_rules(rules)) if plus else found
 
 

@@ -33,10 +33,11 @@ from litehedge.cli.common import (
     write_json,
 )
 from litehedge.cli.models import choose_model
+from litehedge.cli.policies import NETWORK, choose_brain, choose_policy
 from litehedge.cli.rules import ruled
 from litehedge.cli.study_skill import skill
 from litehedge.errors import UsageError
-from litehedge.hedge.policies import ORACLE, policy_named
+from litehedge.hedge.policies import ORACLE
 from litehedge.report.ruin import ARMS, WRONGS, RuinStudy, ruin_study
 from litehedge.report.ruin_charts import alive_svg
 from litehedge.report.ruin_sheet import (
@@ -140,7 +141,7 @@ def _plan(
         file, {"position.wallet_usdt": wallet, "hedge.policy": policy, "model.name": model}
     )
     settings, rules = ruled(asked, policy)
-    if policy_named(settings.hedge.policy, settings).kind == ORACLE:
+    if choose_policy(settings.hedge.policy, settings).kind == ORACLE:
         raise UsageError("the oracle never goes wrong", "choose another --policy")
     tiers = tier_table(settings.venue.name, settings.venue.symbol)
     for leverage in leverages:
@@ -150,7 +151,7 @@ def _plan(
     forecaster = choose_model(settings.model.name, NS_PER_MINUTE).forecaster
     plan = Plan(
         parameters, tuple(shocks), settings, tiers, forecaster, tuple(sorted(set(leverages))), days,
-        rules,
+        rules, choose_brain(settings.hedge.network) if settings.hedge.policy == NETWORK else None,
     )  # fmt: skip
     meta = {
         "litehedge": litehedge.__version__,

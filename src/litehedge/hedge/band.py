@@ -16,6 +16,7 @@ from litehedge.hedge.policies import (
     HAZARD,
     LARGE_MOVE,
     MARGIN_VOLATILITY,
+    NETWORK,
     ORACLE,
     PLUGIN,
     VOLATILITY_TARGET,
@@ -205,6 +206,14 @@ def _reason(
         case k if k == PLUGIN and np.isfinite(p_now):
             return _plugin_reason(policy, action, signals, s, p_now, away)
         case k if k == PLUGIN:
+            return f"no forecast yet: the volatility rule stands in; {away}"
+        case k if k == NETWORK and np.isfinite(p_now):
+            return (
+                f"network band {_percent(lo)} to {_percent(hi)}: {away}, P(liquidation in "
+                f"{SHOWN_HORIZON_MIN:.0f} min) is {_percent(p_now)}, a trade costs "
+                f"{s.cost / BPS:.1f} bps"
+            )
+        case k if k == NETWORK:
             return f"no forecast yet: the volatility rule stands in; {away}"
         case k if k == MARGIN_VOLATILITY:
             vol = float(signals[sg.VOL_RULE, 0])

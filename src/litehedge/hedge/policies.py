@@ -6,7 +6,7 @@ people; `decide` is what kernels call.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +21,8 @@ from litehedge.hedge.baselines import (
     timing_oracle,
     volatility_target,
 )
+from litehedge.hedge.network_policy import Brain
+from litehedge.hedge.network_policy import band as network_band
 from litehedge.hedge.plugin import SAFE_DISTANCE, SAFE_VOL_OFF, SAFE_VOL_ON
 from litehedge.hedge.plugin import band as plugin_band
 from litehedge.hedge.rules import Rules
@@ -40,14 +42,16 @@ N_PARAMETERS: Final = 8
     MARGIN_VOLATILITY,
     PLUGIN,
     ORACLE,
-) = range(8)
+    NETWORK,
+) = range(9)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A policy with its parameters, ready for a kernel.
 
-    Shapes: `parameters` ``(8,)``, meaning per kind. `rules` are the user's, around it.
+    Shapes: `parameters` ``(8,)``, meaning per kind; `weights` ``(N_WEIGHTS,)`` of a network, empty
+    without one. `rules` are the user's, around it.
     """
 
     name: str
@@ -55,6 +59,8 @@ class Policy:
     parameters: Floats
     about: str
     rules: Rules | None = None
+    weights: Singles = field(default_factory=lambda: np.empty(0, dtype=np.float32))
+    brain_id: str = ""  # where the weights come from
 
     @property
     def label(self) -> str:
@@ -80,9 +86,16 @@ def static(ratio: float) -> Policy:
     return _policy(name, kind, f"always {ratio:.0%} hedged, at no cost", ratio)
 
 
-def policies(settings: Settings) -> dict[str, Policy]:
-    """Return every policy by name, the plug-in with the parameters of `settings`."""
+def policies(settings: Settings, brain: Brain | None = None) -> dict[str, Policy]:
+    """Return every policy by name, the plug-in with the parameters of `settings`.
+
+    The network is among them when its weights come along: the core reads no files.
+    """
     p = settings.plugin
+    of_plugin = (
+        p.horizon_min, p.enter_probability, p.release_horizon_min, p.release_probability, p.step,
+        p.width, p.peak_release, p.tilt,
+    )  # fmt: skip
     known = [
         static(0.0),
         static(0.25),
@@ -108,16 +121,17 @@ def policies(settings: Settings) -> dict[str, Policy]:
             SAFE_VOL_ON, SAFE_VOL_OFF, SAFE_DISTANCE,
         ),
         _policy(
-            "plugin", PLUGIN, "keeps the probability of ruin inside a band",
-            p.horizon_min, p.enter_probability, p.release_horizon_min, p.release_probability,
-            p.step, p.width, p.peak_release, p.tilt,
+            "plugin", PLUGIN, "keeps the probability of ruin inside a band", *of_plugin
         ),
         _policy("oracle", ORACLE, "knows onset and peak beforehand: the ceiling, not a policy"),
     ]  # fmt: skip
+    if brain is not None:
+        plain = _policy("network", NETWORK, "a network trained on the account itself", *of_plugin)
+        known.append(replace(plain, weights=brain.weights, brain_id=brain.id))
     return {policy.name: policy for policy in known}
 
 
-def policy_named(name: str, settings: Settings) -> Policy:
+def policy_named(name: str, settings: Settings, brain: Brain | None = None) -> Policy:
     """Return one policy.
 
     Raises
@@ -125,7 +139,7 @@ def policy_named(name: str, settings: Settings) -> Policy:
     UsageError
         With the known names when there is no such policy.
     """
-    known = policies(settings)
+    known = policies(settings, brain)
     if name not in known:
         raise UsageError(f"there is no policy {name!r}", f"choose one of {', '.join(known)}")
     return known[name]
@@ -185,6 +199,8 @@ def decide(
         lo, hi = margin_aware_volatility(p[0], p[1], p[2], terms, signals, frame, equity, notional)
     elif kind == PLUGIN:
         lo, hi = plugin_band(terms, signals, frame, size, equity, notional)
+    elif kind == NETWORK:
+        lo, hi = network_band(terms, signals, frame, size, equity, notional)
     elif kind == ORACLE:
         lo, hi = timing_oracle(signals, frame, terms.side)
     lo = min(max(lo, 0.0), terms.max_ratio)

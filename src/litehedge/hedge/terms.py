@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from litehedge.config import Settings
 from litehedge.errors import DataError
 from litehedge.hedge.exposure import APART, REDUCE, REDUCED, SAME_ACCOUNT, SECOND_VENUE, SHARED
+from litehedge.hedge.network_policy import N_WEIGHTS
 from litehedge.hedge.policies import N_PARAMETERS, Policy
 from litehedge.hedge.rule_kernel import MAX_CONDITIONS, MAX_RULES, N_CONDITION, N_RULE
 from litehedge.hedge.rules import write_rules
@@ -37,11 +38,12 @@ TERMS: Final = np.dtype(
         # the position and where its hedge lives
         ("side", np.float64),  # +1 long, -1 short
         ("size", np.float64),  # LTC, as it was opened, less what the venue closed by force
-        ("floor_share", np.float64),  # of what backs the position when it is opened
-        ("floor", np.float64),  # the same in USDT, known once the position is open
+        ("floor", np.float64),  # USDT of what backs it, below which is ruin; set at the opening
         ("location", np.int64),
         ("coupling", np.int64),  # of hedge and position: see `exposure`
         ("max_ratio", np.float64),
+        ("leverage", np.float64),  # size by wallet, as it was opened
+        ("budget", np.float64),  # the user's risk budget, a share of the wallet
         # what trading costs
         ("taker_fee", np.float64),  # fraction
         ("half_spread", np.float64),  # fraction, in a calm market
@@ -58,6 +60,8 @@ TERMS: Final = np.dtype(
         ("n_rules", np.int64),
         ("rules", np.float64, (MAX_RULES, N_RULE)),
         ("conditions", np.float64, (MAX_RULES, MAX_CONDITIONS, N_CONDITION)),
+        # of the network policy; last, so that the others never touch this memory
+        ("weights", np.float32, (N_WEIGHTS,)),
     ]
 )
 
@@ -75,11 +79,12 @@ def terms_of(settings: Settings, policy: Policy, tiers: TierTable, size_ltc: flo
     row["parameters"][0] = policy.parameters
     row["side"] = LONG if settings.position.side == "long" else SHORT
     row["size"] = size_ltc
-    row["floor_share"] = 1.0 - settings.hedge.risk_budget
     row["location"] = LOCATIONS[settings.hedge.location]
     isolated = settings.position.margin_mode == "isolated"
     row["coupling"] = APART if isolated else COUPLINGS[settings.hedge.location]
     row["max_ratio"] = settings.hedge.max_ratio
+    row["leverage"] = settings.position.leverage
+    row["budget"] = settings.hedge.risk_budget
     row["taker_fee"] = settings.costs.taker_fee_bps * BPS
     row["half_spread"] = settings.costs.half_spread_bps * BPS
     row["impact"] = settings.costs.impact
@@ -91,6 +96,8 @@ def terms_of(settings: Settings, policy: Policy, tiers: TierTable, size_ltc: flo
     row["clearance"] = tiers.clearance_fee
     row["tiers"][0] = padded(tiers)
     write_rules(policy.rules, float(row["side"][0]), row)
+    if policy.weights.size:
+        row["weights"][0] = policy.weights
     return row
 
 

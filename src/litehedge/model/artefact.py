@@ -195,8 +195,8 @@ def _save(folder: Path, card: Card, parts: Mapping[str, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     kept = {part_file(name, sha256_of(payload)): payload for name, payload in parts.items()}
     for name, payload in kept.items():
-        _write(folder / name, payload)
-    _write(folder / CARD, msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
+        write_part(folder / name, payload)
+    write_part(folder / CARD, msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
     for stale in _part_files(folder):
         if stale.name not in kept:
             stale.unlink()
@@ -219,7 +219,8 @@ def _part_files(folder: Path) -> Iterable[Path]:
         yield from folder.glob(f"{stem}-*.{ending}")
 
 
-def _write(path: Path, payload: bytes) -> None:
+def write_part(path: Path, payload: bytes) -> None:
+    """Write a file whole or not at all."""
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as file:
         file.write(payload)

@@ -81,6 +81,7 @@ class Header(msgspec.Struct, frozen=True):
     data: str
     rules: str = ""  # the user's, as TOML
     format: int = FORMAT
+    policy_id: str = ""  # of a network policy
 
 
 def encode_effect(effect: Effect) -> bytes:
