@@ -150,19 +150,6 @@ def run_grid(
     return outcomes
 
 
-def static_frontier(
-    tape: Tape, where: Episodes, settings: Settings, tiers: TierTable
-) -> tuple[Floats, Floats]:
-    """Return liquidation rate and mean return of static hedges at `STATIC_GRID`."""
-    rates = np.empty(STATIC_GRID.size)
-    returns = np.empty(STATIC_GRID.size)
-    for i, ratio in enumerate(STATIC_GRID.tolist()):
-        outcomes = run_grid(tape, where, settings, tiers, static(ratio))
-        rates[i] = (outcomes["liquidations"] > 0).mean()
-        returns[i] = (outcomes["equity"] / outcomes["wallet"] - 1.0).mean()
-    return rates, returns
-
-
 def apart(where: Episodes) -> Episodes:
     """Return the episodes that follow one another without overlap, from the first on."""
     kept = []

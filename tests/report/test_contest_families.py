@@ -21,7 +21,8 @@ from litehedge.report.contest.families import (
     trace,
 )
 
-POINTS = st.lists(st.tuples(st.floats(0.0, 1.0), st.floats(-1.0, 1.0)), min_size=1, max_size=30)
+SHARES = st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)
+POINTS = st.lists(st.tuples(SHARES, SHARES), min_size=1, max_size=30)
 
 
 def trace_of(hedge, rate, mean=None, tail=None) -> Trace:
@@ -46,7 +47,7 @@ def test_no_point_lies_below_the_envelope_and_it_is_convex(points):
     below = np.interp(x, x[corners], y[corners])
     assert (y >= below - 1e-9).all()
     slopes = np.diff(y[corners]) / np.diff(x[corners])
-    assert (np.diff(slopes) > -1e-6 * np.abs(slopes[:-1])).all()
+    assert (np.diff(slopes) > 0.0).all()
 
 
 @given(POINTS, st.randoms())
@@ -73,7 +74,7 @@ def test_a_mixture_of_two_members_is_found_and_told():
     assert (mixture.one, mixture.other) == (1, 3)
     assert mixture.weight == pytest.approx(0.5)
     assert one.of(mixture, "mean_return") == pytest.approx(0.02)
-    assert one.of(mixture, "liquidation_rate") == one.best(0.6, "liquidation_rate")
+    assert one.of(mixture, "liquidation_rate") == pytest.approx(0.05)
 
 
 def test_more_is_better_where_it_is():

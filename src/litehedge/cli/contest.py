@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -44,7 +45,15 @@ def hold(
     benches: Sequence[Bench], settings: Settings, sides: Sequence[str],
     leverages: Sequence[float], wanted: Sequence[Policy], asked: Asked,
 ) -> Contest:  # fmt: skip
-    """Run all policies on all sides and leverages, and show how far it is."""
+    """Run all policies on all sides and leverages, and show how far it is.
+
+    Raises
+    ------
+    UsageError
+        When what was tried before were weeks, and the first episodes are none.
+    """
+    if asked.tried is not None and benches[0].length_ns != WEEK_NS:
+        raise UsageError("what was tried before were weeks", "give --episodes 7d, or 7d first")
     traced = families(settings) if asked.is_whole else []
     combinations = list(product(benches, sides, leverages))
     cells: list[Cell] = []
@@ -148,7 +157,7 @@ def contest_told(contest: Contest) -> dict[str, Any]:
         "crises": [row for cell in contest.cells for row in cell.crises],
         "overfitting": None if v is None else {
             "trials": v.trials, "tried": v.tried, "compared": v.compared,
-            "sharpe_weekly": v.sharpes, "deflated_sharpe": v.deflated,
+            "sharpe": v.sharpes, "deflated_sharpe": v.deflated,
         },
     }  # fmt: skip
 
@@ -169,7 +178,7 @@ def read_trials(path: Path) -> Trials:
     """
     remedy = "write it: python -m studies.fit_policies --trials FILE"
     try:
-        with np.load(path, allow_pickle=False) as packed:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as packed:
             names, kinds = packed["names"].tolist(), packed["kinds"].tolist()
             opens_ns, returns = packed["opens_ns"], packed["returns"]
     except FileNotFoundError:

@@ -16,8 +16,6 @@ from litehedge.report.contest.families import Figure, Trace
 from litehedge.report.metrics import (
     Comparison,
     ComparisonRow,
-    cvar5,
-    episode_hedge,
     episode_returns,
     tail_count,
 )
@@ -211,22 +209,3 @@ def full_row(
         static_liquidation_rate_at_mean=rate,
         oracle_share=nan,
     )
-
-
-class Short(NamedTuple):
-    """A few figures of some episodes."""
-
-    episodes: int
-    liquidation_rate: float
-    mean_return: float
-    cvar5: float
-    avg_hedge: float
-
-    @classmethod
-    def of(cls, outcomes: NDArray[np.void]) -> Short:
-        """Measure; at least one episode."""
-        returns = episode_returns(outcomes)
-        return cls(
-            int(outcomes.size), float((outcomes["liquidations"] > 0).mean()),
-            float(returns.mean()), cvar5(returns), float(episode_hedge(outcomes).mean()),
-        )  # fmt: skip

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from litehedge.backtest import Episodes
 from litehedge.hedge import signals as sg
 from litehedge.model.measures.strata import kinds_of_market
-from litehedge.report.contest.figures import Short
+from litehedge.report.metrics import cvar5, episode_hedge, episode_returns
 from litehedge.tape import Tape
 from litehedge.units import NS_PER_DAY
 
@@ -59,14 +59,22 @@ def stratum_rows(
     episode_days: float,
 ) -> list[StratumRow]:  # fmt: skip
     """Measure one policy in every kind of market with enough episodes."""
-    return [
-        StratumRow(
-            stratum=name, policy=policy, side=side, leverage=leverage, episode_days=episode_days,
-            **Short.of(outcomes[mask])._asdict(),
-        )
-        for name, mask in kinds.items()
-        if mask.sum() >= LEAST_EPISODES
-    ]  # fmt: skip
+    rows = []
+    for name, mask in kinds.items():
+        if mask.sum() < LEAST_EPISODES:
+            continue
+        some = outcomes[mask]
+        returns = episode_returns(some)
+        rows.append(
+            StratumRow(
+                stratum=name, policy=policy, side=side, leverage=leverage,
+                episode_days=episode_days, episodes=int(some.size),
+                liquidation_rate=float((some["liquidations"] > 0).mean()),
+                mean_return=float(returns.mean()), cvar5=cvar5(returns),
+                avg_hedge=float(episode_hedge(some).mean()),
+            )
+        )  # fmt: skip
+    return rows
 
 
 def worst_of(rows: list[StratumRow], policy: str) -> StratumRow | None:

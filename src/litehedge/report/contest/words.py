@@ -46,7 +46,9 @@ def title_of(cell: Cell) -> str:
     """Say side, leverage and length of a cell's episodes."""
     c = cell.comparison
     days = cell.rows[0]["episode_days"]
-    return f"{c.side} {c.leverage:g}x, {cell.rows[0]['episodes']:,} episodes of {days:g} days"
+    return (
+        f"{c.side} {c.leverage:g}x, {cell.rows[0]['episodes']:,} episodes of {counted_days(days)}"
+    )
 
 
 def bad_times(cell: Cell) -> Table:
@@ -225,20 +227,29 @@ def overfitting(contest: Contest) -> Table | None:
         parts.append(f"Those made before: {_pbo(v.tried)}")
     parts.append(f"The policies of this comparison: {_pbo(v.compared)}")
     parts.append(
-        "Sharpe ratio of a week, mean over all sides and leverages; deflated: the probability that "
-        "it is more than the luck of the best of all trials. The policies were not chosen by it "
-        "(they are the ones that hedge least among those that are safe)."
+        "Sharpe ratio of an episode's return, the mean over all sides and leverages, of episodes "
+        "right after another; deflated: the probability that it is more than the luck of the best "
+        "of all trials. The policies were not chosen by it (they are the ones that hedge least "
+        "among those that are safe)."
     )
-    heads = ("policy", "Sharpe, weekly", "deflated")
+    days = contest.cells[0].rows[0]["episode_days"]
+    heads = ("policy", f"Sharpe of {counted_days(days)}", "deflated")
     return Table("how much may be luck", heads, rows, 1, " ".join(parts))
+
+
+def counted_days(days: float) -> str:
+    """Write ``7 days``."""
+    return "1 day" if days == 1.0 else f"{days:g} days"
 
 
 def _pbo(found: Overfitting) -> str:
     if not math.isfinite(found.pbo):
-        return f"too few for a probability of overfitting ({found.trials} in {found.weeks} weeks)."
+        return (
+            f"too few for a probability of overfitting ({found.trials} in {found.weeks} episodes)."
+        )
     return (
         f"probability of overfitting {number(found.pbo, 2)} ({found.trials} trials, {found.weeks} "
-        f"weeks in {found.stretches} stretches, {found.ways:,} ways to halve them)."
+        f"episodes in {found.stretches} stretches, {found.ways:,} ways to halve them)."
     )
 
 
