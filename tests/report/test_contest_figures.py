@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import made
 import numpy as np
@@ -215,3 +216,12 @@ def test_positions_open_one_three_and_seven_days_before_a_crisis(walked):
     assert [row["liquidated"] for row in rows] == [True] * 3
     assert all(row["gain"] < -0.5 for row in rows)
     assert tape.bar_ns == NS_PER_HOUR
+
+
+def test_no_position_opens_in_a_gap_before_a_crisis(walked):
+    tape, _ = walked
+    kept = np.r_[0:300, 400 : len(tape)]  # the seventh day before lies in what is missing
+    gapped = replace(
+        tape, end_ns=tape.end_ns[kept], bars=tape.bars[kept], signals=tape.signals[:, kept]
+    )
+    assert entries_of(gapped, crises_of(gapped, [])).days_before == [1, 3]

@@ -80,7 +80,8 @@ class Entries(NamedTuple):
 def entries_of(tape: Tape, crises: Sequence[Crisis]) -> Entries:
     """Return where positions open, 1, 3 and 7 days before each crisis, held until its end.
 
-    Those that would not lie on the tape, or would be carried through a gap, are left out.
+    Those that would not lie on the tape, would open in a gap or be carried through one, are left
+    out.
     """
     kept: list[Crisis] = []
     days: list[int] = []
@@ -92,6 +93,8 @@ def entries_of(tape: Tape, crises: Sequence[Crisis]) -> Entries:
             start = tape.index_at(opens_ns)
             stop = int(np.searchsorted(tape.end_ns, crisis.end_ns, side="right"))
             if opens_ns < begin or stop - start < 1:
+                continue
+            if tape.end_ns[start] - opens_ns >= 2 * tape.bar_ns:  # there are no bars at that time
                 continue
             if tape.end_ns[stop - 1] - tape.end_ns[start] == (stop - 1 - start) * tape.bar_ns:
                 kept.append(crisis)

@@ -168,7 +168,8 @@ def _between(at: float, x: Floats, y: Floats) -> float:
 def envelope(x: Floats, y: Floats) -> NDArray[np.int64]:
     """Return the corners of the lower convex envelope of points, in the order of `x`.
 
-    Points that are not numbers are left out. Andrew's monotone chain. Shapes: ``(point,)`` both.
+    Points on its edges count as corners, so that neighbours are near each other; those that are
+    not numbers are left out. Andrew's monotone chain. Shapes: ``(point,)`` both.
     """
     known = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
     order = known[np.lexsort((y[known], x[known]))]
@@ -178,7 +179,7 @@ def envelope(x: Floats, y: Floats) -> NDArray[np.int64]:
             continue  # a higher point at the same place
         while len(corners) > 1:
             a, b = corners[-2], corners[-1]
-            if (x[b] - x[a]) * (y[i] - y[a]) - (y[b] - y[a]) * (x[i] - x[a]) > 0.0:
+            if (x[b] - x[a]) * (y[i] - y[a]) - (y[b] - y[a]) * (x[i] - x[a]) >= 0.0:
                 break
             corners.pop()
         corners.append(i)
