@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from litehedge.config import Settings
 from litehedge.errors import UsageError
 from litehedge.hedge.policies import Policy
 from litehedge.report.contest import words
+from litehedge.report.contest.crises import NO_ENTRIES
 from litehedge.report.contest.families import families
 from litehedge.report.contest.judge import Bench, Cell, Contest, judge, steps_of, weekly_of
 from litehedge.report.contest.overfitting import Trials, verdict
@@ -55,7 +56,9 @@ def hold(
     if asked.tried is not None and benches[0].length_ns != WEEK_NS:
         raise UsageError("what was tried before were weeks", "give --episodes 7d, or 7d first")
     traced = families(settings) if asked.is_whole else []
-    combinations = list(product(benches, sides, leverages))
+    # Crises are the same whatever the length of episodes: they are told once.
+    stripped = [benches[0], *(replace(bench, entries=NO_ENTRIES) for bench in benches[1:])]
+    combinations = list(product(stripped, sides, leverages))
     cells: list[Cell] = []
     done = 0
     with progress("episodes", steps_of(wanted, traced) * len(combinations)) as bar:

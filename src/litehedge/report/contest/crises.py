@@ -77,6 +77,9 @@ class Entries(NamedTuple):
     where: Episodes
 
 
+NO_ENTRIES: Final = Entries([], [], Episodes(np.empty(0, np.int64), np.empty(0, np.int64)))
+
+
 def entries_of(tape: Tape, crises: Sequence[Crisis]) -> Entries:
     """Return where positions open, 1, 3 and 7 days before each crisis, held until its end.
 
