@@ -8,7 +8,7 @@ holds them equal on the same bars.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -41,7 +41,7 @@ from litehedge.sim.episode import (
     run_episode,
     run_episodes,
 )
-from litehedge.sim.execution import liquidity_decays, observe_bars
+from litehedge.sim.execution import liquidity_decays, new_liquidity, observe_bars
 from litehedge.sim.venue import Opening, SimVenue, open_account
 from litehedge.squeeze.forecast import Forecaster
 from litehedge.tape import Tape
@@ -150,17 +150,17 @@ def run_grid(
     return outcomes
 
 
-def static_frontier(
-    tape: Tape, where: Episodes, settings: Settings, tiers: TierTable
-) -> tuple[Floats, Floats]:
-    """Return liquidation rate and mean return of static hedges at `STATIC_GRID`."""
-    rates = np.empty(STATIC_GRID.size)
-    returns = np.empty(STATIC_GRID.size)
-    for i, ratio in enumerate(STATIC_GRID.tolist()):
-        outcomes = run_grid(tape, where, settings, tiers, static(ratio))
-        rates[i] = (outcomes["liquidations"] > 0).mean()
-        returns[i] = (outcomes["equity"] / outcomes["wallet"] - 1.0).mean()
-    return rates, returns
+def apart(where: Episodes) -> Episodes:
+    """Return the episodes that follow one another without overlap, from the first on."""
+    kept = []
+    free_from = 0
+    for i, (start, stop) in enumerate(
+        zip(where.starts.tolist(), where.stops.tolist(), strict=True)
+    ):
+        if start >= free_from:
+            kept.append(i)
+            free_from = stop
+    return Episodes(where.starts[kept], where.stops[kept])
 
 
 def latency_ns(settings: Settings) -> int:
@@ -239,6 +239,39 @@ def walk(
         at = max(stop, tape.index_at(midnight))
         observe_bars(liquidity, tape.bars[stop:at], *liquidity_decays(tape.bar_minutes))
     return Run(policy.label, tape.end_ns, path, np.concatenate(lives))
+
+
+def walk_episodes(
+    tape: Tape, where: Episodes, settings: Settings, tiers: TierTable, policy: Policy
+) -> Run:
+    """Walk through episodes that do not overlap, each a life of one run with its path.
+
+    The outcomes are those of `run_grid`. To record the path of every episode that overlaps would
+    cost more than to live through it; these are as many as fit one after another.
+    """
+    path = np.full((len(tape), N_PATH), np.nan)
+    outcomes = np.zeros(len(where), dtype=OUTCOME)
+    decays = liquidity_decays(tape.bar_minutes)
+    warm = int(LIQUIDITY_WARM_MINUTES / tape.bar_minutes)
+    is_whole = tape.signals.flags.c_contiguous
+    for e, (at, stop) in enumerate(zip(where.starts.tolist(), where.stops.tolist(), strict=True)):
+        liquidity = new_liquidity()
+        observe_bars(liquidity, tape.bars[max(0, at - warm) : at], *decays)
+        first, last = np.searchsorted(tape.funding_at, [at, stop])
+        signals = tape.signals[:, at:stop]
+        part = replace(
+            tape, end_ns=tape.end_ns[at:stop], bars=tape.bars[at:stop],
+            funding_at=tape.funding_at[first:last] - at, funding=tape.funding[first:last],
+            # Of the tape's layout: for another one the loop would be compiled anew.
+            signals=np.ascontiguousarray(signals) if is_whole else signals, liquidity=liquidity,
+        )  # fmt: skip
+        life = walk(part, settings, tiers, policy, reopens=False)
+        path[at:stop] = life.path
+        outcomes[e] = life.outcomes[0]
+        outcomes[e]["start"] += at
+        outcomes[e]["stop"] += at
+        outcomes[e]["forced_at"] += at if outcomes[e]["forced_at"] >= 0 else 0
+    return Run(policy.name, tape.end_ns, path, outcomes)
 
 
 _QUOTES: Final = (ev.Book, ev.Trade, ev.Mark)

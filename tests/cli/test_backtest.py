@@ -57,20 +57,69 @@ def test_episodes_give_a_row_for_each_policy_side_and_leverage(litehedge, crashe
     rows = result.json["rows"]
     assert len(rows) == 3 * 2 * 2
     for row in rows:
-        assert set(row) == KEYS
-        assert all(math.isfinite(v) for v in row.values() if isinstance(v, float))
+        assert set(row) >= KEYS
+        assert all(math.isfinite(row[key]) for key in KEYS if isinstance(row[key], float))
         assert 0.0 <= row["liquidation_rate"] <= 1.0
         assert row["worst"] <= row["cvar5"] <= row["mean_return"]
         if row["policy"] == "unhedged":
             assert row["static_liquidation_rate"] == row["liquidation_rate"]
 
 
-def test_compare_all_runs_every_policy(litehedge, crashed):
-    result = litehedge("backtest", "--data", "crash", "--episodes", "1d", "--compare", "all",
-                       "--json", "-")  # fmt: skip
-    names = [row["policy"] for row in result.json["rows"]]
+def test_compare_all_is_every_policy_on_both_sides_at_every_leverage(litehedge, crashed, tmp_path):
+    table, plot, report = (tmp_path / f"out.{end}" for end in ("md", "svg", "html"))
+    result = litehedge(
+        "backtest", "--data", "crash", "--episodes", "12h,1d", "--every", "6h",
+        "--compare", "all", "--table", table, "--plot", plot, "--report", report, "--json", "-",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    told = result.json
+    names = {row["policy"] for row in told["rows"]}
     assert {"unhedged", "static-50", "vol-target", "move-3pct", "hazard", "margin-vol", "plugin",
-            "oracle"} <= set(names)  # fmt: skip
+            "oracle"} <= names  # fmt: skip
+    cells = {(row["side"], row["leverage"], row["episode_days"]) for row in told["rows"]}
+    assert len(cells) == 2 * 5 * 2
+    assert len(told["rows"]) == len(cells) * len(names)
+    for row in told["rows"]:
+        assert row["drawdown_mean"] <= row["drawdown_q95"] + 1e-12
+        assert 0.0 <= row["cost_clearance"] <= row["cost_fees"] + 1e-12
+        if row["policy"] == "static-50":
+            assert row["static_cvar5"] == pytest.approx(row["cvar5"])
+    contest = told["meta"]["contest"]
+    assert {c["family"] for c in contest["against"]} == {"margin-vol"}
+    rule = next(t for t in contest["traces"] if t["family"] == "margin-vol")
+    assert len(rule["avg_hedge"]) == len(contest["families"]["margin-vol"]["members"])
+    fates = [(c["crisis"], c["days_before"], c["policy"], c["side"], c["leverage"])
+             for c in contest["crises"]]  # fmt: skip
+    assert any("longs squeezed by" in fate[0] for fate in fates)
+    assert len(fates) == len(set(fates))  # once, whatever the lengths of episodes
+    assert contest["overfitting"]["trials"] == len(names) - 1  # the oracle is no policy
+    assert "| plugin |" in table.read_text()
+    assert plot.read_text().startswith("<svg")
+    page = report.read_text()
+    for heading in ("Against the volatility rule", "In bad times", "Crises, one by one",
+                    "How much may be luck"):  # fmt: skip
+        assert heading in page
+
+
+def test_a_comparison_is_told_in_the_terminal_with_its_contest_on_demand(litehedge, crashed):
+    asked = ("backtest", "--data", "crash", "--episodes", "12h", "--every", "6h",
+             "--leverage", "20", "--compare", "unhedged,plugin")  # fmt: skip
+    short, whole = litehedge(*asked), litehedge(*asked, "--contest")
+    assert short.code == whole.code == 0, whole.err
+    assert "in bad times" in short.out
+    assert "against the margin-aware volatility rule" not in short.out
+    assert "against the margin-aware volatility rule" in whole.out
+    assert "plugin less unhedged" in short.out
+
+
+def test_one_run_has_no_contest(litehedge, crashed, tmp_path):
+    for option in (("--contest",), ("--table", "x.md"), ("--plot", "x.svg")):
+        refused = litehedge(*RUN, *option)
+        assert refused.code == 2
+        assert "--compare all" in refused.err
+    refused = litehedge(*RUN, "--compare", "all", "--trials", tmp_path / "none.npz")
+    assert refused.code == 2
+    assert "studies.fit_policies" in refused.err
 
 
 def test_replay_proves_the_journal_and_sees_a_forged_one(litehedge, crashed, tmp_path):

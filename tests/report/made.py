@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from litehedge.backtest import STATIC_GRID, Run
+from litehedge.backtest import STATIC_GRID, Episodes, Run
 from litehedge.config import Position, Settings
 from litehedge.effects import Decision
 from litehedge.hedge import signals as sg
@@ -16,8 +16,11 @@ from litehedge.hedge.band import Action, Recommendation
 from litehedge.hedge.leverage import LeverageAdvice
 from litehedge.margin.tiers import TierTable
 from litehedge.model.artefact import Card, Score, Span
+from litehedge.report.contest.families import Trace
+from litehedge.report.contest.figures import FullRow, full_row
 from litehedge.report.metrics import (
     Comparison,
+    ComparisonRow,
     comparison_interval,
     comparison_row,
 )
@@ -220,6 +223,25 @@ def comparison_of(
         static_liquidation_rates=FRONTIER[0],
         static_mean_returns=FRONTIER[1],
     )
+
+
+def row_of(policy: str, mean: float, tail: float) -> ComparisonRow:
+    """A row with a mean return and a CVaR."""
+    row = comparison_row(policy, "long", 5.0, outcomes_of([mean]), FRONTIER)
+    return {**row, "cvar5": tail}
+
+
+def full_row_of(
+    policy: str, outcomes: NDArray[np.void], unhedged: NDArray[np.void], statics: Trace
+) -> FullRow:
+    """A row of episodes right after another, of 100 bars each and a week long."""
+    starts = 100 * np.arange(outcomes.size)
+    if unhedged.size != outcomes.size:
+        unhedged = np.resize(unhedged, outcomes.size)
+    return full_row(
+        comparison_row(policy, "long", 5.0, outcomes, FRONTIER), outcomes, unhedged,
+        Episodes(starts, starts + 100), 7 * NS_PER_DAY, statics,
+    )  # fmt: skip
 
 
 def card_of(name: str = "ltc-1m") -> Card:

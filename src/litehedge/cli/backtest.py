@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -23,6 +23,16 @@ from litehedge.cli.common import (
     write_file,
     write_json,
 )
+from litehedge.cli.contest import (
+    Asked,
+    chosen_of,
+    contest_told,
+    hold,
+    intervals_told,
+    lengths_told,
+    print_contest,
+    read_trials,
+)
 from litehedge.cli.journals import begin_journal, end_journal
 from litehedge.cli.models import Chosen, choose_model, saw
 from litehedge.cli.policies import all_policies, choose_policy
@@ -34,14 +44,10 @@ from litehedge.errors import UsageError
 from litehedge.hedge.policies import ORACLE, Policy, static, with_rules
 from litehedge.hedge.rules import Rules, words_of
 from litehedge.margin.tiers import TierTable
-from litehedge.report.metrics import (
-    Comparison,
-    ComparisonInterval,
-    ComparisonRow,
-    comparison_interval,
-    comparison_row,
-    run_summary,
-)
+from litehedge.report.contest import words
+from litehedge.report.contest.charts import frontier_svg
+from litehedge.report.contest.judge import bench_of
+from litehedge.report.metrics import comparison_row, run_summary
 from litehedge.report.tearsheet import TearSheet, render
 from litehedge.sim.episode import PATH_HI, PATH_LO
 from litehedge.store.bundled import tier_table
@@ -52,6 +58,7 @@ from litehedge.units import NS_PER_DAY, duration_ns, instant_ns, iso_utc
 SIDES = {"long": ("long",), "short": ("short",), "both": ("long", "short")}
 EPISODES_DEFAULT = "7d"
 EVERY_DEFAULT = "6h"
+EVERY_LEVERAGE: Final = (3.0, 5.0, 10.0, 20.0, 50.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +127,24 @@ def backtest(
         str | None, typer.Option(help="Compare policies over episodes: all, or names: a,b,c.")
     ] = None,
     episodes: Annotated[
-        str | None, typer.Option(help="Length of an episode, for example 7d.")
+        str | None, typer.Option(help="Length of an episode, or several: 7d,30d.")
     ] = None,
     every: Annotated[
         str | None, typer.Option(help="A new episode every so often, for example 6h.")
+    ] = None,
+    contest: Annotated[
+        bool | None,
+        typer.Option(
+            help="Trace the rule and the plug-in over their parameters, and look at crises and "
+            "bad days too. Default: with --compare all."
+        ),
+    ] = None,
+    trials: Annotated[
+        Path | None,
+        typer.Option(
+            help="What was tried before, from `python -m studies.fit_policies --trials FILE`: "
+            "counted when luck is told from skill."
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Model by name or folder; auto fits the bars; none.")
@@ -148,6 +169,12 @@ def backtest(
     journal: Annotated[
         Path | None, typer.Option(help="Write the run's journal, for: litehedge replay.")
     ] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Write the tables of a comparison as Markdown.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write liquidations over average hedge as SVG.")
+    ] = None,
     json: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is the terminal.")
     ] = None,
@@ -158,15 +185,23 @@ def backtest(
 
     litehedge backtest --data ltc_spot_1m --from 2021-05-10 --to 2021-05-25 --leverage 5 --report out.html
 
-    All policies over thousands of episodes:
+    All policies over thousands of episodes, both sides at 3x to 50x unless you say otherwise:
 
-    litehedge backtest --data ltc_spot_5m --leverage 5,10,20 --side both --compare all
+    litehedge backtest --data ltc_spot_5m --episodes 7d,30d --compare all --report contest.html
+
+    In a simulated world: litehedge simulate --days 200 --seed 7 --name sim7, then the same with
+    --data sim7.
     """  # noqa: E501
     if decisions not in ("changes", "all", "none"):
         raise UsageError(f"there is no --decisions {decisions}", "choose changes, all or none")
-    for target in (report, journal, Path(json) if json not in (None, "-") else None):
+    for target in (report, journal, table, plot, Path(json) if json not in (None, "-") else None):
         check_writable(target)
-    leverages = numbers("--leverage", leverage) if leverage is not None else []
+    is_whole = compare == "all"
+    leverages = list(EVERY_LEVERAGE) if is_whole else []
+    if leverage is not None:
+        leverages = numbers("--leverage", leverage)
+    if is_whole and side is None:
+        side = "both"
     chosen = settings_from(
         settings,
         {
@@ -184,15 +219,17 @@ def backtest(
     if compare is not None or episodes is not None or every is not None:
         if journal is not None:
             raise UsageError("episodes have no journal", "leave out --journal, or --episodes")
-        _grid(
-            job,
-            _wanted(compare, job),
-            duration_ns(episodes or EPISODES_DEFAULT),
-            duration_ns(every or EVERY_DEFAULT),
-            report,
-            json,
-        )
+        asked = Asked(
+            [duration_ns(one) for one in (episodes or EPISODES_DEFAULT).split(",")],
+            duration_ns(every or EVERY_DEFAULT), is_whole if contest is None else contest,
+            None if trials is None else read_trials(trials), report, table, plot, json,
+        )  # fmt: skip
+        _grid(job, _wanted(compare, job), asked)
         return
+    if contest is not None or any(one is not None for one in (trials, table, plot)):
+        raise UsageError(
+            "one run has no --contest, --trials, --table or --plot", "give --compare all"
+        )
     if len(job.sides) > 1 or len(job.leverages) > 1:
         raise UsageError(
             "one run has one side and one leverage",
@@ -254,47 +291,28 @@ def _tape(job: Job) -> Tape:
 # --- many episodes ----------------------------------------------------------------------------
 
 
-def _grid(
-    job: Job, wanted: list[Policy], length_ns: int, every_ns: int, report: Path | None,
-    json: str | None,
-) -> None:  # fmt: skip
+def _grid(job: Job, wanted: list[Policy], asked: Asked) -> None:
     tape = _tape(job)
-    where = bt.episodes(tape, length_ns, every_ns)
-    opens_ns = tape.end_ns[where.starts] - tape.bar_ns
-    comparisons: list[Comparison] = []
-    steps = len(job.sides) * len(job.leverages) * (len(wanted) + 1)
-    done = 0
-    with progress("episodes", steps) as reach:
-        for side in job.sides:
-            for leverage in job.leverages:
-                settings = bt.with_position(job.settings, side, leverage)
-                reach(done, f"{side} {leverage:g}x: static hedges")
-                frontier = bt.static_frontier(tape, where, settings, job.tiers)
-                done += 1
-                rows: list[ComparisonRow] = []
-                intervals: list[ComparisonInterval] = []
-                for policy in wanted:
-                    reach(done, f"{side} {leverage:g}x: {policy.label}")
-                    outcomes = bt.run_grid(tape, where, settings, job.tiers, policy)
-                    rows.append(comparison_row(policy.label, side, leverage, outcomes, frontier))
-                    intervals.append(comparison_interval(outcomes, opens_ns, length_ns))
-                    done += 1
-                comparisons.append(Comparison(side, leverage, rows, intervals, *frontier))
-    meta = job.meta(
-        episodes=len(where), episode_days=length_ns / NS_PER_DAY,
-        every_hours=every_ns / NS_PER_DAY * 24,
-        intervals_90=[
-            {"policy": row["policy"], "side": c.side, "leverage": c.leverage,
-             "liquidation_rate": list(i.liquidation_rate), "mean_return": list(i.mean_return)}
-            for c in comparisons for row, i in zip(c.rows, c.intervals, strict=True)
-        ],
-    )  # fmt: skip
-    if json is not None:
-        write_json({"rows": [row for c in comparisons for row in c.rows], "meta": meta}, json)
-    if json != "-":
+    benches = [bench_of(tape, job.tiers, length, asked.every_ns) for length in asked.lengths_ns]
+    held = hold(benches, job.settings, job.sides, job.leverages, wanted, asked)
+    meta = job.meta(**lengths_told(benches, asked), intervals_90=intervals_told(held.cells))
+    held.about["data"] = f"{meta['data']}, {meta['from']} .. {meta['to']}"
+    held.about["model"] = meta["model"] + (" (saw a part of this span)" if job.in_sample else "")
+    chosen = chosen_of(job.settings.hedge.policy, wanted)
+    comparisons = [cell.comparison for cell in held.cells]
+    if asked.json is not None:
+        meta["contest"] = contest_told(held)
+        write_json({"rows": [row for c in comparisons for row in c.rows], "meta": meta}, asked.json)
+    if asked.json != "-":
         print_comparisons(comparisons, meta)
-    if report is not None:
-        _write_report(report, _sheet(job, job.settings, tape, comparisons=comparisons))
+        print_contest(held, chosen)
+    if asked.table is not None:
+        write_file(asked.table, words.markdown(held, chosen).encode())
+    if asked.plot is not None:
+        write_file(asked.plot, frontier_svg(held.cells, chosen).encode())
+    if asked.report is not None:
+        sheet = _sheet(job, job.settings, tape, comparisons=comparisons, contest=held)
+        _write_report(asked.report, replace(sheet, policy=chosen))
 
 
 # --- one run ----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from litehedge.cli.common import console, print_table
 from litehedge.config import Settings
 from litehedge.effects import Decision
 from litehedge.hedge.band import Action
+from litehedge.report.contest.figures import days_of
 from litehedge.report.metrics import Comparison, ComparisonRow, RunSummary
 from litehedge.report.style import percent, usdt
 from litehedge.units import iso_utc
@@ -135,8 +136,8 @@ def print_comparisons(comparisons: Sequence[Comparison], meta: Mapping[str, Any]
         )
     for c in comparisons:
         table = Table(
-            title=f"{c.side} {c.leverage:g}x, {meta['episodes']} episodes of "
-            f"{meta['episode_days']:g} days on {meta['data']}, {meta['from']} .. {meta['to']}"
+            title=f"{c.side} {c.leverage:g}x, {c.rows[0]['episodes']} episodes of "
+            f"{days_of(c):g} days on {meta['data']}, {meta['from']} .. {meta['to']}"
         )
         for heading in ("policy", "liquidated", "static", "mean", "static", "CVaR 5%", "worst",
                         "cost", "hedge", "trades"):  # fmt: skip

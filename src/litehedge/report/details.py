@@ -11,7 +11,9 @@ from litehedge.effects import Decision
 from litehedge.hedge.band import Action
 from litehedge.market import events as ev
 from litehedge.model.artefact import Card, Score, Span
+from litehedge.report.axes import Option
 from litehedge.report.calls import Call, SqueezeCall
+from litehedge.report.contest.figures import days_of
 from litehedge.report.markup import (
     Column,
     Row,
@@ -47,8 +49,13 @@ _COMPARED: Final = (
 )  # fmt: skip
 
 
-def comparison_card(comparison: Comparison, chosen: str, place: int) -> Safe:
-    """Return the table of all policies and the two frontiers of one side and leverage."""
+def comparison_card(
+    comparison: Comparison, chosen: str, place: int, lines: Sequence[Option] = ()
+) -> Safe:
+    """Return the table of all policies and the two frontiers of one side and leverage.
+
+    `lines` are families of policies, for the frontier of liquidation rates.
+    """
     rows = [
         _compared(row, interval, chosen)
         for row, interval in zip(comparison.rows, comparison.intervals, strict=True)
@@ -58,14 +65,18 @@ def comparison_card(comparison: Comparison, chosen: str, place: int) -> Safe:
             "div",
             element("h3", title),
             chart(f"frontier-{place}-{measure.replace('_', '-')}",
-                  frontier_chart(comparison, chosen, measure),
+                  frontier_chart(
+                      comparison, chosen, measure, lines if measure == "liquidation_rate" else ()
+                  ),
                   f"{title} of each policy over its average hedge", height=340),
         )
         for measure, title in MEASURES.items()
     ]  # fmt: skip
-    episodes = comparison.rows[0]["episodes"]
+    episodes = counted(comparison.rows[0]["episodes"], "episode")
+    days = days_of(comparison)
+    length = f" of {days:g} days" if days == days else ""
     return card(
-        f"All policies: {comparison.leverage:g}x {comparison.side}, {counted(episodes, 'episode')}",
+        f"All policies: {comparison.leverage:g}x {comparison.side}, {episodes}{length}",
         element("div", *frontiers, css="hg-pair"),
         table(f"hg-compared-{place}", _COMPARED, rows, cards=False),
         lead="Means per episode in percent of the wallet; small figures are 90% intervals, with "

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from litehedge.backtest import STATIC_GRID, Run
 from litehedge.config import Settings
 from litehedge.errors import UsageError
+from litehedge.report.blocks import CONFIDENCE, draw_blocks
 from litehedge.report.series import (
     align,
     cumulated_pnl,
@@ -27,16 +28,12 @@ from litehedge.report.series import (
 )
 from litehedge.sim.episode import PATH_DISTANCE
 from litehedge.tape import Tape
-from litehedge.units import DAYS_PER_YEAR, NS_PER_DAY
+from litehedge.units import DAYS_PER_YEAR
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 TAIL: Final = 0.05
-CONFIDENCE: Final = 0.90
-RESAMPLES: Final = 2000
-SEED: Final = 0
-BLOCK_LENGTHS: Final = 4  # a block of days is so many episodes long
 
 
 def tail_count(n: int) -> int:
@@ -118,6 +115,11 @@ def _ratio_sums(outcomes: NDArray[np.void]) -> Floats:
     return np.where(np.isnan(sums), outcomes["bars"], sums)
 
 
+def episode_hedge(outcomes: NDArray[np.void]) -> Floats:
+    """Return the average hedge of each episode over its bars, ``(episode,)``."""
+    return np.asarray(_ratio_sums(outcomes) / np.maximum(outcomes["bars"], 1))
+
+
 def comparison_row(
     policy: str,
     side: str,
@@ -144,7 +146,7 @@ def comparison_row(
         raise UsageError(f"{policy} has no episodes", "choose a longer range or shorter episodes")
     wallet = outcomes["wallet"]
     returns = episode_returns(outcomes)
-    avg_hedge = float((_ratio_sums(outcomes) / np.maximum(outcomes["bars"], 1)).mean())
+    avg_hedge = float(episode_hedge(outcomes).mean())
     return ComparisonRow(
         policy=policy,
         side=side,
@@ -177,30 +179,20 @@ def comparison_interval(
     Shapes: `outcomes` and `opens_ns` (when each episode opened) ``(episode,)``; `length_ns` is
     the length of an episode.
     """
-    day_of = (opens_ns - opens_ns.min()) // NS_PER_DAY
-    days = int(day_of.max()) + 1
-    block = int(np.ceil(BLOCK_LENGTHS * length_ns / NS_PER_DAY))
-    if days < 4 * block:
+    blocks = draw_blocks(opens_ns, length_ns)
+    if blocks is None:
         nothing = Interval(float("nan"), float("nan"))
         return ComparisonInterval(nothing, nothing)
-    drawn = np.random.default_rng(SEED).integers(0, days, (RESAMPLES, round(days / block)))
-
-    def sums(weights: Floats) -> Floats:
-        per_day = np.bincount(day_of, weights=weights, minlength=days)
-        before = np.concatenate(([0.0], np.cumsum(np.concatenate((per_day, per_day[:block])))))
-        return np.asarray((before[drawn + block] - before[drawn]).sum(axis=1))
-
-    episodes = sums(np.ones(opens_ns.size))
 
     def interval(values: Floats) -> Interval:
-        means = sums(values)[episodes > 0] / episodes[episodes > 0]
-        low, high = np.quantile(means, [(1.0 - CONFIDENCE) / 2.0, (1.0 + CONFIDENCE) / 2.0])
+        low, high = np.quantile(
+            blocks.means(values), [(1.0 - CONFIDENCE) / 2.0, (1.0 + CONFIDENCE) / 2.0]
+        )
         return Interval(float(low), float(high))
 
     died = (outcomes["liquidations"] > 0).astype(np.float64)
     rate = interval(died)
-    apart = max(1, int(days * NS_PER_DAY // length_ns))
-    unseen = 1.0 - ((1.0 - CONFIDENCE) / 2.0) ** (1.0 / apart)
+    unseen = blocks.unseen
     if not died.any():
         rate = Interval(0.0, unseen)
     elif died.all():

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from litehedge.backtest import STATIC_GRID
 from litehedge.blowup.lives import SIDES, Arm, crowd_mix, ruined_at
 from litehedge.blowup.wrong import Wrong
-from litehedge.report.metrics import CONFIDENCE, RESAMPLES, SEED, TAIL, Interval
+from litehedge.report.blocks import CONFIDENCE, RESAMPLES, SEED
+from litehedge.report.metrics import TAIL, Interval
 
 Floats = NDArray[np.float64]
 Lives = NDArray[np.void]

@@ -15,6 +15,7 @@ from litehedge.margin.tiers import TierTable
 from litehedge.model.artefact import Card
 from litehedge.report.axes import UNHEDGED
 from litehedge.report.calls import SqueezeCall, squeeze_calls
+from litehedge.report.contest.judge import Contest
 from litehedge.report.metrics import Comparison, ComparisonRow, RunSummary, run_summary
 from litehedge.report.series import align, cumulated_pnl
 from litehedge.tape import Tape
@@ -34,6 +35,8 @@ class TearSheet:
         Position, costs and limits of the runs.
     runs
         By policy; with ``unhedged`` among them the report shows both beside each other.
+    contest
+        The cells behind `comparisons`, in the same order, and what is told of all of them.
     in_sample
         Whether the model was trained on this span: the report says so in a red box.
     created_ns
@@ -47,6 +50,7 @@ class TearSheet:
     created_ns: int
     runs: Mapping[str, Run] = field(default_factory=dict)
     comparisons: Sequence[Comparison] = ()
+    contest: Contest | None = None
     card: Card | None = None
     in_sample: bool = False
     notes: Sequence[str] = ()

@@ -94,8 +94,12 @@ def _heat_axis(data: list[str], **more: Any) -> Option:
     return value_axis(type="category", data=data, splitLine={"show": False}, **more)
 
 
-def frontier_chart(comparison: Comparison, chosen: str, measure: Measure) -> Option:
+def frontier_chart(
+    comparison: Comparison, chosen: str, measure: Measure, lines: Sequence[Option] = ()
+) -> Option:
     """Draw every policy over its average hedge, beside the static hedges that cost nothing.
+
+    `lines` are further series, of families of policies, drawn below the points.
 
     `measure` is the height: the liquidation rate or the mean return per episode, in percent. The
     axes fit the policies; an oracle beyond them stands at their edge with its figure.
@@ -126,6 +130,7 @@ def frontier_chart(comparison: Comparison, chosen: str, measure: Measure) -> Opt
     option["yAxis"] = value_axis(axisLabel=percent_labels, min=low, max=high)
     series = [
         _plain_line(STATIC, curve, DIM, {"type": [5, 4], "width": 1.5}),
+        *lines,
         _plain_line("90% interval", whiskers, INK, {"width": 1, "opacity": 0.6}),
         *_policy_points(comparison, chosen, measure, low, high, reach),
     ]

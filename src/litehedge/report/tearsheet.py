@@ -12,6 +12,8 @@ from typing import Final
 from litehedge import __version__
 from litehedge.errors import UsageError
 from litehedge.report import echarts
+from litehedge.report.contest.charts import family_lines
+from litehedge.report.contest.page import contest_cards
 from litehedge.report.details import (
     assumptions_card,
     comparison_card,
@@ -64,12 +66,23 @@ def render(report: TearSheet) -> str:
         hero_cards(heroes),
         warnings(report),
         *(_of_runs_above(report, view) if view is not None else ()),
-        *(comparison_card(c, report.policy, i) for i, c in enumerate(report.comparisons)),
+        *_compared(report),
         *(_of_runs_below(report, view) if view is not None else ()),
         assumptions_card(report, view),
         *(() if report.card is None else (model_card(report.card),)),
     ]
     return page(title, join(sections))
+
+
+def _compared(report: TearSheet) -> list[Safe]:
+    contest = report.contest
+    if contest is None:
+        return [comparison_card(c, report.policy, i) for i, c in enumerate(report.comparisons)]
+    cards = [
+        comparison_card(cell.comparison, report.policy, i, family_lines(cell))
+        for i, cell in enumerate(contest.cells)
+    ]
+    return [*cards, *contest_cards(contest, report.policy)]
 
 
 def _subtitle(report: TearSheet) -> Safe:

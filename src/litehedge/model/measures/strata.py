@@ -35,14 +35,24 @@ def strata(features: Floats, end_ns: Ints, edges: Floats) -> dict[str, Bools]:
     Volatility (`edges` from `volatility_edges`) with the sign of the move of a day, the sign of
     funding, and the third of the UTC day in which the frame ends.
     """
-    sigma = features[:, fv.LOG_SIGMA]
-    trend = features[:, fv.INDEX["ret_1440m"]]
-    funding = features[:, fv.FUNDING_BPS]
-    tercile = np.where(np.isfinite(sigma), np.searchsorted(edges, sigma), -1)
+    return kinds_of_market(
+        features[:, fv.LOG_SIGMA], features[:, fv.INDEX["ret_1440m"]],
+        features[:, fv.FUNDING_BPS], end_ns, edges,
+    )  # fmt: skip
+
+
+def kinds_of_market(
+    volatility: Floats, move_of_a_day: Floats, funding: Floats, end_ns: Ints, edges: Floats
+) -> dict[str, Bools]:
+    """Return which moments belong to each kind of market, all ``(moment,)``; NaN to none.
+
+    `edges` part calm from usual and usual from wild, in the units of `volatility`.
+    """
+    tercile = np.where(np.isfinite(volatility), np.searchsorted(edges, volatility), -1)
     masks = {
         f"{name}, {way}": (tercile == i) & moves
         for i, name in enumerate(CALM_TO_WILD)
-        for way, moves in (("falling", trend < 0.0), ("rising", trend >= 0.0))
+        for way, moves in (("falling", move_of_a_day < 0.0), ("rising", move_of_a_day >= 0.0))
     }
     masks["longs pay"] = funding > 0.0
     masks["shorts pay"] = funding <= 0.0

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
-
+from litehedge.squeeze.crises import CRISES, Span
 from litehedge.store.lake import Dataset, Lake
 from litehedge.training.network import Source
 from litehedge.training.parts import part_of
 from litehedge.training.samples import PURGE_NS, Progress, prepare
 from litehedge.units import instant_ns
 
-
-class Span(NamedTuple):
-    """A crisis by name; UTC dates."""
-
-    name: str
-    start: str
-    end: str
-
-
-CRISES: Final = (
-    Span("2021-05-19, leverage flushed", "2021-05-17", "2021-05-27"),
-    Span("2022-05, Terra and LUNA", "2022-05-07", "2022-05-15"),
-    Span("2022-06, Celsius and 3AC", "2022-06-11", "2022-06-20"),
-    Span("2022-11, FTX", "2022-11-06", "2022-11-14"),
-    Span("2023-08-17", "2023-08-15", "2023-08-21"),
-)
-"""Those that are not over before learning ends are not judged: nobody learns from them anyway."""
+__all__ = ["CRISES", "Span", "during", "without"]
+# A crisis that is not over before learning ends is not judged: nobody learns from it anyway.
 
 
 def without(
