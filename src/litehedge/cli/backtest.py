@@ -16,6 +16,7 @@ from litehedge import backtest as bt
 from litehedge.cli.common import (
     check_writable,
     home,
+    note,
     numbers,
     progress,
     settings_from,
@@ -40,6 +41,7 @@ from litehedge.report.metrics import (
     run_summary,
 )
 from litehedge.report.tearsheet import TearSheet, render
+from litehedge.risk.capital import capital_check
 from litehedge.sim.episode import PATH_HI, PATH_LO
 from litehedge.store.bundled import tier_table
 from litehedge.store.lake import Dataset, Lake
@@ -239,6 +241,8 @@ def _grid(
     tape = _tape(job)
     where = bt.episodes(tape, length_ns, every_ns)
     opens_ns = tape.end_ns[where.starts] - tape.bar_ns
+    smallest = bt.with_position(job.settings, job.sides[0], min(job.leverages))
+    note(capital_check(smallest, float(np.median(tape.bars[:, 3])), job.tiers).problems)
     comparisons: list[Comparison] = []
     steps = len(job.sides) * len(job.leverages) * (len(wanted) + 1)
     done = 0
@@ -298,6 +302,7 @@ def _single(
     summaries = {name: run_summary(one, tape, settings, unhedged) for name, one in runs.items()}
     frontier = _life_frontier(job, settings, tape)
     notes = _notes(job, tape)
+    notes += capital_check(settings, float(tape.bars[0, 0]), job.tiers).problems
     rows = [
         comparison_row(name, job.sides[0], job.leverages[0], one.outcomes, frontier)
         for name, one in runs.items()

@@ -1,4 +1,4 @@
-"""Files that ship with the package: tier tables and pre-trained models."""
+"""Files that ship with the package: tier tables, past starts and pre-trained models."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from litehedge.errors import UsageError
+from litehedge.hedge.past import PastStarts, parse_past
 from litehedge.margin.tiers import TierTable, parse_tiers
 
 
@@ -28,6 +29,12 @@ def tier_table(venue: str, symbol: str) -> TierTable:
             f"set [venue] to one of: {', '.join(known)}",
         )
     return parse_tiers(path.read_text(encoding="utf-8"), path.name)
+
+
+def past_starts() -> PastStarts:
+    """Return the packaged table of what became of Litecoin positions in the past."""
+    path = resources.files("litehedge.hedge") / "tables" / "past-LTCUSDT.json"
+    return parse_past(path.read_bytes(), path.name)
 
 
 def pretrained_folder() -> Path:
