@@ -24,9 +24,9 @@ FOLDER = Path(__file__).parent / "reference"
 HEAD = "<!-- Written by docs/generate.py from the code; do not edit. -->\n\n"
 COMMANDS = (
     (), ("demo",), ("simulate",), ("data", "import"), ("data", "list"), ("data", "check"),
-    ("label",), ("train",), ("explain",), ("advise",), ("models",), ("models", "show"), ("models", "register"),
-    ("evaluate",), ("backtest",), ("replay",), ("study", "blowup"), ("study", "skill"),
-    ("export-schema",),
+    ("label",), ("train",), ("explain",), ("advise",), ("models",), ("models", "show"),
+    ("models", "register"), ("evaluate",), ("backtest",), ("replay",), ("study", "blowup"),
+    ("study", "skill"), ("export-schema",),
 )  # fmt: skip
 
 

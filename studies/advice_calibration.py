@@ -42,6 +42,7 @@ from studies.reliability import reliability_svg
 
 Floats = NDArray[np.float64]
 
+MODEL = "ltc-5m-logistic"
 HORIZONS_DAYS = (1, 3, 7, 14, 30)
 TOLERANCES = (0.01, 0.02, 0.05, 0.10)
 MORE_TOLERANCES = (0.20, 0.30, 0.50)
@@ -127,7 +128,7 @@ def main() -> None:
     options.add_argument("--data", default="ltc_spot_5m", help="bars (default ltc_spot_5m)")
     options.add_argument("--from", dest="first", metavar="DAY", help="first day (UTC)")
     options.add_argument("--to", default="2024-01-01", help="last moment (default 2024-01-01)")
-    options.add_argument("--model", default="auto", help="forecaster (default auto)")
+    options.add_argument("--model", default=MODEL, help=f"forecaster (default {MODEL})")
     options.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     options.add_argument("--plot", type=Path, metavar="FILE", help="draw reliability as SVG")
     given = options.parse_args()

@@ -23,12 +23,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.table import Table
 
 from litehedge.cli.common import home
 from litehedge.cli.models import choose_model
 from litehedge.store.lake import Lake
 from litehedge.tape import build_tape, check_range
-from litehedge.units import NS_PER_DAY, instant_ns
+from litehedge.units import NS_PER_DAY, instant_ns, iso_utc
 from studies.excursions import Starts, starts_of
 
 Floats = NDArray[np.float64]
@@ -39,6 +40,7 @@ LAST = "2024-01-01"
 HORIZONS_DAYS = (1.0, 3.0, 7.0, 14.0, 30.0)
 BODY = (0.98, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.07, 0.05)
 TAIL = (0.035, 0.02, 0.014, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0001)
+PROMISED = (0.01, 0.02, 0.05, 0.1)
 REGRESSED = (0.2, 0.1, 0.05)
 EXPONENTS = np.round(np.linspace(0.0, 1.0, 21), 2)
 DOUBTS = (0.0, 0.25, 0.5, 1.0)
@@ -124,6 +126,46 @@ def fit(by_horizon: list[Starts]) -> dict[str, Any]:
     }
 
 
+def held_out(by_horizon: list[Starts]) -> Table:
+    """Return what share of each year went beyond quantiles that were fitted on the other years.
+
+    Starts whose horizon reaches into the year are left out of the fit.
+    """
+    title = f"beyond the quantiles of {', '.join(f'{p:.0%}' for p in PROMISED)}, other years fitted"
+    table = Table("year", "side", *(f"{days:g} d" for days in HORIZONS_DAYS), title=title)
+    year_of = [np.array([iso_utc(t)[:4] for t in s.opens_ns.tolist()]) for s in by_horizon]
+    totals = np.zeros((2, len(HORIZONS_DAYS), len(PROMISED)))
+    for year in np.unique(year_of[0]).tolist():
+        begin, end = instant_ns(f"{year}-01-01"), instant_ns(f"{int(year) + 1}-01-01")
+        rest = [
+            s.picked((s.opens_ns + int(days * NS_PER_DAY) < begin) | (s.opens_ns >= end))
+            for s, days in zip(by_horizon, HORIZONS_DAYS, strict=True)
+        ]
+        fitted = fit(rest)
+        for side in range(2):
+            cells = []
+            for h, starts in enumerate(by_horizon):
+                own = starts.picked(year_of[h] == year)
+                z = scaled(own, fitted["weights"][h], fitted["doubt"])[side]
+                cuts = np.exp(
+                    np.interp(
+                        np.log(PROMISED), np.log([*BODY, *TAIL])[::-1],
+                        np.log(fitted["quantiles"][side][h])[::-1],
+                    )
+                )  # fmt: skip
+                beyond = np.array([(z > cut).sum() for cut in cuts])
+                totals[side, h] += beyond / starts.now.size
+                cells.append(_shares(beyond / max(1, own.now.size)))
+            table.add_row(year, ("long", "short")[side], *cells)
+    for side in range(2):
+        table.add_row("all", ("long", "short")[side], *(_shares(one) for one in totals[side]))
+    return table
+
+
+def _shares(shares: Floats) -> str:
+    return " ".join(f"{100 * share:.1f}" for share in shares)
+
+
 # --- what is written --------------------------------------------------------------------------
 
 
@@ -165,7 +207,8 @@ def module(fitted: dict[str, Any], told: str) -> str:
     weights = "".join(f"    ({a:g}, {b:g}),\n" for a, b in fitted["weights"])
     return f'''"""The distribution of adverse excursions, for `leverage`.
 
-Written by ``python -m studies.fit_advice``; do not edit. {told}
+Written by ``python -m studies.fit_advice``; do not edit.
+{told}
 The generalised Pareto tail has the shape {fitted["shape"]:.3f}.
 """
 
@@ -198,15 +241,22 @@ QUANTILES: Final = (
 def main() -> None:
     """Fit, and write both tables."""
     options = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    options.parse_args()
-    console = Console()
+    options.add_argument(
+        "--held-out", action="store_true", help="write nothing: judge each year by the others"
+    )
+    given = options.parse_args()
+    console = Console(width=130)
     lake = Lake(home() / "lake")
     dataset = lake.dataset(DATA)
     model = choose_model(MODEL, dataset.interval_ns)
     with console.status("signals …"):
         span = check_range(dataset, None, instant_ns(LAST))
         tape = build_tape(lake, dataset, model.forecaster, *span)
-    write([starts_of(tape, days) for days in HORIZONS_DAYS], console)
+    by_horizon = [starts_of(tape, days) for days in HORIZONS_DAYS]
+    if given.held_out:
+        console.print(held_out(by_horizon))
+        return
+    write(by_horizon, console)
 
 
 def write(by_horizon: list[Starts], console: Console) -> None:

@@ -30,6 +30,7 @@ from litehedge.tape import Tape, build_tape, check_range
 from litehedge.units import NS_PER_DAY, instant_ns
 
 DATA = "ltc_spot_5m"
+MODEL = "ltc-5m-logistic"
 LAST = "2024-01-01"
 WALLETS_USDT = (5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 300.0, 1000.0)
 LEVERAGES = (3.0, 5.0, 10.0, 20.0)
@@ -104,7 +105,7 @@ def main() -> None:
     console = Console(width=120)
     lake = Lake(home() / "lake")
     dataset = lake.dataset(DATA)
-    model = choose_model("auto", dataset.interval_ns)
+    model = choose_model(MODEL, dataset.interval_ns)
     with console.status("signals …"):
         tape = build_tape(
             lake, dataset, model.forecaster, *check_range(dataset, None, instant_ns(LAST))
@@ -123,7 +124,8 @@ def table(rows: list[Small]) -> Table:
     for row in rows:
         told.add_row(
             f"{row.leverage:g}x", f"{row.wallet_usdt:g}", f"{row.minimum_usdt:.1f}", row.placeable,
-            f"{row.lost:.2%} ({row.lost_any_size:.2%})", f"{row.hedge:.3f} ({row.hedge_any_size:.3f})",
+            f"{row.lost:.2%} ({row.lost_any_size:.2%})",
+            f"{row.hedge:.3f} ({row.hedge_any_size:.3f})",
             f"{row.mean_return:+.2%} ({row.mean_return_any_size:+.2%})",
         )  # fmt: skip
     return told

@@ -8,7 +8,7 @@ from litehedge.cli.advise import read_horizon, read_tolerance
 from litehedge.errors import UsageError
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, iso_utc
 from made_lakes import CRASH_AT, store
-from synthetic import T0, market
+from synthetic import T0, Crash, market
 
 CALM = iso_utc(T0 + 2 * NS_PER_DAY)
 ASKED = ("advise", "--data", "crash", "--leverage", 20, "--wallet", 300)
@@ -57,7 +57,8 @@ def test_by_default_it_is_the_last_moment(litehedge, crashed):
 
 def test_what_comes_after_the_moment_changes_nothing(litehedge, crashed, lake):
     before = litehedge(*ASKED, "--at", CALM, "--json", "-").json
-    store(lake, "cut", market(2 * 1440, seed=5))
+    own = market(5_760, seed=5, crashes=(Crash(at=CRASH_AT, bars=25, depth=0.35),))
+    store(lake, "cut", own.without(slice(2 * 1440, None)))
     after = litehedge("advise", "--data", "cut", *ASKED[3:], "--json", "-").json
     assert after["advised"] == before["advised"]
 

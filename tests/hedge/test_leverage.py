@@ -37,9 +37,7 @@ def advised(
     signals: Singles, side: float, backing: float, leverage: float = 5.0, *, days: float = 7.0,
     tolerance: float = 0.05,
 ) -> LeverageAdvice:  # fmt: skip
-    return advise(
-        signals, TIERS, side, backing, leverage, horizon_days=days, tolerance=tolerance
-    )
+    return advise(signals, TIERS, side, backing, leverage, horizon_days=days, tolerance=tolerance)
 
 
 backings = log_floats(20.0, 5e6)

@@ -51,6 +51,7 @@ def test_a_calm_market_is_in_the_first_group_and_a_wild_one_in_the_last() -> Non
 def test_shares_in_words() -> None:
     assert told(0.71, 20.0, 7.0) == "at 20x, 7 of 10 such weeks ended in liquidation"
     assert of_ten(0.03) == "3 of 100"
+    assert of_ten(0.0) == "none of 100"
     assert of_ten(0.99) == "99 of 100"
     assert span_words(1.0) == "days"
     assert span_words(3.0) == "spans of 3 days"

@@ -119,9 +119,7 @@ def advise_command(
     chosen_model = choose_model(chosen.model.name, frame_ns)
     with stderr.status(f"reading {dataset.name} …"):
         start_ns = max(dataset.start_ns, at_ns - READ_NS)
-        tape = build_tape(
-            Lake(home() / "lake"), dataset, chosen_model.forecaster, start_ns, at_ns
-        )
+        tape = build_tape(Lake(home() / "lake"), dataset, chosen_model.forecaster, start_ns, at_ns)
     report = Report(
         tape, chosen, tier_table(chosen.venue.name, chosen.venue.symbol), past_starts(), at_ns,
         is_in_sample=saw(chosen_model.card, at_ns - frame_ns, at_ns),
@@ -188,7 +186,7 @@ def check_moment(dataset: Dataset, at_ns: int | None) -> int:
         nearest = min(max(at_ns, dataset.start_ns + dataset.interval_ns), dataset.end_ns)
         raise UsageError(
             f"no data at {iso_utc(at_ns)}",
-            f"{dataset.name} covers {dataset.span}; use --at \"{iso_utc(nearest)}\"",
+            f'{dataset.name} covers {dataset.span}; use --at "{iso_utc(nearest)}"',
         )
     return at_ns
 
@@ -219,8 +217,13 @@ class Report:
         self._backing_usdt = wanted.wallet_usdt * (1.0 - share)
         self._units = deviations(*volatilities(self._signals))
         self.advice: LeverageAdvice = advise(
-            self._signals, tiers, self._side, self._backing_usdt, wanted.leverage,
-            horizon_days=settings.advice.horizon_days, tolerance=settings.advice.tolerance,
+            self._signals,
+            tiers,
+            self._side,
+            self._backing_usdt,
+            wanted.leverage,
+            horizon_days=settings.advice.horizon_days,
+            tolerance=settings.advice.tolerance,
         )
         if np.isnan(self.advice.leverage):
             raise UsageError(
@@ -239,9 +242,7 @@ class Report:
         """Return what a leverage means here."""
         horizon = self._settings.advice.horizon_days
         books = np.zeros(1, dtype=ACCOUNT)
-        move = float(
-            fresh_move(self._side, leverage, self._backing_usdt, self._tiers.rows, books)
-        )
+        move = float(fresh_move(self._side, leverage, self._backing_usdt, self._tiers.rows, books))
         price = self.price * float(np.exp(-self._side * move)) if np.isfinite(move) else np.nan
         return Row(
             leverage=leverage,
@@ -287,7 +288,7 @@ class Report:
         said: list[str] = []
         if own.probability <= self.advice.tolerance:
             said.append(
-                f"{own.leverage:g}x is within what you accept; up to {advised.leverage:.1f}x would be"
+                f"{own.leverage:g}x is within what you accept; so is up to {advised.leverage:.1f}x"
             )
         else:
             size = advised.leverage * self._backing_usdt
@@ -318,21 +319,24 @@ class Report:
             f"[bold]{own.leverage:g}x {wanted.side}[/], {usdt(wanted.wallet_usdt)} wallet, LTC at "
             f"{self.price:.2f} USDT ({escape(self._name)}, {iso_utc(self._known_ns)} UTC)",
             highlight=False,
+            soft_wrap=True,
         )
         if self._late_bars > STALE_BARS:
             self._note(f"the data has a gap here: nothing is known after {iso_utc(self._known_ns)}")
         if self._is_in_sample:
             self._note("in-sample: the model was trained on a part of this span")
-        console.print(f"  liquidated {_away(own)}", highlight=False)
+        console.print(f"  liquidated {_away(own)}", highlight=False, soft_wrap=True)
         sentence = told(own.past, own.leverage, advice.horizon_days)
         console.print(
             f"  within {span}, without hedge: {percent(own.probability)}; {sentence}",
             highlight=False,
+            soft_wrap=True,
         )
         console.print(
             f"[bold]Advised: at most {advised.leverage:.1f}x[/] for {percent(advice.tolerance)} "
             f"within {span}, without hedge; liquidated {_away(advised)}",
             highlight=False,
+            soft_wrap=True,
         )
         table = Table("leverage", "liquidated at", "away", f"within {span}",
                       f"such {span_words(advice.horizon_days)}")  # fmt: skip
@@ -351,33 +355,24 @@ class Report:
         console.print(
             f"such {span_words(advice.horizon_days)}: starts in {self._past.weeks} weeks of "
             f"2019 to 2023 with volatility like now's, group {group} of 10 from calm to wild",
-            style="dim", highlight=False,
+            style="dim", highlight=False, soft_wrap=True,
         )  # fmt: skip
         self._print_capital()
         for line in self.what_to_do():
-            console.print(f"→ {line}", highlight=False, markup=False)
+            console.print(f"→ {line}", highlight=False, soft_wrap=True, markup=False)
 
     def _print_capital(self) -> None:
         check = self.capital
         fine = "[green]enough[/]" if check.is_enough else "[yellow]too small[/]"
+        what = f"hedge steps of {check.step:.0%} need" if check.step > 0.0 else "the position needs"
         console.print(
             f"Wallet: {fine}; the venue takes orders from {usdt(check.smallest_order_usdt)}, so "
-            f"{own_steps(check)} {own_needs(check)} at {check.leverage:g}x",
-            highlight=False,
-        )
+            f"{what} {usdt(check.minimum_usdt)} or more at {check.leverage:g}x",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
 
     def _note(self, text: str) -> None:
-        console.print(f"[yellow]note:[/] {text}", highlight=False)
-
-
-def own_steps(check: CapitalCheck) -> str:
-    """Say what must fit."""
-    return f"hedge steps of {check.step:.0%} need" if check.step > 0.0 else "the position needs"
-
-
-def own_needs(check: CapitalCheck) -> str:
-    """Say the smallest wallet."""
-    return f"{usdt(check.minimum_usdt)} or more"
+        console.print(f"[yellow]note:[/] {text}", highlight=False, soft_wrap=True)
 
 
 def _away(row: Row) -> str:

@@ -1,6 +1,7 @@
 """The distribution of adverse excursions, for `leverage`.
 
-Written by ``python -m studies.fit_advice``; do not edit. From ltc_spot_5m before 2024-01-01, 22,067 starts, model ltc-5m-logistic.
+Written by ``python -m studies.fit_advice``; do not edit.
+From ltc_spot_5m before 2024-01-01, 22,067 starts, model ltc-5m-logistic.
 The generalised Pareto tail has the shape 0.100.
 """
 

@@ -164,10 +164,7 @@ def _largest_within(
     low = min(SMALLEST, most)
     high = most
     move = fresh_move(side, high, backing_usdt, tiers, books)
-    if (
-        excursion_probability(move, horizon_days, units, horizons, levels, quantiles)
-        <= tolerance
-    ):
+    if excursion_probability(move, horizon_days, units, horizons, levels, quantiles) <= tolerance:
         return high
     for _ in range(48):
         middle = np.sqrt(low * high)

@@ -95,7 +95,7 @@ def of_ten(share: float) -> str:
     """Say a share as so many of ten, or of a hundred where ten are too few."""
     if 0.05 <= share <= 0.95:
         return f"{share * 10:.0f} of 10"
-    return f"{share * 100:.0f} of 100"
+    return f"{share * 100:.0f} of 100" if share >= 0.005 else "none of 100"
 
 
 def span_words(horizon_days: float) -> str:
@@ -107,6 +107,4 @@ def span_words(horizon_days: float) -> str:
 
 def told(share: float, leverage: float, horizon_days: float) -> str:
     """Say how such stretches ended at this leverage."""
-    return (
-        f"at {leverage:g}x, {of_ten(share)} such {span_words(horizon_days)} ended in liquidation"
-    )
+    return f"at {leverage:g}x, {of_ten(share)} such {span_words(horizon_days)} ended in liquidation"

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from litehedge.config import Settings
+from litehedge.hedge.plugin import STEP
 from litehedge.hedge.policies import (
     HAZARD,
     LARGE_MOVE,
@@ -28,7 +29,6 @@ from litehedge.hedge.policies import (
     Policy,
     policy_named,
 )
-from litehedge.hedge.plugin import STEP
 from litehedge.margin.tiers import FLOOR, MAX_LEVERAGE, TierTable, maintenance
 from litehedge.risk.limits import allow_margin, whole_lots
 
@@ -126,8 +126,7 @@ def capital_check(settings: Settings, price: float, tiers: TierTable) -> Capital
         minimum_usdt=wallet_for(needs[2]),
         hedge_minimum_usdt=wallet_for(needs[1]),
         position_minimum_usdt=wallet_for(needs[0]),
-        maximum_usdt=_largest_notional(tiers, wanted.leverage)
-        / (wanted.leverage * (1.0 - second)),
+        maximum_usdt=_largest_notional(tiers, wanted.leverage) / (wanted.leverage * (1.0 - second)),
         hedge_room=room,
         problems=[],
     )
@@ -146,9 +145,7 @@ def _largest_notional(tiers: TierTable, leverage: float) -> float:
     return float(allowed.max()) if allowed.size else 0.0
 
 
-def _hedge_room(
-    settings: Settings, tiers: TierTable, position_usdt: float, second: float
-) -> float:
+def _hedge_room(settings: Settings, tiers: TierTable, position_usdt: float, second: float) -> float:
     """Return the largest hedge that keeps the margin buffer when the position opens, as a share."""
     if settings.hedge.location == "reduce" or position_usdt <= 0.0:
         return 1.0
