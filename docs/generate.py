@@ -30,10 +30,10 @@ FOLDER = Path(__file__).parent / "reference"
 HEAD = "<!-- Written by docs/generate.py from the code; do not edit. -->\n\n"
 COMMANDS = (
     (), ("demo",), ("simulate",), ("data", "import"), ("data", "list"), ("data", "check"),
-    ("label",), ("train",), ("explain",), ("models",), ("models", "show"), ("models", "register"),
-    ("evaluate",), ("backtest",), ("rules",), ("rules", "list"), ("rules", "show"),
-    ("rules", "check"), ("rules", "quantities"), ("rules", "new"), ("replay",),
-    ("study", "blowup"), ("study", "skill"), ("export-schema",),
+    ("label",), ("train",), ("train-policy",), ("explain",), ("advise",), ("models",),
+    ("models", "show"), ("models", "register"), ("evaluate",), ("backtest",), ("rules",),
+    ("rules", "list"), ("rules", "show"), ("rules", "check"), ("rules", "quantities"),
+    ("rules", "new"), ("replay",), ("study", "blowup"), ("study", "skill"), ("export-schema",),
 )  # fmt: skip
 
 

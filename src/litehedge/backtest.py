@@ -119,11 +119,13 @@ def episodes(tape: Tape, length_ns: int, every_ns: int, warm_ns: int = NS_PER_DA
 
 
 def run_grid(
-    tape: Tape, where: Episodes, settings: Settings, tiers: TierTable, policy: Policy
-) -> NDArray[np.void]:
+    tape: Tape, where: Episodes, settings: Settings, tiers: TierTable, policy: Policy,
+    leverages: Floats | None = None,
+) -> NDArray[np.void]:  # fmt: skip
     """Run every episode with one policy, side and leverage. Return `OUTCOME`, ``(episode,)``.
 
-    A static policy holds a smaller position from the start, at no cost.
+    A static policy holds a smaller position from the start, at no cost. With `leverages`
+    ``(episode,)`` each episode has its own instead of that of the settings.
     """
     n = len(where)
     books = np.zeros(n, dtype=ACCOUNT)
@@ -131,7 +133,11 @@ def run_grid(
     terms = np.repeat(terms_of(settings, acting, tiers, 0.0), n)
     budgets = np.zeros(n, dtype=BUDGET)
     for e, at in enumerate(where.starts.tolist()):
-        plan = open_account(settings, float(tape.bars[at, 0]), policy.free_ratio)
+        own = settings
+        if leverages is not None:
+            held = settings.position.model_copy(update={"leverage": float(leverages[e])})
+            own = settings.model_copy(update={"position": held})
+        plan = open_account(own, float(tape.bars[at, 0]), policy.free_ratio)
         one = new_account(
             plan.wallet_usdt, plan.qty_ltc, plan.entry_usdt, plan.leverage,
             isolated=plan.isolated, second_wallet_usdt=plan.second_wallet_usdt,

@@ -180,14 +180,15 @@ class Plugin(_Section):
 
 
 class Advice(_Section):
-    """The leverage advice."""
+    """The leverage advice, for the position without hedge."""
 
-    horizon_days: Positive = Field(
-        7.0, le=60, description="how long the position is meant to live, in days"
+    horizon_days: float = Field(
+        7.0, ge=1, le=30, description="how long the position is meant to live, in days"
     )
-    tolerance: Share = Field(
-        0.05, lt=1, description="probability of liquidation within that time that is acceptable"
-    )
+    tolerance: float = Field(
+        0.05, ge=0.001, le=0.5,
+        description="probability of liquidation within that time that is acceptable",
+    )  # fmt: skip
 
 
 class Model(_Section):

@@ -178,12 +178,13 @@ def _situation(state: State, price: float) -> Situation:
 
 def _advice(state: State, situation: Situation) -> LeverageAdvice:
     wanted = state.fixed.settings.advice
-    notional = situation.position_ltc * situation.price
+    share = max(situation.equity_share, 1e-9)
     return advise(
         state.signals,
         state.fixed.tiers,
-        notional,
-        max(notional / max(situation.equity_usdt, 1e-9), 1e-9),
+        situation.side,
+        share * situation.position_ltc * situation.price,
+        1.0 / share,
         horizon_days=wanted.horizon_days,
         tolerance=wanted.tolerance,
     )

@@ -73,6 +73,15 @@ def test_larger_positions_never_get_more_leverage(notional: float) -> None:
     assert maintenance(notional, ROWS) < notional / TIERS.max_leverage(notional)
 
 
+@given(log_floats(1.0, 7e7))
+def test_the_largest_leverage_is_allowed_and_more_is_not(equity: float) -> None:
+    """The position grows with leverage, and the bracket with the position."""
+    most = TIERS.largest_leverage(equity)
+    TIERS.check_leverage(most * (1 - 1e-9), most * (1 - 1e-9) * equity)
+    with pytest.raises(UsageError):
+        TIERS.check_leverage(most * 1.001, most * 1.001 * equity)
+
+
 # --- the packaged tables ----------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import typer
 
 import litehedge
 from litehedge.cli import data, registry, rules, study
+from litehedge.cli.advise import advise_command
 from litehedge.cli.backtest import backtest
 from litehedge.cli.common import complain
 from litehedge.cli.demo import demo
@@ -38,6 +39,7 @@ app.command()(train)
 app.command(name="train-policy")(train_policy)
 app.command()(evaluate)
 app.command()(explain)
+app.command("advise")(advise_command)
 app.add_typer(registry.app, name="models")
 app.command()(backtest)
 app.add_typer(rules.app, name="rules")

@@ -16,6 +16,7 @@ from litehedge import backtest as bt
 from litehedge.cli.common import (
     check_writable,
     home,
+    note,
     numbers,
     progress,
     settings_from,
@@ -49,6 +50,7 @@ from litehedge.report.contest.charts import frontier_svg
 from litehedge.report.contest.judge import bench_of
 from litehedge.report.metrics import comparison_row, run_summary
 from litehedge.report.tearsheet import TearSheet, render
+from litehedge.risk.capital import capital_check
 from litehedge.sim.episode import PATH_HI, PATH_LO
 from litehedge.store.bundled import tier_table
 from litehedge.store.lake import Dataset, Lake
@@ -293,6 +295,8 @@ def _tape(job: Job) -> Tape:
 
 def _grid(job: Job, wanted: list[Policy], asked: Asked) -> None:
     tape = _tape(job)
+    smallest = bt.with_position(job.settings, job.sides[0], min(job.leverages))
+    note(capital_check(smallest, float(np.median(tape.bars[:, 3])), job.tiers).problems)
     benches = [bench_of(tape, job.tiers, length, asked.every_ns) for length in asked.lengths_ns]
     held = hold(benches, job.settings, job.sides, job.leverages, wanted, asked)
     meta = job.meta(**lengths_told(benches, asked), intervals_90=intervals_told(held.cells))
@@ -338,6 +342,7 @@ def _single(
     summaries = {name: run_summary(one, tape, settings, unhedged) for name, one in runs.items()}
     frontier = _life_frontier(job, settings, tape)
     notes = _notes(job, tape)
+    notes += capital_check(settings, float(tape.bars[0, 0]), job.tiers).problems
     rows = [
         comparison_row(name, job.sides[0], job.leverages[0], one.outcomes, frontier)
         for name, one in runs.items()

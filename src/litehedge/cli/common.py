@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -163,6 +163,12 @@ def progress(what: str, total: float) -> Iterator[Callable[..., None]]:
             bar.update(task, completed=done, description=label)
 
         yield reach
+
+
+def note(problems: Sequence[str]) -> None:
+    """Print what a reader must know although nothing failed."""
+    for problem in problems:
+        stderr.print(f"[yellow]note:[/] {escape(problem)}", highlight=False, soft_wrap=True)
 
 
 def complain(error: LitehedgeError) -> None:

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from litehedge.backtest import with_position
-from litehedge.cli.common import check_writable, console, settings_from, stderr, write_json
+from litehedge.cli.common import check_writable, console, note, settings_from, stderr, write_json
 from litehedge.cli.journals import begin_journal, end_journal
 from litehedge.cli.models import choose_model
 from litehedge.cli.policies import choose_policy
@@ -30,6 +30,7 @@ from litehedge.hedge.policies import with_rules
 from litehedge.margin.liquidation import distance
 from litehedge.market import events as ev
 from litehedge.report.style import percent, usdt
+from litehedge.risk.capital import capital_check
 from litehedge.runner import run
 from litehedge.sim.find import world_before_fall
 from litehedge.sim.market.feed import LiveMarket
@@ -115,6 +116,7 @@ def demo(
         write_json(watch.result(), "-")
     else:
         watch.say_result()
+        note(capital_check(settings, watch.price, tiers).problems)
 
 
 def _paced(
@@ -153,7 +155,7 @@ class _Watch:
         self._told: deque[Decision] = deque(maxlen=6)
         self._last: Decision | None = None
         self._now_ns = opens_ns
-        self._price = float("nan")
+        self.price = float("nan")
         self._died_ns = 0
         self._trades = 0
 
@@ -162,7 +164,7 @@ class _Watch:
             return
         if isinstance(event, ev.Bar) and event.asset == "LTC":
             self._now_ns = event.known_ns
-            self._price = event.close
+            self.price = event.close
             if event.known_ns % (60 * NS_PER_SECOND) == 0:
                 self._prices.append(event.close)
         elif isinstance(event, ev.Liquidated) and not event.alive:
@@ -195,7 +197,7 @@ class _Watch:
         """Show price, distance, forecast, hedge, last decisions."""
         signals = self._state.signals
         position, hedge = self._venue.sizes()
-        away = float(distance(self._venue.books, self._price, self._state.fixed.tiers.rows))
+        away = float(distance(self._venue.books, self.price, self._state.fixed.tiers.rows))
         facts = Table.grid(padding=(0, 3))
         facts.add_column(style="dim")
         facts.add_column(justify="right")
@@ -206,7 +208,7 @@ class _Watch:
         how_far = percent(away) if alive else "liquidated"
         facts.add_row(
             "to liquidation", Text(how_far, style=f"bold {colour}"),
-            "price", f"{self._price:.2f} USDT",
+            "price", f"{self.price:.2f} USDT",
         )  # fmt: skip
         soon = f"{_p(signals[sg.ONSET, 0])} / {_p(signals[sg.ONSET + 1, 0])}"
         facts.add_row(

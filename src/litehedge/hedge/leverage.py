@@ -1,37 +1,55 @@
 """Leverage advice: the largest leverage that this market bears over the user's horizon.
 
-The adverse excursion over a horizon H is taken as a driftless walk with fat tails (first passage
-by reflection, Student t4). Its variance starts at the forecast volatility and decays to the slow
-one:
+What liquidates a position is its worst moment, not its end. So the model is of the maximal adverse
+excursion within a horizon H: how far, in log price, the market goes against the position at its
+worst. It is measured in units of a deviation that the forecast gives,
 
-    V(H) = sigma^2 H + (now^2 - sigma^2) tau (1 - exp(-H / tau)),  tau = 1 day
+    s_H = now^a_H * slow^b_H * (1 + DOUBT (1 - confidence)),  a_H, b_H >= 0
 
-A less confident forecast inflates the deviation. What is not modelled: jumps beyond t4, and
-funding; both are small against the excursion of a week.
+of the forecast volatility of two hours and the slow volatility of days, and the distribution of
+excursion / s_H is that of history: quantiles for each side and horizon, a generalised Pareto tail
+beyond one in twenty. `excursions` holds what ``python -m studies.fit_advice`` found on data up to
+2023-12-31. a_H + b_H is below 1: a calm market does not stay calm for a month.
+
+Between the horizons of the table probabilities are interpolated in log time, and a longer horizon
+takes at least the probability of every shorter one. How far liquidation is away comes from the
+margin account itself, with its tiers. The advice is for a position without hedge.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from litehedge.hedge import excursions as ex
 from litehedge.hedge import signals as sg
-from litehedge.hedge.exposure import student4_tail
-from litehedge.margin.tiers import MAX_LEVERAGE, RATE, TierTable, tier_index
-from litehedge.units import MINUTES_PER_DAY
+from litehedge.jit import kernel
+from litehedge.margin.account import ACCOUNT, POSITION, Books
+from litehedge.margin.liquidation import scope_bounds
+from litehedge.margin.tiers import TierTable
 
+Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
-DECAY_MINUTES: Final = float(MINUTES_PER_DAY)
+SMALLEST: Final = 0.01
+"""Leverage below which nobody is advised: the market that bears less has not been seen."""
+MIN_HORIZON_DAYS: Final = 1.0
+MAX_HORIZON_DAYS: Final = 30.0
+
+_HORIZONS: Final = np.array(ex.HORIZONS_DAYS)
+_WEIGHTS: Final = np.array(ex.WEIGHTS)
+_LEVELS: Final = np.array(ex.LEVELS)
+_QUANTILES: Final = np.array(ex.QUANTILES)
 
 
 class LeverageAdvice(msgspec.Struct, frozen=True):
     """The largest leverage whose probability of liquidation stays within `tolerance`.
 
-    `probability_now` is the probability at the leverage the user has.
+    Leverage is the position's notional by the equity that backs it. `probability_now` is the
+    probability at the leverage the user has. Both are for the position without hedge.
     """
 
     leverage: float
@@ -40,55 +58,197 @@ class LeverageAdvice(msgspec.Struct, frozen=True):
     probability_now: float
 
 
-def excursion_deviation(signals: Singles, horizon_days: float) -> float:
-    """Return the standard deviation of the log price over the horizon; NaN while cold."""
-    minutes = horizon_days * MINUTES_PER_DAY
-    slow = float(signals[sg.SIGMA, 0])
-    now = float(signals[sg.VOL_120, 0])
-    if not np.isfinite(now):
-        now = float(signals[sg.VOL_RULE, 0]) / np.sqrt(5.0)
-    decayed = DECAY_MINUTES * (1.0 - np.exp(-minutes / DECAY_MINUTES))
-    variance = slow**2 * minutes + (now**2 - slow**2) * decayed
-    doubt = 2.0 - float(np.nan_to_num(signals[sg.CONFIDENCE, 0], nan=0.5))
-    return float(np.sqrt(max(variance, 0.0)) * doubt)
+# --- how wild the market is -------------------------------------------------------------------
 
 
-def liquidation_probability(deviation: float, distance: float) -> float:
-    """Return P(the worst excursion exceeds `distance`, a fraction of price)."""
-    if not deviation > 0.0:
+def volatilities(signals: Singles, frame: int = 0) -> tuple[float, float, float]:
+    """Return forecast and slow volatility per root minute, and the confidence.
+
+    A forecast that is missing is replaced by the volatility of the last hour, that by the slow
+    one, and a missing slow one by what there is; both are NaN without any price history. Without
+    forecast there is no confidence in it: 0.
+    """
+    known = [
+        float(signals[sg.VOL_120, frame]),
+        float(signals[sg.VOL_RULE, frame]) / np.sqrt(5.0),
+        float(signals[sg.SIGMA, frame]),
+    ]
+    there = [one for one in known if one > 0.0 and np.isfinite(one)]
+    if not there:
+        return float("nan"), float("nan"), 0.0
+    slow = known[2] if known[2] > 0.0 and np.isfinite(known[2]) else there[0]
+    confidence = float(signals[sg.CONFIDENCE, frame])
+    if not known[0] > 0.0 or not confidence >= 0.0:
+        confidence = 0.0
+    return there[0], slow, min(confidence, 1.0)
+
+
+def deviations(now: float, slow: float, confidence: float) -> Floats:
+    """Return s_H, the unit of the excursion at every horizon of the table, ``(horizon,)``."""
+    unit = now ** _WEIGHTS[:, 0] * slow ** _WEIGHTS[:, 1]
+    return np.asarray(unit * (1.0 + ex.DOUBT * (1.0 - confidence)))
+
+
+@kernel
+def exceedance(z: float, levels: Floats, quantiles: Floats) -> float:
+    """Return P(Z > z) from quantiles: log P is linear in log z, beyond the last one too.
+
+    Shapes: `levels` ``(level,)``, falling probabilities of exceedance; `quantiles` ``(level,)``,
+    rising and positive.
+    """
+    if z <= 0.0:
+        return 1.0
+    if z <= quantiles[0]:
+        return 1.0 - (1.0 - levels[0]) * z / quantiles[0]
+    last = levels.size - 1
+    i = 1
+    while i < last and z > quantiles[i]:
+        i += 1
+    slope = np.log(levels[i] / levels[i - 1]) / np.log(quantiles[i] / quantiles[i - 1])
+    return levels[i - 1] * (z / quantiles[i - 1]) ** slope
+
+
+@kernel
+def excursion_probability(
+    move: float, horizon_days: float, units: Floats, horizons: Floats, levels: Floats,
+    quantiles: Floats,
+) -> float:  # fmt: skip
+    """Return P(the worst excursion within the horizon exceeds `move`, a log price).
+
+    Shapes: `units` (see `deviations`) and `horizons` ``(horizon,)``; `quantiles` of one side
+    ``(horizon, level)``.
+    """
+    if not move > 0.0:
+        return 1.0
+    before = 0.0
+    for i in range(horizons.size):
+        here = max(before, exceedance(move / units[i], levels, quantiles[i]))
+        if horizons[i] >= horizon_days:
+            if i == 0:
+                return here
+            share = np.log(horizon_days / horizons[i - 1]) / np.log(horizons[i] / horizons[i - 1])
+            return before + share * (here - before)
+        before = here
+    return before
+
+
+# --- how far liquidation is away --------------------------------------------------------------
+
+
+@kernel
+def fresh_move(
+    side: float, leverage: float, backing_usdt: float, tiers: Floats, books: Books
+) -> float:
+    """Return the log move that liquidates a position just opened; inf when none can.
+
+    `books` is room for one empty account, ``(1,)`` of `ACCOUNT`.
+    """
+    account = books[0]
+    account.wallet[0] = backing_usdt
+    account.qty[POSITION] = side * leverage * backing_usdt  # at a price of 1
+    account.entry[POSITION] = 1.0
+    low, high = scope_bounds(books, 0, 1.0, tiers)
+    if low == np.inf:  # under maintenance from the start
+        return 0.0
+    if side > 0.0:
+        return np.inf if low <= 0.0 else max(0.0, -np.log(low))
+    return max(0.0, np.log(high))
+
+
+@kernel
+def _largest_within(
+    tolerance: float, most: float, side: float, backing_usdt: float, tiers: Floats, books: Books,
+    horizon_days: float, units: Floats, horizons: Floats, levels: Floats, quantiles: Floats,
+) -> float:  # fmt: skip
+    """Halve down to the largest leverage whose probability is at most `tolerance`."""
+    low = min(SMALLEST, most)
+    high = most
+    move = fresh_move(side, high, backing_usdt, tiers, books)
+    if excursion_probability(move, horizon_days, units, horizons, levels, quantiles) <= tolerance:
+        return high
+    for _ in range(48):
+        middle = np.sqrt(low * high)
+        move = fresh_move(side, middle, backing_usdt, tiers, books)
+        if (
+            excursion_probability(move, horizon_days, units, horizons, levels, quantiles)
+            <= tolerance
+        ):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+# --- the advice -------------------------------------------------------------------------------
+
+
+def _row_of(side: float) -> int:
+    return 0 if side > 0.0 else 1
+
+
+def liquidation_probability(
+    signals: Singles, tiers: TierTable, side: float, backing_usdt: float, leverage: float,
+    horizon_days: float, frame: int = 0,
+) -> float:  # fmt: skip
+    """Return P(a position opened now is liquidated within the horizon), NaN without history.
+
+    Parameters
+    ----------
+    side
+        +1 for a long position, -1 for a short one.
+    backing_usdt
+        The equity that backs it; its notional is `leverage` times as much.
+    horizon_days
+        1 to 30.
+    """
+    units = deviations(*volatilities(signals, frame))
+    move = fresh_move(side, leverage, backing_usdt, tiers.rows, np.zeros(1, dtype=ACCOUNT))
+    return _probability(move, horizon_days, units, _row_of(side))
+
+
+def _probability(move: float, horizon_days: float, units: Floats, row: int) -> float:
+    if not np.isfinite(units).all():
         return float("nan")
-    # A rise of x is a log move of log(1 + x), a fall one of -log(1 - x): the smaller one is used.
-    return float(min(1.0, 2.0 * student4_tail(float(np.log1p(distance)) / deviation)))
-
-
-def distance_at(leverage: float, maintenance_rate: float) -> float:
-    """Return the adverse move that liquidates a fresh position at `leverage`."""
-    return max(0.0, (1.0 / leverage - maintenance_rate) / (1.0 + maintenance_rate))
+    return float(
+        excursion_probability(move, horizon_days, units, _HORIZONS, _LEVELS, _QUANTILES[row])
+    )
 
 
 def advise(
     signals: Singles,
     tiers: TierTable,
-    notional_usdt: float,
+    side: float,
+    backing_usdt: float,
     leverage_now: float,
     *,
     horizon_days: float,
     tolerance: float,
+    frame: int = 0,
 ) -> LeverageAdvice:
-    """Return the leverage advice for a position of this size; NaN leverage while cold."""
-    rate = float(tiers.rows[tier_index(notional_usdt, tiers.rows), RATE])
-    allowed = float(tiers.rows[tier_index(notional_usdt, tiers.rows), MAX_LEVERAGE])
-    deviation = excursion_deviation(signals, horizon_days)
-    probability = liquidation_probability(deviation, distance_at(leverage_now, rate))
-    if not np.isfinite(deviation):
+    """Return the leverage advice for this equity; NaN leverage without any price history.
+
+    Parameters
+    ----------
+    signals
+        ``(N_SIGNALS, frame)``, of which `frame` counts.
+    side
+        +1 for a long position, -1 for a short one.
+    backing_usdt
+        The equity that backs the position, above 0.
+    leverage_now
+        The position's notional by that equity.
+    horizon_days, tolerance
+        How long the position is meant to live, 1 to 30 days; the probability that is acceptable.
+    """
+    units = deviations(*volatilities(signals, frame))
+    row = _row_of(side)
+    books: Any = np.zeros(1, dtype=ACCOUNT)
+    move = fresh_move(side, leverage_now, backing_usdt, tiers.rows, books)
+    probability = _probability(move, horizon_days, units, row)
+    if not np.isfinite(units).all():
         return LeverageAdvice(float("nan"), tolerance, horizon_days, probability)
-    low, high = 0.1, allowed
-    if liquidation_probability(deviation, distance_at(high, rate)) <= tolerance:
-        low = high
-    for _ in range(40):
-        middle = 0.5 * (low + high)
-        if liquidation_probability(deviation, distance_at(middle, rate)) <= tolerance:
-            low = middle
-        else:
-            high = middle
-    return LeverageAdvice(low, tolerance, horizon_days, probability)
+    leverage = _largest_within(
+        tolerance, tiers.largest_leverage(backing_usdt), side, backing_usdt, tiers.rows, books,
+        horizon_days, units, _HORIZONS, _LEVELS, _QUANTILES[row],
+    )  # fmt: skip
+    return LeverageAdvice(float(leverage), tolerance, horizon_days, probability)

@@ -43,6 +43,16 @@ class TierTable:
         """Return the highest leverage the venue allows at this position size."""
         return float(self.rows[tier_index(notional_usdt, self.rows), MAX_LEVERAGE])
 
+    def largest_leverage(self, equity_usdt: float) -> float:
+        """Return the highest leverage at which the venue takes a position backed by so much.
+
+        The position grows with leverage, and its tier with it.
+        """
+        ceilings = np.append(self.rows[1:, FLOOR], self.cap_usdt)
+        allowed = np.minimum(self.rows[:, MAX_LEVERAGE], ceilings / equity_usdt)
+        fits = allowed * equity_usdt > self.rows[:, FLOOR]
+        return float(allowed[fits].max())
+
     def check_leverage(self, leverage: float, notional_usdt: float) -> None:
         """Refuse a leverage or a size that the venue would refuse.
 

@@ -1,4 +1,4 @@
-"""Files that ship with the package: tier tables and pre-trained models."""
+"""Files that ship with the package: tier tables, past starts and pre-trained models."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from litehedge.errors import UsageError
+from litehedge.hedge.past import PastStarts, parse_past
 from litehedge.margin.tiers import TierTable, parse_tiers
 
 _PRESETS: Final = ("conservative", "balanced", "cost-saver")
@@ -44,6 +45,12 @@ def preset_text(name: str) -> str:
     """Return the text of packaged rules, one of `preset_names`."""
     folder = resources.files("litehedge.hedge") / "presets"
     return (folder / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def past_starts() -> PastStarts:
+    """Return the packaged table of what became of Litecoin positions in the past."""
+    path = resources.files("litehedge.hedge") / "tables" / "past-LTCUSDT.json"
+    return parse_past(path.read_bytes(), path.name)
 
 
 def pretrained_folder() -> Path:
