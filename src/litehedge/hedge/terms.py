@@ -17,7 +17,7 @@ from litehedge.errors import DataError
 from litehedge.hedge.exposure import APART, REDUCE, REDUCED, SAME_ACCOUNT, SECOND_VENUE, SHARED
 from litehedge.hedge.policies import N_PARAMETERS, Policy
 from litehedge.margin.tiers import CUM, FLOOR, TierTable
-from litehedge.units import BPS, LONG, SHORT
+from litehedge.units import BPS, LONG, NS_PER_MINUTE, SHORT
 
 LOCATIONS: Final = {
     "same_account": SAME_ACCOUNT,
@@ -50,6 +50,15 @@ TERMS: Final = np.dtype(
         ("min_notional", np.float64),  # USDT
         ("clearance", np.float64),  # fraction
         ("tiers", np.float64, (MAX_TIERS, 4)),
+        # money between two venues: see `margin.transfers`
+        ("moves_money", np.int64),
+        ("transfer_trigger", np.float64),  # margin ratio
+        ("transfer_target", np.float64),
+        ("transfer_keep", np.float64),  # margin ratio at which the sender stays at most
+        ("transfer_fee", np.float64),  # USDT
+        ("transfer_minimum", np.float64),  # USDT
+        ("transfer_per_day", np.float64),  # USDT
+        ("transfer_delay_ns", np.int64),
     ]
 )
 
@@ -81,6 +90,15 @@ def terms_of(settings: Settings, policy: Policy, tiers: TierTable, size_ltc: flo
     row["min_notional"] = settings.venue.min_notional_usdt
     row["clearance"] = tiers.clearance_fee
     row["tiers"][0] = padded(tiers)
+    move = settings.transfer
+    row["moves_money"] = move.enabled and settings.hedge.location == "second_venue"
+    row["transfer_trigger"] = move.trigger_ratio
+    row["transfer_target"] = move.target_ratio
+    row["transfer_keep"] = min(move.target_ratio, 1.0 - settings.limits.min_margin_buffer)
+    row["transfer_fee"] = move.fee_usdt
+    row["transfer_minimum"] = move.min_usdt
+    row["transfer_per_day"] = move.max_per_day_usdt
+    row["transfer_delay_ns"] = round(move.delay_min * NS_PER_MINUTE)
     return row
 
 
