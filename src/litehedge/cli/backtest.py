@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args
 
 import msgspec
 import numpy as np
@@ -26,7 +26,7 @@ from litehedge.cli.common import (
 from litehedge.cli.journals import begin_journal, end_journal
 from litehedge.cli.models import Chosen, choose_model, saw
 from litehedge.cli.show import print_comparisons, print_decisions, print_run
-from litehedge.config import Settings
+from litehedge.config import HedgeLocation, Settings
 from litehedge.engine_state import Fixed
 from litehedge.errors import UsageError
 from litehedge.hedge.policies import ORACLE, Policy, policies, policy_named, static
@@ -65,6 +65,7 @@ class Job:
     sides: tuple[str, ...]
     leverages: list[float]
     reopens: bool
+    locations: tuple[str, ...]
 
     @property
     def in_sample(self) -> bool:
@@ -115,7 +116,7 @@ def backtest(
     ] = None,
     wallet: Annotated[float | None, typer.Option(help="Margin wallet in USDT.")] = None,
     location: Annotated[
-        str | None, typer.Option(help="same_account, second_venue or reduce.")
+        str | None, typer.Option(help="same_account, second_venue, reduce; all to compare them.")
     ] = None,
     reopen: Annotated[
         bool,
@@ -158,12 +159,13 @@ def backtest(
             "position.leverage": leverages[0] if leverages else None,
             "position.side": None if side == "both" else side,
             "position.wallet_usdt": wallet,
-            "hedge.location": location,
+            "hedge.location": None if location == "all" else location,
             "hedge.policy": policy,
             "model.name": model,
         },
     )
-    job = _job(data, from_, to, side, leverages, reopen, chosen)
+    places = get_args(HedgeLocation) if location == "all" else (chosen.hedge.location,)
+    job = _job(data, from_, to, side, leverages, reopen, chosen, places)
     if compare is not None or episodes is not None or every is not None:
         if journal is not None:
             raise UsageError("episodes have no journal", "leave out --journal, or --episodes")
@@ -176,9 +178,9 @@ def backtest(
             json,
         )
         return
-    if len(job.sides) > 1 or len(job.leverages) > 1:
+    if len(job.sides) > 1 or len(job.leverages) > 1 or len(job.locations) > 1:
         raise UsageError(
-            "one run has one side and one leverage",
+            "one run has one side, one leverage and one place for its hedge",
             "give --episodes 7d to compare several, or choose one",
         )
     _single(job, report, journal, json, decisions)
@@ -186,7 +188,7 @@ def backtest(
 
 def _job(
     data: str, from_: str | None, to: str | None, side: str | None, leverages: list[float],
-    reopens: bool, settings: Settings,
+    reopens: bool, settings: Settings, locations: tuple[str, ...],
 ) -> Job:  # fmt: skip
     lake = Lake(home() / "lake")
     dataset = lake.bars(data)
@@ -208,7 +210,7 @@ def _job(
     return Job(
         lake, dataset, start_ns, end_ns, settings, tiers,
         choose_model(settings.model.name, frame_ns),
-        SIDES[side or settings.position.side], levels, reopens,
+        SIDES[side or settings.position.side], levels, reopens, locations,
     )  # fmt: skip
 
 
@@ -240,24 +242,29 @@ def _grid(
     where = bt.episodes(tape, length_ns, every_ns)
     opens_ns = tape.end_ns[where.starts] - tape.bar_ns
     comparisons: list[Comparison] = []
-    steps = len(job.sides) * len(job.leverages) * (len(wanted) + 1)
+    steps = len(job.sides) * len(job.leverages) * len(job.locations) * (len(wanted) + 1)
     done = 0
     with progress("episodes", steps) as reach:
         for side in job.sides:
             for leverage in job.leverages:
-                settings = bt.with_position(job.settings, side, leverage)
-                reach(done, f"{side} {leverage:g}x: static hedges")
-                frontier = bt.static_frontier(tape, where, settings, job.tiers)
-                done += 1
+                positioned = bt.with_position(job.settings, side, leverage)
                 rows: list[ComparisonRow] = []
                 intervals: list[ComparisonInterval] = []
-                for policy in wanted:
-                    reach(done, f"{side} {leverage:g}x: {policy.name}")
-                    outcomes = bt.run_grid(tape, where, settings, job.tiers, policy)
-                    rows.append(comparison_row(policy.name, side, leverage, outcomes, frontier))
-                    intervals.append(comparison_interval(outcomes, opens_ns, length_ns))
+                frontiers: list[Any] = []
+                for place in job.locations:
+                    settings = bt.with_location(positioned, place)
+                    reach(done, f"{side} {leverage:g}x: static hedges")
+                    frontier = bt.static_frontier(tape, where, settings, job.tiers)
+                    frontiers.append(frontier)
                     done += 1
-                comparisons.append(Comparison(side, leverage, rows, intervals, *frontier))
+                    for policy in wanted:
+                        name = f"{policy.name} @ {place}" if len(job.locations) > 1 else policy.name
+                        reach(done, f"{side} {leverage:g}x: {name}")
+                        outcomes = bt.run_grid(tape, where, settings, job.tiers, policy)
+                        rows.append(comparison_row(name, side, leverage, outcomes, frontier, place))
+                        intervals.append(comparison_interval(outcomes, opens_ns, length_ns))
+                        done += 1
+                comparisons.append(Comparison(side, leverage, rows, intervals, *frontiers[0]))
     meta = job.meta(
         episodes=len(where), episode_days=length_ns / NS_PER_DAY,
         every_hours=every_ns / NS_PER_DAY * 24,
@@ -299,7 +306,9 @@ def _single(
     frontier = _life_frontier(job, settings, tape)
     notes = _notes(job, tape)
     rows = [
-        comparison_row(name, job.sides[0], job.leverages[0], one.outcomes, frontier)
+        comparison_row(
+            name, job.sides[0], job.leverages[0], one.outcomes, frontier, job.locations[0]
+        )
         for name, one in runs.items()
     ]
     if json is not None:
