@@ -53,11 +53,11 @@ class Transfer(_Section):
         True, description="whether margin moves between the venues of position and hedge"
     )
     trigger_ratio: Share = Field(
-        0.15, lt=1, description="margin ratio (maintenance / equity) of a venue above which margin "
+        0.1, lt=1, description="margin ratio (maintenance / equity) of a venue above which margin "
         "is brought"
     )  # fmt: skip
     target_ratio: Share = Field(
-        0.1, lt=1, description="margin ratio to which a transfer brings it, and above which it "
+        0.05, lt=1, description="margin ratio to which a transfer brings it, and above which it "
         "never brings the sender"
     )  # fmt: skip
     delay_min: NonNegative = Field(
@@ -75,7 +75,7 @@ class Transfer(_Section):
         if self.target_ratio >= self.trigger_ratio:
             raise ValueError(
                 "target_ratio must be below trigger_ratio, or money would go to and fro; for "
-                "example 0.1 and 0.15"
+                "example 0.05 and 0.1"
             )
         if self.fee_usdt >= self.min_usdt:
             raise ValueError(
