@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -65,7 +66,11 @@ def _settings() -> Iterator[str]:
         yield "| setting | default | range | meaning |\n|---|---|---|---|"
         schema = section.model_json_schema()["properties"]
         for key, leaf in section.model_fields.items():
-            shown = f'"{leaf.default}"' if isinstance(leaf.default, str) else f"{leaf.default:g}"
+            shown = (
+                json.dumps(leaf.default)
+                if isinstance(leaf.default, (str, bool))
+                else f"{leaf.default:g}"
+            )
             yield f"| `{key}` | `{shown}` | {_range(schema[key])} | {leaf.description} |"
         yield ""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from litehedge.config import Position, Settings
+from litehedge.config import HedgeLocation, Position, Settings
 from litehedge.decision import note_opening, sizes
 from litehedge.effects import Decision, Effect
 from litehedge.engine_state import State
@@ -72,6 +72,25 @@ def with_position(settings: Settings, side: str, leverage: float) -> Settings:
             "give a leverage above 0 and up to 125; long or short",
         ) from None
     return settings.model_copy(update={"position": position})
+
+
+def with_location(settings: Settings, location: str) -> Settings:
+    """Return the settings with the hedge elsewhere.
+
+    Raises
+    ------
+    UsageError
+        When there is no such place, or the position's margin does not allow it.
+    """
+    try:
+        return Settings.model_validate(
+            settings.model_dump() | {"hedge": settings.hedge.model_dump() | {"location": location}}
+        )
+    except ValidationError as error:
+        raise UsageError(
+            f"the hedge cannot live in {location}: {error.errors()[0]['msg']}",
+            f"choose one of {', '.join(get_args(HedgeLocation))}",
+        ) from None
 
 
 # --- episodes ---------------------------------------------------------------------------------
@@ -322,6 +341,12 @@ class _OnBars(SimVenue):
         return [] if type(event) in _QUOTES else super().on_market(event)
 
 
+_TOLD_BY_BOOKS: Final = (
+    "fees", "slippage", "funding", "clearance", "insurance", "liquidations", "hedge_liquidations",
+    "transfers", "late_transfers", "transferred", "transfer_fees",
+)  # fmt: skip
+
+
 class _Recorder:
     """Watches a run and writes down path, lives and decisions."""
 
@@ -360,6 +385,8 @@ class _Recorder:
                 self._account.append(event)
                 self._on_forced(event)
             case ev.OrderExpired() | ev.OrderRejected() | ev.FundingPaid():
+                self._account.append(event)
+            case ev.TransferSent() | ev.TransferArrived() | ev.TransferRejected():
                 self._account.append(event)
             case _:
                 pass
@@ -426,7 +453,7 @@ class _Recorder:
         life["stop"] = len(self._ends)
         life["equity"] = worth
         life["refusals"] = self._state.refusals - self._refusals_before
-        for name in ("fees", "slippage", "funding", "clearance", "insurance", "liquidations"):
+        for name in _TOLD_BY_BOOKS:
             life[name] = account[name]
         self._lives.append(life)
         self._life = None

@@ -57,6 +57,44 @@ class Hedge(_Section):
     )
 
 
+class Transfer(_Section):
+    """Money between the two venues of a hedge on a second one."""
+
+    enabled: bool = Field(
+        True, description="whether margin moves between the venues of position and hedge"
+    )
+    trigger_ratio: Share = Field(
+        0.1, lt=1, description="margin ratio (maintenance / equity) of a venue above which margin "
+        "is brought"
+    )  # fmt: skip
+    target_ratio: Share = Field(
+        0.05, lt=1, description="margin ratio to which a transfer brings it, and above which it "
+        "never brings the sender"
+    )  # fmt: skip
+    delay_min: NonNegative = Field(
+        30.0, le=10_080, description="from sending to arrival, in minutes; assumed: a withdrawal "
+        "of LTC or USDT and its confirmations"
+    )  # fmt: skip
+    fee_usdt: NonNegative = Field(1.0, lt=10_000, description="what one transfer costs, in USDT")
+    min_usdt: Positive = Field(20.0, description="smallest transfer, in USDT")
+    max_per_day_usdt: Positive = Field(
+        100_000.0, description="most that may be sent in a UTC day, in USDT"
+    )
+
+    @model_validator(mode="after")
+    def _calms_down(self) -> Transfer:
+        if self.target_ratio >= self.trigger_ratio:
+            raise ValueError(
+                "target_ratio must be below trigger_ratio, or money would go to and fro; for "
+                "example 0.05 and 0.1"
+            )
+        if self.fee_usdt >= self.min_usdt:
+            raise ValueError(
+                "fee_usdt must be below min_usdt, or nothing would arrive; for example 1 and 20"
+            )
+        return self
+
+
 class Costs(_Section):
     """What trading costs; the simulated venue charges it and the policies count it."""
 
@@ -204,6 +242,9 @@ class Settings(_Section):
 
     position: Position = Field(default_factory=Position, description="the position to protect")
     hedge: Hedge = Field(default_factory=Hedge, description="how hedges are placed")
+    transfer: Transfer = Field(
+        default_factory=Transfer, description="money between two venues, with second_venue"
+    )
     plugin: Plugin = Field(default_factory=Plugin, description="the default policy")
     advice: Advice = Field(default_factory=Advice, description="the leverage advice")
     costs: Costs = Field(default_factory=Costs, description="what trading costs")

@@ -10,14 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.hedge.costs import trade_cost
-from litehedge.hedge.exposure import APART, REDUCE, SAME_ACCOUNT, SECOND_VENUE
+from litehedge.hedge.exposure import (
+    APART,
+    REDUCE,
+    SAME_ACCOUNT,
+    SECOND_VENUE,
+    counts_in_time,
+    hedged_distance,
+)
 from litehedge.hedge.policies import decide
 from litehedge.hedge.rule_kernel import under_rules
 from litehedge.hedge.terms import Record, Terms
 from litehedge.jit import kernel
 from litehedge.margin.account import HEDGE, POSITION, Books, equity, equity_line
 from litehedge.margin.tiers import maintenance
-from litehedge.risk.limits import allowances, equity_stopped, refill
+from litehedge.margin.transfers import spare, standing, wanted_transfer
+from litehedge.risk.limits import (
+    MARGIN_GUARD,
+    MINIMUM_GUARD,
+    allow_margin,
+    allowances,
+    equity_stopped,
+    refill,
+    transfer_budget,
+    whole_lots,
+)
+from litehedge.units import NS_PER_MINUTE
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -61,7 +79,8 @@ def backing_line(terms: Terms, books: Books) -> tuple[float, float]:
     """Return (constant, slope) in price of the equity in USDT that backs the position.
 
     All of it when hedge and position share their margin; else what the position's own scope has
-    (of an isolated position that was reduced, as if it were whole).
+    (of an isolated position that was reduced, as if it were whole; where nothing is left of it,
+    what would be set aside for a new one).
     """
     if terms[0].coupling != APART:
         return equity_line(books)
@@ -71,9 +90,71 @@ def backing_line(terms: Terms, books: Books) -> tuple[float, float]:
     whole = 1.0
     if account.is_isolated[POSITION] == 1:
         cash = account.isolated[POSITION]
-        if terms[0].location == REDUCE and qty != 0.0:
+        if terms[0].location == REDUCE and qty == 0.0:
+            return 0.0, terms[0].size / account.leverage[POSITION]
+        if terms[0].location == REDUCE:
             whole = terms[0].size / abs(qty)
     return (cash - qty * account.entry[POSITION]) * whole, qty * whole
+
+
+@kernel
+def aided_equity(
+    terms: Terms, books: Books, signals: Singles, frame: int, price: float, own: float
+) -> float:
+    """Return the equity that backs the position, in USDT, with what the hedge's venue can send.
+
+    `own` is the position's own. What is under way and what can be spared count as far as they come
+    in time. A hedge apart helps the position by this alone.
+    """
+    fixed = terms[0]
+    size = abs(books[0].qty[POSITION])
+    notional = size * price
+    cash, owned, needed = standing(books, HEDGE, price, fixed.max_ratio * size, fixed.tiers)
+    coming = books[0].under_way[POSITION]
+    more = spare(cash, owned, needed, fixed.transfer_keep)
+    if more >= fixed.transfer_minimum:
+        more -= fixed.transfer_fee
+    else:
+        more = 0.0
+    if more + coming <= 0.0:
+        return own
+    rate = maintenance(notional, fixed.tiers) / notional
+    away = hedged_distance(fixed.side, 0.0, own / notional, rate, APART)
+    at_trigger = np.inf
+    if coming == 0.0:
+        at_trigger = hedged_distance(fixed.side, 0.0, rate / fixed.transfer_trigger, rate, APART)
+    delay_min = fixed.transfer_delay_ns / NS_PER_MINUTE
+    counts = counts_in_time(signals, frame, fixed.side, away, at_trigger, delay_min)
+    return own + counts * (more + coming)
+
+
+@kernel
+def backing(terms: Terms, books: Books, signals: Singles, frame: int, price: float) -> float:
+    """Return the equity in USDT on which policies judge the position."""
+    constant, slope = backing_line(terms, books)
+    own = constant + slope * price
+    if terms[0].moves_money == 0:
+        return own
+    return aided_equity(terms, books, signals, frame, price, own)
+
+
+@kernel
+def transfer_due(
+    terms: Terms, books: Books, price: float, now_ns: int, budgets: NDArray[np.void]
+) -> tuple[int, float]:
+    """Return which leg's margin is to be helped, and with how much that leaves the other's (USDT).
+
+    0 where there is nothing to do, where money does not move, and where trading is halted.
+    """
+    fixed = terms[0]
+    if fixed.moves_money == 0 or budgets[0].state >= 2:
+        return POSITION, 0.0
+    full = fixed.max_ratio * abs(books[0].qty[POSITION])
+    most = transfer_budget(budgets, now_ns, fixed.transfer_per_day)
+    return wanted_transfer(
+        books, price, full, fixed.tiers, fixed.transfer_trigger, fixed.transfer_target,
+        fixed.transfer_keep, fixed.transfer_minimum, most, fixed.transfer_fee,
+    )  # fmt: skip
 
 
 @kernel
@@ -91,6 +172,24 @@ def _hedge_margin(
         wallet = account.wallet[account.wallet_of[HEDGE]]
         return wallet + account.qty[HEDGE] * (price - account.entry[HEDGE]), 0.0
     return np.inf, 0.0
+
+
+@kernel
+def _room_to_grow(
+    terms: Record, books: Books, size: float, price: float, worth: float, buffer: float
+) -> float:
+    """Return how much of `size` LTC a reduced position may grow by, as its venue sees it.
+
+    The margin buffer must be left; an isolated position takes its margin from the wallet, which
+    pays the fee too, at the worst price of the order.
+    """
+    account = books[0]
+    if account.is_isolated[POSITION] == 1:
+        cost = 1.0 / account.leverage[POSITION] + terms.taker_fee
+        cash = account.wallet[account.wallet_of[POSITION]]
+        return max(0.0, cash / (price * (1.0 + terms.collar) * cost))
+    held = abs(account.qty[POSITION])
+    return allow_margin(size, held, price, worth, 0.0, buffer, terms.tiers)
 
 
 @kernel
@@ -116,6 +215,14 @@ def guarded_change(
         wanted, position, hedge, price, worth, depth_usdt, age_s, backing, taken, reduces_leg,
         budgets, limits, terms.tiers, terms.lot, terms.min_notional, allowed,
     )  # fmt: skip
+    if terms.location == REDUCE and wanted < 0.0:
+        room = _room_to_grow(terms, books, size, price, worth, limits[0].min_margin_buffer)
+        if room < size:
+            allowed[MARGIN_GUARD] = room
+            size = whole_lots(room, terms.lot)
+            if size * price < terms.min_notional:
+                allowed[MINIMUM_GUARD] = 0.0
+                size = 0.0
     return wanted, size if wanted > 0.0 else -size
 
 
@@ -169,11 +276,12 @@ def decision(
         budgets[0].state = max(budgets[0].state, 1)
     ratio = hedge / position
     if np.isnan(override):
-        constant, slope = backing_line(terms, books)
         lo, hi, memory[0] = decide(
-            terms[0], memory[0], signals, frame, now_ns, position, price, constant + slope * price
-        )
+            terms[0], memory[0], signals, frame, now_ns, position, price,
+            backing(terms, books, signals, frame, price),
+        )  # fmt: skip
         if terms[0].n_rules > 0:
+            constant, slope = backing_line(terms, books)
             lo, hi = under_rules(
                 terms[0], memory, signals, frame, now_ns, ratio, constant + slope * price,
                 position * price, worth / budgets[0].equity_start, lo, hi,

@@ -9,6 +9,7 @@ import msgspec
 from litehedge.hedge.band import Recommendation
 from litehedge.hedge.leverage import LeverageAdvice
 from litehedge.orders.manager import Order
+from litehedge.orders.transfers import MarginTransfer
 from litehedge.risk.limits import Verdict
 
 
@@ -22,6 +23,18 @@ class Query(msgspec.Struct, frozen=True, tag="query"):
     """Ask the venue what became of an order."""
 
     client_id: str
+
+
+class Transfer(msgspec.Struct, frozen=True, tag="transfer"):
+    """Move margin between our two venues; it must be in the journal first."""
+
+    transfer: MarginTransfer
+
+
+class QueryTransfer(msgspec.Struct, frozen=True, tag="query_transfer"):
+    """Ask the venue what became of a transfer."""
+
+    transfer_id: str
 
 
 class CancelAll(msgspec.Struct, frozen=True, tag="cancel_all"):
@@ -66,4 +79,4 @@ class StateChange(msgspec.Struct, frozen=True, tag="state_change"):
     cause: str
 
 
-Effect = Submit | Query | CancelAll | Alert | Decision | StateChange
+Effect = Submit | Query | Transfer | QueryTransfer | CancelAll | Alert | Decision | StateChange

@@ -19,15 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.decision import (
-    backing_line,
+    backing,
     collar_price,
     cost_of_hedge,
     decision,
     is_cut,
     order_quantity,
     sizes,
+    transfer_due,
 )
-from litehedge.effects import Decision, Effect, Submit
+from litehedge.effects import Alert, Decision, Effect, Submit, Transfer
 from litehedge.engine_state import State
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Situation, recommend
@@ -36,11 +37,20 @@ from litehedge.hedge.rules import binding, reason_of
 from litehedge.margin.account import POSITION, equity
 from litehedge.margin.liquidation import distance
 from litehedge.margin.tiers import maintenance
+from litehedge.margin.transfers import send
 from litehedge.market import events as ev
 from litehedge.market import schema as sc
 from litehedge.orders.manager import Order, new_order
-from litehedge.reactions import REACTIONS, check_age, check_clock, check_order, transition
-from litehedge.risk.limits import spend_order, verdicts
+from litehedge.orders.transfers import new_transfer
+from litehedge.reactions import (
+    REACTIONS,
+    check_age,
+    check_clock,
+    check_order,
+    check_transfer,
+    transition,
+)
+from litehedge.risk.limits import spend_order, spend_transfer, verdicts
 from litehedge.risk.state import Cause
 from litehedge.units import NS_PER_HOUR
 
@@ -65,6 +75,7 @@ def step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
         if kind is ev.Tick:
             effects = effects + check_age(state, event.known_ns)
             effects = effects + check_order(state, event.known_ns)
+            effects = effects + check_transfer(state, event.known_ns)
         return state, effects
     return state, REACTIONS[kind](state, event)
 
@@ -79,11 +90,38 @@ def _on_frame(state: State, end_ns: int, frame: Floats) -> list[Effect]:
     phase = (end_ns // fixed.atom_ns) % fixed.per_frame
     row = fixed.forecaster.step(state.model, phase, end_ns, features)
     sg.write_signals(row, features, state.cif, state.signals, 0)
+    effects = _NOTHING
+    if state.moves_money:
+        effects = check_transfer(state, end_ns) or _move_money(state, end_ns, price)
     if state.order is not None:
-        return check_order(state, end_ns)
+        return effects + check_order(state, end_ns)
     if not state.is_open:
+        return effects
+    return effects + _decide(state, end_ns, price)
+
+
+def _move_money(state: State, now_ns: int, price: float) -> list[Effect]:
+    """Send margin from one venue to the other where it is needed.
+
+    Our books let it go at once: what may be gone is not counted upon.
+    """
+    if not state.is_open or state.transfer is not None or now_ns < state.transfer_wait_ns:
         return _NOTHING
-    return _decide(state, end_ns, price)
+    state.budgets["state"][0] = state.trading
+    target, amount = transfer_due(state.terms, state.books, price, now_ns, state.budgets)
+    if amount == 0.0:
+        return _NOTHING
+    send(state.books, target, amount, float(state.terms["transfer_fee"][0]))
+    spend_transfer(state.budgets, amount)
+    moved = new_transfer(
+        state.fixed.session, state.transfers_made, int(target), float(amount), now_ns
+    )
+    state.transfer = moved
+    state.transfers_made += 1
+    place = "position" if target == POSITION else "hedge"
+    minutes = state.fixed.settings.transfer.delay_min
+    text = f"sending {amount:.2f} USDT to the {place}'s venue: about {minutes:g} min on its way"
+    return [Transfer(moved), Alert("done", text)]
 
 
 def _decide(state: State, now_ns: int, price: float) -> list[Effect]:
@@ -160,14 +198,14 @@ def _situation(state: State, price: float) -> Situation:
     worth = equity(state.books, price)
     side = float(state.terms["side"][0])
     notional = position * price
-    constant, slope = backing_line(state.terms, state.books)
+    behind = backing(state.terms, state.books, state.signals, 0, price)
     return Situation(
         side=side,
         ratio=hedge / position,
         price=price,
         position_ltc=position,
         equity_usdt=worth,
-        equity_share=(constant + slope * price) / notional,
+        equity_share=behind / notional,
         floor_share=float(state.terms["floor"][0]) / notional,
         maintenance_rate=maintenance(notional, state.fixed.tiers.rows) / notional,
         distance=distance(state.books, price, state.fixed.tiers.rows),

@@ -18,6 +18,7 @@ from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
 from litehedge.market.frames import FrameFold
 from litehedge.orders.manager import Order
+from litehedge.orders.transfers import MarginTransfer
 from litehedge.risk.limits import N_GUARDS, limits_array, new_budget
 from litehedge.risk.state import TradingState
 from litehedge.squeeze.forecast import Forecaster, Memory
@@ -59,6 +60,11 @@ class State:
     order: Order | None = None  # the one order in flight
     asked_ns: int = -1  # when the venue was last asked about that order
     orders_made: int = 0
+    moves_money: bool = False  # whether margin moves between two venues
+    transfer: MarginTransfer | None = None  # the one transfer under way
+    transfer_asked_ns: int = -1  # when the venue was last asked about it
+    transfer_wait_ns: int = -1  # before this time no other is tried
+    transfers_made: int = 0
     override: ev.SetHedge | ev.Freeze | None = None
     price_ns: int = -1
     is_silent: bool = False  # whether the price feed has been silent for too long
@@ -99,4 +105,5 @@ def start(
         terms=terms_of(settings, policy, tiers, 0.0),
         memory=new_memory(),
         trading=trading,
+        moves_money=settings.transfer.enabled and settings.hedge.location == "second_venue",
     )

@@ -8,6 +8,7 @@ from typing import Protocol
 from litehedge.effects import Effect
 from litehedge.market.events import AccountEvent, AnyEvent, Command, MarketEvent
 from litehedge.orders.manager import Order
+from litehedge.orders.transfers import MarginTransfer
 
 
 class Feed(Protocol):
@@ -34,6 +35,17 @@ class Venue(Protocol):
 
     def query(self, client_id: str, now_ns: int) -> Iterable[AccountEvent]:
         """Ask what became of an order whose outcome is unknown."""
+        ...
+
+    def transfer(self, transfer: MarginTransfer, now_ns: int) -> Iterable[AccountEvent]:
+        """Send margin from one of our venues to the other; return what is known at once.
+
+        An id that was sent before is not sent again.
+        """
+        ...
+
+    def query_transfer(self, transfer_id: str, now_ns: int) -> Iterable[AccountEvent]:
+        """Ask what became of a transfer."""
         ...
 
     def cancel_all(self, now_ns: int) -> Iterable[AccountEvent]:

@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any, Final, Literal
 
 from litehedge.decision import note_forced_closing, note_opening, sizes
-from litehedge.effects import Alert, CancelAll, Effect, Query, StateChange
+from litehedge.effects import Alert, CancelAll, Effect, Query, QueryTransfer, StateChange
 from litehedge.engine_state import State
 from litehedge.errors import OrderProtocolError
 from litehedge.hedge.rule_kernel import new_memory
@@ -20,14 +20,20 @@ from litehedge.margin.account import (
     new_account,
 )
 from litehedge.margin.liquidation import liquidate
+from litehedge.margin.transfers import arrive, call_back
 from litehedge.market import events as ev
 from litehedge.orders.manager import OrderEvent, advance
+from litehedge.orders.transfers import TransferEvent, TransferState, is_of
+from litehedge.orders.transfers import advance as advance_transfer
 from litehedge.risk.limits import new_budget, spend_cost
 from litehedge.risk.state import RESUME_WORD, Cause, TradingState, next_state
-from litehedge.units import NS_PER_MS, NS_PER_SECOND
+from litehedge.units import NS_PER_MINUTE, NS_PER_MS, NS_PER_SECOND
 
 ANSWER_NS: Final = 60 * NS_PER_SECOND
 """An order without an end after this time is asked about."""
+
+RETRY_NS: Final = 5 * NS_PER_MINUTE
+"""After a transfer was refused, none is tried for this long."""
 
 _NOTHING: Final[list[Effect]] = []
 
@@ -41,6 +47,8 @@ def _on_opened(state: State, event: ev.Opened) -> list[Effect]:
     state.budgets = new_budget(equity(state.books, event.entry_usdt))
     state.memory = new_memory()
     state.order = None
+    state.transfer = None  # what was under way belonged to the account before
+    state.transfer_wait_ns = -1
     state.override = None  # a person spoke of the position before
     state.is_open = event.qty_ltc != 0.0
     return transition(state, Cause.NEW_POSITION, event.known_ns)
@@ -100,6 +108,40 @@ def _on_deleveraged(state: State, event: ev.Deleveraged) -> list[Effect]:
     if position == 0.0 and hedge != 0.0:
         text += f"; the hedge of {abs(hedge):.3f} LTC stands alone, close it"
     return [Alert("act_now", text)]
+
+
+def _on_transfer(state: State, event: TransferEvent) -> list[Effect]:
+    """Book what became of the money; it may arrive after the position it was meant for is gone."""
+    ours = state.transfer
+    if ours is None or ours.transfer_id != event.transfer_id:
+        text = f"the venue speaks of transfer {event.transfer_id}, "
+        if is_of(state.fixed.session, event.transfer_id):
+            return [Alert("act_now", text + "of an account before this one: check both wallets")]
+        text += "which is not ours"
+        return [*transition(state, Cause.ORDER_PROTOCOL, event.known_ns), Alert("act_now", text)]
+    try:
+        moved = advance_transfer(ours, event)
+    except OrderProtocolError as error:
+        return [
+            *transition(state, Cause.ORDER_PROTOCOL, event.known_ns),
+            Alert("act_now", str(error)),
+        ]
+    state.transfer = moved if moved.is_open else None
+    if isinstance(event, ev.TransferUnknown):
+        return [QueryTransfer(event.transfer_id)]
+    if isinstance(event, ev.TransferRejected):
+        call_back(state.books, ours.target, float(ours.amount_usdt))
+        state.transfer_wait_ns = event.known_ns + RETRY_NS
+        text = f"{ours.amount_usdt} USDT were not sent: {event.reason}; the next try comes in 5 min"
+        return [Alert("act_now", text)]
+    if isinstance(event, ev.TransferArrived):
+        # What came may differ from what we counted upon by what the way really cost.
+        account = state.books[0]
+        account["transfer_fees"] += account["under_way"][ours.target] - event.amount_usdt
+        account["under_way"][ours.target] = event.amount_usdt
+        arrive(state.books, ours.target)
+        return [Alert("done", f"{event.amount_usdt:.2f} USDT arrived on the other venue")]
+    return _NOTHING
 
 
 def _on_halt(state: State, event: ev.Halt) -> list[Effect]:
@@ -166,6 +208,27 @@ def check_order(state: State, now_ns: int) -> list[Effect]:
     return [Query(order.client_id), *([Alert("act_now", text)] if first else [])]
 
 
+def check_transfer(state: State, now_ns: int) -> list[Effect]:
+    """Ask about a transfer without an answer, and about one that should have arrived.
+
+    While it is open no other is sent.
+    """
+    moved = state.transfer
+    if moved is None:
+        return _NOTHING
+    patience_ns = ANSWER_NS
+    if moved.state is TransferState.SENT:
+        patience_ns += 2 * int(state.terms["transfer_delay_ns"][0])
+    if now_ns - max(moved.decided_ns, state.transfer_asked_ns) < patience_ns:
+        return _NOTHING
+    first = state.transfer_asked_ns < moved.decided_ns
+    state.transfer_asked_ns = now_ns
+    minutes = (now_ns - moved.decided_ns) // NS_PER_MINUTE
+    text = f"transfer {moved.transfer_id} is {moved.state} after {minutes} min: asking"
+    query = QueryTransfer(moved.transfer_id)
+    return [query, *([Alert("act_now", text)] if first else [])]
+
+
 def transition(state: State, cause: Cause, now_ns: int) -> list[Effect]:
     """Move the trading state by its table; say so if it moved."""
     before = state.trading
@@ -191,6 +254,10 @@ REACTIONS: Final[dict[type[ev.Event], Callable[[State, Any], list[Effect]]]] = {
     ev.FundingPaid: _on_funding_paid,
     ev.Liquidated: _on_liquidated,
     ev.Deleveraged: _on_deleveraged,
+    ev.TransferSent: _on_transfer,
+    ev.TransferArrived: _on_transfer,
+    ev.TransferRejected: _on_transfer,
+    ev.TransferUnknown: _on_transfer,
     ev.Halt: _on_halt,
     ev.Resume: _on_resume,
     ev.SetHedge: _on_override,

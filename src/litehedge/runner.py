@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from litehedge.effects import Alert, CancelAll, Effect, Query, Submit
+from litehedge.effects import Alert, CancelAll, Effect, Query, QueryTransfer, Submit, Transfer
 from litehedge.engine import step
 from litehedge.engine_state import State
 from litehedge.market.events import AnyEvent, MarketEvent
@@ -29,7 +29,7 @@ def run(
     """Drive the engine until the feed ends. Return its last state.
 
     For each market event: first what it did to our account, then what people asked for, then the
-    event itself. An order is on disk before it is on the wire.
+    event itself. An order, or a transfer, is on disk before it is on the wire.
 
     Parameters
     ----------
@@ -58,6 +58,12 @@ def run(
             replies = venue.submit(effect.order, now_ns)
         elif isinstance(effect, Query):
             replies = venue.query(effect.client_id, now_ns)
+        elif isinstance(effect, Transfer):
+            if journal is not None:
+                journal.flush()
+            replies = venue.transfer(effect.transfer, now_ns)
+        elif isinstance(effect, QueryTransfer):
+            replies = venue.query_transfer(effect.transfer_id, now_ns)
         elif isinstance(effect, CancelAll):
             replies = venue.cancel_all(now_ns)
         elif isinstance(effect, Alert) and notifier is not None:

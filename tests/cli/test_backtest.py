@@ -13,7 +13,7 @@ from synthetic import T0, market
 KEYS = {
     "policy", "side", "leverage", "episodes", "liquidation_rate", "mean_return", "cvar5", "worst",
     "cost_fees", "cost_slippage", "cost_funding", "avg_hedge", "turnover", "trades",
-    "static_liquidation_rate", "static_mean_return",
+    "static_liquidation_rate", "static_mean_return", "location",
 }  # fmt: skip
 DAY_OF_CRASH = iso_utc(T0 + CRASH_AT * NS_PER_MINUTE)[:10]
 RUN = ("backtest", "--data", "crash", "--from", iso_utc(T0 + 2 * 1440 * NS_PER_MINUTE)[:10])
@@ -63,6 +63,23 @@ def test_episodes_give_a_row_for_each_policy_side_and_leverage(litehedge, crashe
         assert row["worst"] <= row["cvar5"] <= row["mean_return"]
         if row["policy"] == "unhedged":
             assert row["static_liquidation_rate"] == row["liquidation_rate"]
+
+
+def test_all_places_of_the_hedge_stand_beside_each_other(litehedge, crashed):
+    result = litehedge(
+        "backtest", "--data", "crash", "--episodes", "6h", "--every", "6h", "--compare",
+        "unhedged,plugin", "--location", "all", "--json", "-",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    rows = {(row["policy"], row["location"]): row for row in result.json["rows"]}
+    assert set(rows) == {
+        (f"{policy} @ {place}", place) for policy in ("unhedged", "plugin")
+        for place in ("same_account", "second_venue", "reduce")
+    }  # fmt: skip
+    assert all(set(row) == KEYS for row in rows.values())
+    result = litehedge("backtest", "--data", "crash", "--location", "all")
+    assert result.code == 2
+    assert "one place for its hedge" in result.err
 
 
 def test_compare_all_is_every_policy_on_both_sides_at_every_leverage(litehedge, crashed, tmp_path):

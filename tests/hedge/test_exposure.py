@@ -19,6 +19,7 @@ from litehedge.hedge.exposure import (
     REDUCE,
     SAME_ACCOUNT,
     adverse_probability,
+    counts_in_time,
     hedged_distance,
     student4_tail,
 )
@@ -181,6 +182,35 @@ def test_the_horizon_is_continuous_at_its_knots(
     below = adverse_probability(signals, 0, side, move, edge * (1 - 1e-9))
     above = adverse_probability(signals, 0, side, move, edge * (1 + 1e-9))
     assert below == pytest.approx(above, abs=1e-6)
+
+
+# --- money that has yet to come ---------------------------------------------------------------
+
+
+@given(
+    signal_rows(), sides, st.floats(0.0, 0.5), st.floats(0.0, 0.5), st.floats(0.0, 0.1),
+    st.floats(0.1, 400.0), st.floats(0.0, 400.0),
+)  # fmt: skip
+def test_money_counts_less_the_nearer_the_end_and_the_longer_its_way(
+    signals: Singles, side: float, away: float, more: float, trigger: float, delay: float,
+    longer: float,
+) -> None:  # fmt: skip
+    signals[sg.VOL_120] = signals[sg.VOL_30]
+    counted = counts_in_time(signals, 0, side, away, trigger, delay)
+    assert 0.0 <= counted <= 1.0
+    assert counts_in_time(signals, 0, side, away, trigger, delay + longer) <= counted + 1e-9
+    on_its_way = counts_in_time(signals, 0, side, away, np.inf, delay)
+    assert counts_in_time(signals, 0, side, away + more, np.inf, delay) >= on_its_way - 1e-9
+
+
+@given(signal_rows(), sides, st.floats(0.0, 0.5), st.floats(0.0, 0.1))
+def test_money_that_needs_no_time_counts_and_that_which_needs_too_long_does_not(
+    signals: Singles, side: float, away: float, trigger: float
+) -> None:
+    assert counts_in_time(signals, 0, side, away, trigger, 0.0) == 1.0
+    assert counts_in_time(signals, 0, side, away, trigger, 241.0) == 0.0
+    signals[sg.STATE] = 2.0  # cold
+    assert counts_in_time(signals, 0, side, away, trigger, 5.0) == 0.0
 
 
 def test_nowhere_to_go_is_certain() -> None:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from litehedge.config import Costs, Hedge, Limits, Position, Settings
 from litehedge.decision import (
+    backing,
+    backing_line,
     collar_price,
     decision,
     is_cut,
@@ -25,6 +27,7 @@ from litehedge.hedge import signals as sg
 from litehedge.hedge.policies import policy_named
 from litehedge.hedge.terms import Terms, terms_of
 from litehedge.margin.account import HEDGE, POSITION, Books, apply_fill, new_account
+from litehedge.margin.liquidation import margin_ratio
 from litehedge.risk.limits import N_GUARDS, limits_array, new_budget
 from litehedge.risk.state import TradingState
 from strategies import log_floats, ratios, sides, signal_rows
@@ -134,6 +137,75 @@ def test_near_ruin_only_protection_is_left() -> None:
 def test_a_band_is_left_by_whole_lots(ratio: float, outside: bool) -> None:
     """A lot of 0.001 LTC is 0.001 % of a position of 100 LTC."""
     assert is_outside(ratio, 0.4, 0.5, slack_of(100.0, LOT)) == outside
+
+
+# --- money between venues, and a position that grows again -------------------------------------
+
+
+@given(
+    signal_rows(), log_floats(0.5, 1e4), ratios, sides, log_floats(1.0, 60.0),
+    st.floats(70.0, 130.0),
+)  # fmt: skip
+def test_what_another_venue_can_send_counts_at_most_whole(
+    signals: Singles, size: float, ratio: float, side: float, leverage: float, price: float
+) -> None:
+    kept = terms(size, "plugin", side, location="second_venue")
+    books = held(kept, ratio, leverage)
+    constant, slope = backing_line(kept, books)
+    own = constant + slope * price
+    aided = backing(kept, books, signals, 0, price)
+    assert own <= aided <= own + float(books["wallet"][0, 1]) + 1e-9
+    kept["moves_money"] = 0
+    assert backing(kept, books, signals, 0, price) == own
+    kept["moves_money"] = 1
+    kept["transfer_delay_ns"] = 10**18  # never in time
+    assert backing(kept, books, signals, 0, price) == own
+
+
+def isolated_and_reduced(ratio: float, price: float) -> tuple[Terms, Books]:
+    settings_ = Settings(
+        position=Position(margin_mode="isolated", leverage=10.0), hedge=Hedge(location="reduce")
+    )
+    kept = terms_of(settings_, policy_named("plugin", settings_), packaged_tiers(), 100.0)
+    books = new_account(1000.0, 100.0, 100.0, 10.0, isolated=True)
+    apply_fill(books, POSITION, -100.0 * ratio, price, 0.0, 0.0)
+    return kept, books
+
+
+def test_an_isolated_position_that_was_sold_whole_is_judged_by_what_a_new_one_would_have() -> None:
+    kept, books = isolated_and_reduced(1.0, 95.0)
+    constant, slope = backing_line(kept, books)
+    assert constant + slope * 95.0 == pytest.approx(100.0 * 95.0 / 10.0)
+
+
+@given(st.floats(0.05, 1.0), st.floats(91.0, 110.0))
+def test_an_isolated_position_grows_only_by_what_its_wallet_pays(ratio: float, at: float) -> None:
+    kept, books = isolated_and_reduced(ratio, at)
+    now = int(1e18)
+    _, _, wanted, change = decision(
+        kept, np.zeros(1), np.zeros((sg.N_SIGNALS, 1), dtype=np.float32), 0, now, at, np.nan, 0.0,
+        0.0, books, new_budget(1000.0), limits_array(Limits(equity_stop_share=0.0)),
+        allowed := np.empty(N_GUARDS),
+    )  # fmt: skip
+    assert wanted < 0.0
+    apply_fill(books, POSITION, -change, at * 1.015, -change * at * 1.015 * 5e-4, 0.0)
+    assert books["wallet"][0, 0] >= -1e-9
+    if is_cut(wanted, change, LOT):
+        assert allowed.min() < abs(wanted)
+
+
+def test_a_position_that_was_reduced_does_not_grow_into_its_liquidation() -> None:
+    """4 million USDT need 5 % and more as maintenance; the net leverage of 40 would allow it."""
+    settings_ = Settings(hedge=Hedge(location="reduce"))
+    kept = terms_of(settings_, policy_named("plugin", settings_), packaged_tiers(), 40_000.0)
+    books = new_account(150_000.0, 20_000.0, 100.0, 20.0)
+    _, _, wanted, change = decision(
+        kept, np.zeros(1), np.zeros((sg.N_SIGNALS, 1), dtype=np.float32), 0, int(1e18), 100.0,
+        np.nan, 0.0, 0.0, books, new_budget(150_000.0), limits_array(Limits()), np.empty(N_GUARDS),
+    )  # fmt: skip
+    assert wanted == pytest.approx(-20_000.0)
+    apply_fill(books, POSITION, -change, 100.0, 0.0, 0.0)
+    assert margin_ratio(books, 100.0, packaged_tiers().rows) <= 0.9 + 1e-6
 
 
 # --- orders -----------------------------------------------------------------------------------

@@ -39,6 +39,8 @@ def values(here: dict[str, Any]) -> st.SearchStrategy[Any]:
         return st.sampled_from(here["enum"])
     if here["type"] == "string":
         return st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), max_size=12)
+    if here["type"] == "boolean":
+        return st.booleans()
     low = here.get("minimum", here.get("exclusiveMinimum", 0))
     high = here.get("maximum", here.get("exclusiveMaximum", 1e9))
     if here["type"] == "integer":
@@ -60,6 +62,8 @@ def toml(tree: dict[str, Any]) -> str:
         section, name = path.split(".")
         if isinstance(value, str):  # JSON's strings are TOML's, but for the escaped delete
             text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        elif isinstance(value, bool):
+            text = json.dumps(value)
         else:
             text = repr(value)
         sections.setdefault(section, []).append(f"{name} = {text}")
@@ -76,6 +80,8 @@ def is_contradiction(tree: dict[str, Any]) -> bool:
     full = {**flat(Settings()), **tree}
     return (
         full["limits.max_orders_per_minute"] > full["limits.max_orders_per_day"]
+        or full["transfer.target_ratio"] >= full["transfer.trigger_ratio"]
+        or full["transfer.fee_usdt"] >= full["transfer.min_usdt"]
         or full["plugin.release_probability"] >= full["plugin.enter_probability"]
         or (full["position.margin_mode"], full["hedge.location"]) == ("isolated", "same_account")
     )
@@ -152,7 +158,7 @@ def test_plain_text_in_the_environment_needs_no_quotes() -> None:
 def test_a_wrong_type_is_told_with_line_path_and_meaning(path: str) -> None:
     field, here = LEAVES[path]
     section, name = path.split(".")
-    wrong = "'many'" if here["type"] in ("number", "integer") else "true"
+    wrong = "true" if here["type"] == "string" else "'many'"
     [line] = complaints(f"# settings\n[{section}]\n\n{name} = {wrong}", where="my.toml")
     assert line.startswith(f"my.toml:4  {path} = ")
     assert "must be" in line
@@ -212,6 +218,10 @@ def test_contradictions_are_told() -> None:
     assert "max_orders_per_minute is above max_orders_per_day" in line
     [line] = complaints("[plugin]\nrelease_probability = 0.5")
     assert "release_probability must be below enter_probability" in line
+    [line] = complaints("[transfer]\ntrigger_ratio = 0.05")
+    assert "target_ratio must be below trigger_ratio" in line
+    [line] = complaints("[transfer]\nfee_usdt = 30")
+    assert "fee_usdt must be below min_usdt" in line
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args
 
 import msgspec
 import numpy as np
@@ -39,7 +40,7 @@ from litehedge.cli.models import Chosen, choose_model, saw
 from litehedge.cli.policies import all_policies, choose_policy
 from litehedge.cli.rules import ruled, ruled_policy
 from litehedge.cli.show import print_comparisons, print_decisions, print_run
-from litehedge.config import Settings
+from litehedge.config import HedgeLocation, Settings
 from litehedge.engine_state import Fixed
 from litehedge.errors import UsageError
 from litehedge.hedge.policies import ORACLE, Policy, static, with_rules
@@ -47,7 +48,7 @@ from litehedge.hedge.rules import Rules, words_of
 from litehedge.margin.tiers import TierTable
 from litehedge.report.contest import words
 from litehedge.report.contest.charts import frontier_svg
-from litehedge.report.contest.judge import bench_of
+from litehedge.report.contest.judge import Bench, Cell, Contest, bench_of, beside
 from litehedge.report.metrics import comparison_row, run_summary
 from litehedge.report.tearsheet import TearSheet, render
 from litehedge.risk.capital import capital_check
@@ -77,6 +78,7 @@ class Job:
     sides: tuple[str, ...]
     leverages: list[float]
     reopens: bool
+    locations: tuple[str, ...]
     rules: Rules | None = None
 
     @property
@@ -153,7 +155,7 @@ def backtest(
     ] = None,
     wallet: Annotated[float | None, typer.Option(help="Margin wallet in USDT.")] = None,
     location: Annotated[
-        str | None, typer.Option(help="same_account, second_venue or reduce.")
+        str | None, typer.Option(help="same_account, second_venue, reduce; all to compare them.")
     ] = None,
     reopen: Annotated[
         bool,
@@ -210,14 +212,15 @@ def backtest(
             "position.leverage": leverages[0] if leverages else None,
             "position.side": None if side == "both" else side,
             "position.wallet_usdt": wallet,
-            "hedge.location": location,
+            "hedge.location": None if location == "all" else location,
             "hedge.policy": policy,
             "hedge.rules": rules,
             "model.name": model,
         },
     )
     chosen, ruling = ruled(chosen, policy)
-    job = _job(data, from_, to, side, leverages, reopen, chosen, ruling)
+    places = get_args(HedgeLocation) if location == "all" else (chosen.hedge.location,)
+    job = _job(data, from_, to, side, leverages, reopen, chosen, places, ruling)
     if compare is not None or episodes is not None or every is not None:
         if journal is not None:
             raise UsageError("episodes have no journal", "leave out --journal, or --episodes")
@@ -232,9 +235,9 @@ def backtest(
         raise UsageError(
             "one run has no --contest, --trials, --table or --plot", "give --compare all"
         )
-    if len(job.sides) > 1 or len(job.leverages) > 1:
+    if len(job.sides) > 1 or len(job.leverages) > 1 or len(job.locations) > 1:
         raise UsageError(
-            "one run has one side and one leverage",
+            "one run has one side, one leverage and one place for its hedge",
             "give --episodes 7d to compare several, or choose one",
         )
     _single(job, report, journal, json, decisions)
@@ -242,7 +245,7 @@ def backtest(
 
 def _job(
     data: str, from_: str | None, to: str | None, side: str | None, leverages: list[float],
-    reopens: bool, settings: Settings, rules: Rules | None,
+    reopens: bool, settings: Settings, locations: tuple[str, ...], rules: Rules | None,
 ) -> Job:  # fmt: skip
     lake = Lake(home() / "lake")
     dataset = lake.bars(data)
@@ -264,7 +267,7 @@ def _job(
     return Job(
         lake, dataset, start_ns, end_ns, settings, tiers,
         choose_model(settings.model.name, frame_ns),
-        SIDES[side or settings.position.side], levels, reopens, rules,
+        SIDES[side or settings.position.side], levels, reopens, locations, rules,
     )  # fmt: skip
 
 
@@ -298,7 +301,7 @@ def _grid(job: Job, wanted: list[Policy], asked: Asked) -> None:
     smallest = bt.with_position(job.settings, job.sides[0], min(job.leverages))
     note(capital_check(smallest, float(np.median(tape.bars[:, 3])), job.tiers).problems)
     benches = [bench_of(tape, job.tiers, length, asked.every_ns) for length in asked.lengths_ns]
-    held = hold(benches, job.settings, job.sides, job.leverages, wanted, asked)
+    held = _held(job, benches, wanted, asked)
     meta = job.meta(**lengths_told(benches, asked), intervals_90=intervals_told(held.cells))
     held.about["data"] = f"{meta['data']}, {meta['from']} .. {meta['to']}"
     held.about["model"] = meta["model"] + (" (saw a part of this span)" if job.in_sample else "")
@@ -317,6 +320,23 @@ def _grid(job: Job, wanted: list[Policy], asked: Asked) -> None:
     if asked.report is not None:
         sheet = _sheet(job, job.settings, tape, comparisons=comparisons, contest=held)
         _write_report(asked.report, replace(sheet, policy=chosen))
+
+
+def _held(job: Job, benches: Sequence[Bench], wanted: Sequence[Policy], asked: Asked) -> Contest:
+    """Hold the contest; places of the hedge stand beside each other as rows, without a contest."""
+    if len(job.locations) == 1:
+        settings = bt.with_location(job.settings, job.locations[0])
+        return hold(benches, settings, job.sides, job.leverages, wanted, asked)
+    places: list[list[Cell]] = []
+    for place in job.locations:
+        settings = bt.with_location(job.settings, place)
+        plain = replace(asked, is_whole=False)
+        cells = hold(benches, settings, job.sides, job.leverages, wanted, plain).cells
+        for cell in cells:
+            for row in cell.rows:
+                row["policy"] = f"{row['policy']} @ {place}"
+        places.append(cells)
+    return Contest([beside(cells) for cells in zip(*places, strict=True)], [], None, [])
 
 
 # --- one run ----------------------------------------------------------------------------------
@@ -344,7 +364,9 @@ def _single(
     notes = _notes(job, tape)
     notes += capital_check(settings, float(tape.bars[0, 0]), job.tiers).problems
     rows = [
-        comparison_row(name, job.sides[0], job.leverages[0], one.outcomes, frontier)
+        comparison_row(
+            name, job.sides[0], job.leverages[0], one.outcomes, frontier, job.locations[0]
+        )
         for name, one in runs.items()
     ]
     if json is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,6 +43,50 @@ def hedged_distance(
     if slope <= 0.0:
         return 1.0
     return min(1.0, free / slope)
+
+
+SURE: Final = 1e-4
+HOPELESS: Final = 1e-2
+"""Probabilities to die before money comes, below which it counts whole, and above which not at all:
+those at which the plug-in, as it was fitted, lifts and puts on a hedge."""
+LONGEST_DELAY_MIN: Final = 240.0
+
+
+@kernel
+def counts_in_time(
+    signals: Singles, frame: int, side: float, distance: float, trigger_distance: float,
+    delay_min: float,
+) -> float:  # fmt: skip
+    """Return the share, 0 to 1, of money that counts as margin although it has yet to come.
+
+    The position dies before it comes if price first takes away what lies above the trigger, upon
+    which money is sent, and then the rest within the delay. That probability is judged without the
+    money. 1 below `SURE`, 0 above `HOPELESS`, between them in proportion to its logarithm: a policy
+    that looks at the sum then puts its hedge on and lifts it far apart, as with its own margin. 0
+    too while the forecast is cold, or where the delay is longer than it reaches.
+
+    Parameters
+    ----------
+    distance
+        To liquidation without the money, as a fraction of price.
+    trigger_distance
+        To liquidation when money is sent; infinity when it has been.
+    """
+    if delay_min <= 0.0:
+        return 1.0
+    if signals[sg.STATE, frame] >= 2.0 or np.isnan(signals[sg.VOL_30, frame]):
+        return 0.0
+    if delay_min > LONGEST_DELAY_MIN:
+        return 0.0
+    left = min(distance, trigger_distance)
+    late = adverse_probability(signals, frame, side, left, delay_min)
+    if distance > left:
+        late *= adverse_probability(signals, frame, side, distance - left, LONGEST_DELAY_MIN)
+    if late <= SURE:
+        return 1.0
+    if late >= HOPELESS:
+        return 0.0
+    return np.log(HOPELESS / late) / np.log(HOPELESS / SURE)
 
 
 @kernel

@@ -20,7 +20,7 @@ from litehedge.hedge.policies import N_PARAMETERS, Policy
 from litehedge.hedge.rule_kernel import MAX_CONDITIONS, MAX_RULES, N_CONDITION, N_RULE
 from litehedge.hedge.rules import write_rules
 from litehedge.margin.tiers import CUM, FLOOR, TierTable
-from litehedge.units import BPS, LONG, SHORT
+from litehedge.units import BPS, LONG, NS_PER_MINUTE, SHORT
 
 LOCATIONS: Final = {
     "same_account": SAME_ACCOUNT,
@@ -60,6 +60,15 @@ TERMS: Final = np.dtype(
         ("n_rules", np.int64),
         ("rules", np.float64, (MAX_RULES, N_RULE)),
         ("conditions", np.float64, (MAX_RULES, MAX_CONDITIONS, N_CONDITION)),
+        # money between two venues: see `margin.transfers`
+        ("moves_money", np.int64),
+        ("transfer_trigger", np.float64),  # margin ratio
+        ("transfer_target", np.float64),
+        ("transfer_keep", np.float64),  # margin ratio at which the sender stays at most
+        ("transfer_fee", np.float64),  # USDT
+        ("transfer_minimum", np.float64),  # USDT
+        ("transfer_per_day", np.float64),  # USDT
+        ("transfer_delay_ns", np.int64),
         # of the network policy; last, so that the others never touch this memory
         ("weights", np.float32, (N_WEIGHTS,)),
     ]
@@ -98,6 +107,15 @@ def terms_of(settings: Settings, policy: Policy, tiers: TierTable, size_ltc: flo
     write_rules(policy.rules, float(row["side"][0]), row)
     if policy.weights.size:
         row["weights"][0] = policy.weights
+    move = settings.transfer
+    row["moves_money"] = move.enabled and settings.hedge.location == "second_venue"
+    row["transfer_trigger"] = move.trigger_ratio
+    row["transfer_target"] = move.target_ratio
+    row["transfer_keep"] = min(move.target_ratio, 1.0 - settings.limits.min_margin_buffer)
+    row["transfer_fee"] = move.fee_usdt
+    row["transfer_minimum"] = move.min_usdt
+    row["transfer_per_day"] = move.max_per_day_usdt
+    row["transfer_delay_ns"] = round(move.delay_min * NS_PER_MINUTE)
     return row
 
 

@@ -39,6 +39,14 @@ ACCOUNT: Final = np.dtype(
         ("realised", np.float64),
         ("traded", np.float64),  # notional of all fills, in USDT
         ("liquidations", np.int64),
+        ("hedge_liquidations", np.int64),  # of these, of a hedge that stands alone in its scope
+        # Money between two venues: see `transfers`
+        ("under_way", np.float64, (2,)),  # USDT on its way to what backs each leg
+        ("is_late", np.int64, (2,)),  # whether that leg was liquidated meanwhile
+        ("transfers", np.int64),
+        ("late_transfers", np.int64),
+        ("transferred", np.float64),  # USDT that left
+        ("transfer_fees", np.float64),  # USDT
     ]
 )
 
@@ -129,13 +137,17 @@ def equity_line(books: Books) -> tuple[float, float]:
     """Return (constant, slope) of equity as a function of the mark: it is a straight line."""
     account = books[0]
     cash = account.wallet[0] + account.wallet[1] + account.isolated[0] + account.isolated[1]
+    cash += account.under_way[0] + account.under_way[1]
     cost = account.qty[0] * account.entry[0] + account.qty[1] * account.entry[1]
     return cash - cost, account.qty[0] + account.qty[1]
 
 
 @kernel
 def equity(books: Books, mark: float) -> float:
-    """Return everything the user owns at `mark`: wallets, set-aside margin, unrealised profit."""
+    """Return everything the user owns at `mark`.
+
+    Wallets, set-aside margin, money between two venues, unrealised profit.
+    """
     constant, slope = equity_line(books)
     return constant + slope * mark
 

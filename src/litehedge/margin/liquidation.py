@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.jit import kernel
-from litehedge.margin.account import N_SCOPES, Books, add_to_base, in_scope, scope_base
+from litehedge.margin.account import (
+    HEDGE,
+    N_SCOPES,
+    POSITION,
+    Books,
+    add_to_base,
+    in_scope,
+    scope_base,
+)
 from litehedge.margin.tiers import maintenance, tier_index
 
 Floats = NDArray[np.float64]
@@ -207,6 +215,20 @@ def _liquidate_scope(
 
 
 @kernel
+def _note_liquidation(books: Books, scope: int) -> None:
+    """Count a liquidation, and the money that was under way to what it hits: it comes too late."""
+    account = books[0]
+    account.liquidations += 1
+    if in_scope(books, scope, HEDGE) and not in_scope(books, scope, POSITION):
+        account.hedge_liquidations += 1
+    for leg in range(2):
+        is_hit = in_scope(books, scope, leg) and account.under_way[leg] > 0.0
+        if is_hit and account.is_late[leg] == 0:
+            account.is_late[leg] = 1
+            account.late_transfers += 1
+
+
+@kernel
 def liquidate(books: Books, price: float, tiers: Floats, clearance: float) -> bool:
     """Liquidate every scope under maintenance at the mark `price`; tell whether there was one.
 
@@ -224,8 +246,8 @@ def liquidate(books: Books, price: float, tiers: Floats, clearance: float) -> bo
         # At the liquidation price itself the gap is zero up to rounding.
         slack = 1e-9 * notional
         if notional > 0.0 and gap(books, scope, price, tiers) <= slack:
+            _note_liquidation(books, scope)
             _liquidate_scope(books, scope, price, tiers, clearance, slack)
-            account.liquidations += 1
             any_liquidated = True
     return any_liquidated
 

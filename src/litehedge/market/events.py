@@ -213,6 +213,32 @@ class Deleveraged(Event, frozen=True, tag="deleveraged", gc=False):
     price: float
 
 
+class TransferSent(Event, frozen=True, tag="transfer_sent", gc=False):
+    """Money left one of our venues for the other; until it arrives it backs nothing."""
+
+    transfer_id: str
+
+
+class TransferArrived(Event, frozen=True, tag="transfer_arrived", gc=False):
+    """Money that was sent is there: what was sent, less fees."""
+
+    transfer_id: str
+    amount_usdt: float
+
+
+class TransferRejected(Event, frozen=True, tag="transfer_rejected", gc=False):
+    """The venue did not send the money: it is where it was."""
+
+    transfer_id: str
+    reason: str
+
+
+class TransferUnknown(Event, frozen=True, tag="transfer_unknown", gc=False):
+    """We cannot tell whether the money was sent: the venue must be asked before any resend."""
+
+    transfer_id: str
+
+
 # --- people -----------------------------------------------------------------------------------
 
 
@@ -270,6 +296,10 @@ AccountEvent = (
     | FundingPaid
     | Liquidated
     | Deleveraged
+    | TransferSent
+    | TransferArrived
+    | TransferRejected
+    | TransferUnknown
 )
 Command = Halt | Resume | SetHedge | Freeze | Follow
 AnyEvent = MarketEvent | AccountEvent | Command

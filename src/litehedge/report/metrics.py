@@ -71,6 +71,7 @@ class ComparisonRow(TypedDict):
     trades: float
     static_liquidation_rate: float
     static_mean_return: float
+    location: str  # of the hedge
 
 
 class Interval(NamedTuple):
@@ -126,6 +127,7 @@ def comparison_row(
     leverage: float,
     outcomes: NDArray[np.void],
     frontier: tuple[Floats, Floats],
+    location: str = "same_account",
 ) -> ComparisonRow:
     """Sum up the episodes of one policy.
 
@@ -164,6 +166,7 @@ def comparison_row(
         trades=float(outcomes["trades"].mean()),
         static_liquidation_rate=float(np.interp(avg_hedge, STATIC_GRID, frontier[0])),
         static_mean_return=float(np.interp(avg_hedge, STATIC_GRID, frontier[1])),
+        location=location,
     )
 
 

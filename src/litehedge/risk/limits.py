@@ -51,11 +51,13 @@ MEANING: Final[dict[Code, str]] = {
     Code.ORDERS_PER_DAY_ABOVE_LIMIT: "too many orders today (UTC)",
     Code.COST_ABOVE_BUDGET: "today's cost budget is spent: only protecting trades",
     Code.DEPTH_SHARE_ABOVE_LIMIT: "the order would take too much of the visible depth",
-    Code.MARGIN_BUFFER_BELOW_LIMIT: "the hedge leg would use up the margin buffer",
+    Code.MARGIN_BUFFER_BELOW_LIMIT: "the leg that grows would use up the margin buffer",
     Code.PRICE_TOO_OLD: "the last price is too old to add risk on it",
     Code.ORDER_BELOW_MINIMUM: "the venue does not take orders this small",
 }
 N_GUARDS: Final = len(Code)
+MARGIN_GUARD: Final = list(Code).index(Code.MARGIN_BUFFER_BELOW_LIMIT)
+MINIMUM_GUARD: Final = list(Code).index(Code.ORDER_BELOW_MINIMUM)
 
 # What the limits are, as kernels see them
 LIMITS: Final = np.dtype(
@@ -82,6 +84,8 @@ BUDGET: Final = np.dtype(
         ("day", np.int64),
         ("orders_today", np.float64),
         ("cost_today", np.float64),  # USDT
+        ("transfer_day", np.int64),
+        ("transferred_today", np.float64),  # USDT
         ("equity_start", np.float64),  # USDT
         ("state", np.int64),  # TradingState
     ]
@@ -126,6 +130,7 @@ def new_budget(equity_usdt: float) -> NDArray[np.void]:
     row["equity_start"] = equity_usdt
     row["refilled_ns"] = -1
     row["day"] = -1
+    row["transfer_day"] = -1
     row["state"] = TradingState.ACTIVE
     return row
 
@@ -169,6 +174,23 @@ def spend_order(budgets: NDArray[np.void], ratio: float) -> None:
 def spend_cost(budgets: NDArray[np.void], cost_usdt: float) -> None:
     """Book fees and slippage of a fill against today's cost budget."""
     budgets[0].cost_today += cost_usdt
+
+
+@kernel
+def transfer_budget(budgets: NDArray[np.void], now_ns: int, per_day_usdt: float) -> float:
+    """Return what may still be sent between venues today (UTC), in USDT."""
+    budget = budgets[0]
+    day = now_ns // NS_PER_DAY
+    if day != budget.transfer_day:
+        budget.transfer_day = day
+        budget.transferred_today = 0.0
+    return max(0.0, per_day_usdt - budget.transferred_today)
+
+
+@kernel
+def spend_transfer(budgets: NDArray[np.void], amount_usdt: float) -> None:
+    """Book a transfer against today's budget."""
+    budgets[0].transferred_today += amount_usdt
 
 
 @kernel

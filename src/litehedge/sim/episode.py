@@ -3,8 +3,9 @@
 Every step calls the kernels that engine and simulated venue use: policies, guards, fills, the
 margin account. A test holds this loop equal to the faithful path through the runner.
 
-Order of things within a bar: the order decided at the last close executes at the open; the mark
-range may liquidate; at the close we decide; then funding that was settled at the close is paid.
+Order of things within a bar: money from another venue that has come by the open is there; the order
+decided at the last close executes at the open; the mark range may liquidate; at the close money may
+be sent and we decide; then funding that was settled at the close is paid.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.decision import (
+    aided_equity,
     backing_line,
     collar_price,
     guarded_change,
@@ -25,6 +27,7 @@ from litehedge.decision import (
     order_quantity,
     sizes,
     slack_of,
+    transfer_due,
 )
 from litehedge.hedge import signals as sg
 from litehedge.hedge.policies import decide
@@ -33,8 +36,10 @@ from litehedge.hedge.terms import Terms
 from litehedge.jit import kernel, parallel_kernel
 from litehedge.margin.account import POSITION, Books, apply_fill, apply_funding, equity, equity_line
 from litehedge.margin.liquidation import bounds, liquidate_within
-from litehedge.risk.limits import N_GUARDS, spend_cost, spend_order
+from litehedge.margin.transfers import arrive, send
+from litehedge.risk.limits import N_GUARDS, spend_cost, spend_order, spend_transfer
 from litehedge.sim.execution import execute, observe_bars
+from litehedge.units import NS_PER_MINUTE
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -62,6 +67,11 @@ OUTCOME: Final = np.dtype(
         ("funding", np.float64),
         ("clearance", np.float64),
         ("insurance", np.float64),
+        ("hedge_liquidations", np.int64),  # of the hedge leg alone, on its own venue
+        ("transfers", np.int64),
+        ("late_transfers", np.int64),  # that came after what they were sent for was liquidated
+        ("transferred", np.float64),  # USDT that left
+        ("transfer_fees", np.float64),
     ]
 )
 
@@ -108,6 +118,10 @@ def run_episode(
     pending_leg = 0
     pending_limit = 0.0
     pending_ns = -1  # when the order in flight arrives
+    moves_money = terms[0].moves_money == 1
+    bar_ns = round(bar_minutes * NS_PER_MINUTE)
+    arrives_ns = -1  # when the money between two venues does
+    arrives_at = POSITION
     # Marked at the open of the first bar, where the position was entered.
     low, high = bounds(books, bars[start, 0], tiers)
     constant, slope = equity_line(books)
@@ -135,6 +149,11 @@ def run_episode(
         close = bars[i, 3]
         volume = bars[i, 4]
         changed = False
+        if arrives_ns >= 0 and end_ns[i] - bar_ns >= arrives_ns:
+            arrive(books, arrives_at)
+            arrives_ns = -1
+            low, high = bounds(books, open_, tiers)
+            changed = True
         if pending_ns >= 0 and end_ns[i] > pending_ns:
             liquidity[0] = squared
             liquidity[1] = squared_weight
@@ -175,6 +194,15 @@ def run_episode(
         squared_weight = decay_sq * squared_weight + 1.0
         traded = decay_vol * traded + volume
         traded_weight = decay_vol * traded_weight + 1.0
+        if moves_money and not dead and arrives_ns < 0:
+            arrives_at, amount = transfer_due(terms, books, close, end_ns[i], budgets)
+            if amount > 0.0:
+                send(books, arrives_at, amount, terms[0].transfer_fee)
+                spend_transfer(budgets, amount)
+                arrives_ns = end_ns[i] + terms[0].transfer_delay_ns
+                low, high = bounds(books, close, tiers)
+                constant, slope = equity_line(books)
+                backing_constant, backing_slope = backing_line(terms, books)
         worth = constant + slope * close
         if worth > peak:
             peak = worth
@@ -189,9 +217,11 @@ def run_episode(
         if not dead and pending_ns < 0 and position > 0.0:
             if worth <= stop_level:
                 budgets[0].state = max(budgets[0].state, 1)
+            behind = backing_constant + backing_slope * close
+            if moves_money:
+                behind = aided_equity(terms, books, signals, i, close, behind)
             lo, hi, memory = decide(
-                terms[0], memory, signals, i, end_ns[i], position, close,
-                backing_constant + backing_slope * close,
+                terms[0], memory, signals, i, end_ns[i], position, close, behind
             )  # fmt: skip
             if has_rules:
                 lo, hi = under_rules(
@@ -253,6 +283,11 @@ def run_episode(
     result.funding = account.funding
     result.clearance = account.clearance
     result.insurance = account.insurance
+    result.hedge_liquidations = account.hedge_liquidations
+    result.transfers = account.transfers
+    result.late_transfers = account.late_transfers
+    result.transferred = account.transferred
+    result.transfer_fees = account.transfer_fees
 
 
 @parallel_kernel

@@ -39,11 +39,13 @@ from litehedge.margin.liquidation import bounds, liquidate_within
 from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
 from litehedge.orders.manager import Order
+from litehedge.orders.transfers import MarginTransfer
 from litehedge.risk.limits import whole_lots
 from litehedge.sim.execution import execute, liquidity_decays, new_liquidity, observe_bars
 from litehedge.sim.market.book import consumption, walked
 from litehedge.sim.market.gateway import Reply
 from litehedge.sim.market.recording import Second
+from litehedge.sim.transfers import Transfers
 from litehedge.units import LONG, NS_PER_DAY, NS_PER_MINUTE, NS_PER_MS, SHORT
 
 
@@ -123,8 +125,7 @@ class SimVenue:
     market
         Where orders go; None where the events are all there is.
     is_felt
-        Whether our orders eat that market's book. A second account that is only looked at does
-        not.
+        Whether our orders eat that market's book; those of an account only looked at do not.
     """
 
     def __init__(
@@ -155,13 +156,13 @@ class SimVenue:
         self._depth = (float("inf"), float("inf"))  # USDT within 1 %, of bids and asks
         self._market = market
         self._is_felt = is_felt
-        self._has_book = market is not None
-        self._has_mark = market is not None
+        self._has_book = self._has_mark = market is not None
         self._happened: deque[ev.AccountEvent] = deque()  # not yet told
         self._orders = 0  # that we were sent
         if market is not None:
             market.join(self._live_second)
         self._pending: list[tuple[int, Order]] = []  # arrival time, order
+        self._transfers = Transfers()
         self._ended: dict[str, ev.AccountEvent] = {}  # last word on each order, for queries
 
     # --- what the engine's side calls ---------------------------------------------------------
@@ -190,7 +191,7 @@ class SimVenue:
         A venue that is down answers nothing. What is on its way to be told is not told twice: until
         then the order is at work.
         """
-        if self._market is not None and self._market.is_down:
+        if self._is_down:
             return []
         if any(getattr(event, "client_id", "") == client_id for event in self._happened):
             return [ev.OrderAccepted(now_ns, now_ns, client_id)]
@@ -198,11 +199,24 @@ class SimVenue:
             return [self._ended[client_id]]
         return [ev.OrderRejected(now_ns, now_ns, client_id, "the venue has no such order")]
 
+    def transfer(self, transfer: MarginTransfer, now_ns: int) -> list[ev.AccountEvent]:
+        """Send margin to the other venue; one that is down hears nothing and says nothing."""
+        if self._is_down:
+            return [ev.TransferUnknown(now_ns, now_ns, transfer.transfer_id)]
+        said = self._transfers.take(transfer, self.books, self._price, self._terms, now_ns)
+        self._set_bounds(self._price)
+        return said
+
+    def query_transfer(self, transfer_id: str, now_ns: int) -> list[ev.AccountEvent]:
+        """Return the last word on a transfer; a venue that is down says none, nor one twice."""
+        is_told_soon = any(getattr(e, "transfer_id", "") == transfer_id for e in self._happened)
+        if is_told_soon or self._is_down:
+            return []
+        return self._transfers.query(transfer_id, now_ns)
+
     def cancel_all(self, now_ns: int) -> list[ev.AccountEvent]:
         """Cancel whatever has not arrived yet; a venue that is down does not hear of it."""
-        if self._market is not None and self._market.is_down:
-            return []
-        return self._cancel_all(now_ns)
+        return [] if self._is_down else self._cancel_all(now_ns)
 
     def _cancel_all(self, now_ns: int) -> list[ev.AccountEvent]:
         pending, self._pending = self._pending, []
@@ -210,6 +224,10 @@ class SimVenue:
         for _, order in pending:
             said += self._say(ev.OrderExpired(now_ns, now_ns, order.client_id, "cancelled"))
         return said
+
+    @property
+    def _is_down(self) -> bool:
+        return self._market is not None and self._market.is_down
 
     @property
     def is_open(self) -> bool:
@@ -316,9 +334,9 @@ class SimVenue:
         said: list[ev.AccountEvent] = []
         if not self.is_open and open_ns >= self._opens_ns:
             said.append(self._open(bar.open, open_ns))
+        said += self._arrived_money(bar.open, open_ns)
         for arrival_ns, order in self._arrived(bar.event_ns - 1):
-            when = max(open_ns, arrival_ns)
-            said += self._execute(order, when, bar.open, bar.volume)
+            said += self._execute(order, max(open_ns, arrival_ns), bar.open, bar.volume)
         if self.is_open:
             said += self._watch_margin(bar.open, bar.low, bar.high, bar.event_ns)
         self._bar[0] = (bar.open, bar.high, bar.low, bar.close, bar.volume)
@@ -338,9 +356,10 @@ class SimVenue:
         said: list[ev.AccountEvent] = []
         if not self.is_open:
             if now_ns < self._opens_ns:
-                return said
+                return self._arrived_money(middle, now_ns)
             said.append(self._open(middle, now_ns))
-        if self._pending and not (self._market is not None and self._market.is_down):
+        said += self._arrived_money(middle, now_ns)
+        if self._pending and not self._is_down:
             for _, order in self._arrived(now_ns):
                 said += self._fill_at_quote(order, now_ns, bid, ask)
         if not self._has_mark:
@@ -362,12 +381,18 @@ class SimVenue:
             isolated=plan.isolated, second_wallet_usdt=plan.second_wallet_usdt,
         )  # fmt: skip
         self._terms["size"] = abs(plan.qty_ltc)
+        self._transfers.forget()
         self._is_open = True
         self._set_bounds(price)
         return ev.Opened(
             now_ns, now_ns, plan.wallet_usdt, plan.second_wallet_usdt, plan.qty_ltc, price,
             plan.leverage, plan.isolated,
         )  # fmt: skip
+
+    def _arrived_money(self, mark: float, until_ns: int) -> list[ev.AccountEvent]:
+        if said := self._transfers.arrivals(self.books, until_ns):
+            self._set_bounds(mark)
+        return said
 
     def _arrived(self, until_ns: int) -> list[tuple[int, Order]]:
         arrived = [entry for entry in self._pending if entry[0] <= until_ns]

@@ -22,8 +22,10 @@ from litehedge.effects import (
     Decision,
     Effect,
     Query,
+    QueryTransfer,
     StateChange,
     Submit,
+    Transfer,
 )
 from litehedge.errors import JournalError
 from litehedge.market.events import AnyEvent, decode_batch, encode_batch
@@ -58,7 +60,7 @@ _EFFECTS = sa.Table(
 
 _ENCODER = msgspec.msgpack.Encoder()
 _EFFECT_DECODER = msgspec.msgpack.Decoder(
-    Submit | Query | CancelAll | Alert | Decision | StateChange
+    Submit | Query | Transfer | QueryTransfer | CancelAll | Alert | Decision | StateChange
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypedDict
 
 import numpy as np
@@ -107,6 +107,16 @@ class Contest:
     about: dict[str, str] = field(default_factory=dict)
 
 
+def beside(cells: Sequence[Cell]) -> Cell:
+    """Put the rows of cells of one side and leverage beside each other; the rest is the first's."""
+    rows = [row for cell in cells for row in cell.rows]
+    intervals = [one for cell in cells for one in cell.comparison.intervals]
+    comparison = replace(cells[0].comparison, rows=rows, intervals=intervals)
+    return replace(
+        cells[0], comparison=comparison, rows=rows, contests=[], pairs=[], strata=[], crises=[]
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     """Episodes of one length on a tape, and what does not depend on side and leverage."""
@@ -182,7 +192,8 @@ def judge(
         outcomes[policy.label] = grid(policy, bench.where)
     rows = [
         full_row(
-            comparison_row(name, side, leverage, done, frontier), done, unhedged, bench.where,
+            comparison_row(name, side, leverage, done, frontier, settings.hedge.location),
+            done, unhedged, bench.where,
             bench.length_ns, statics,
         )
         for name, done in outcomes.items()
