@@ -220,8 +220,8 @@ _LISTED: Final = [
         "weekday between friday and sunday", code=WEEKDAY, is_cyclic=True, choices=DAYS,
     ),
     Quantity(
-        "weekend", "time", "it", "Saturday and Sunday, UTC", WORDS, 0.0, 1.0, "weekend is yes",
-        code=WEEKEND, choices=NO_YES,
+        "weekend", "time", "the weekend", "Saturday and Sunday, UTC", WORDS, 0.0, 1.0,
+        "weekend is yes", code=WEEKEND, choices=NO_YES,
     ),
 ]  # fmt: skip
 
