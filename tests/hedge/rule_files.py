@@ -128,8 +128,8 @@ def value_of(
         case "funding_you_pay":
             return side * 1e4 * float(signals[sg.FUNDING, 0])
         case "distance_to_liquidation":
-            rate = maintenance(notional, terms.tiers) / notional
-            return hedged_distance(side, 0.0, equity / notional, rate, terms.coupling)
+            rate = maintenance(notional, terms["tiers"]) / notional
+            return hedged_distance(side, 0.0, equity / notional, rate, int(terms["coupling"]))
         case "equity_share":
             return equity / notional
         case "leverage_now":

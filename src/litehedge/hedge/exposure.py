@@ -125,6 +125,8 @@ def adverse_probability(
     # Between the two forecast horizons volatility is interpolated in log time.
     weight = min(1.0, max(0.0, np.log(minutes / 30.0) / np.log(4.0)))
     vol = signals[sg.VOL_30, frame] * (1.0 - weight) + signals[sg.VOL_120, frame] * weight
+    if np.isnan(vol):  # `min` would lose it
+        return np.nan
     diffuse = min(1.0, 2.0 * student4_tail(move / (vol * np.sqrt(minutes))))
     risky = 0 if side > 0.0 else 1
     base = sg.ONSET + risky * 3
