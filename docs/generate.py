@@ -13,21 +13,28 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from litehedge.cli.app import app
+from litehedge.cli.rules import GROUPS, load_rules
 from litehedge.config import Settings
 from litehedge.features.vector import FAMILIES
 from litehedge.hedge.policies import policies
+from litehedge.hedge.quantities import QUANTITIES
+from litehedge.hedge.rule_kernel import MAX_CONDITIONS, MAX_RULES
+from litehedge.hedge.rule_reading import COMPARATORS
+from litehedge.hedge.rules import words_of
 from litehedge.risk import limits, state
 from litehedge.settings import load_settings
 from litehedge.sim.market.parameters import Parameters
 from litehedge.sim.scenario import SIZES, load_scenario, scenario_names
+from litehedge.store.bundled import preset_names
 
 FOLDER = Path(__file__).parent / "reference"
 HEAD = "<!-- Written by docs/generate.py from the code; do not edit. -->\n\n"
 COMMANDS = (
     (), ("demo",), ("simulate",), ("data", "import"), ("data", "list"), ("data", "check"),
     ("label",), ("train",), ("explain",), ("models",), ("models", "show"), ("models", "register"),
-    ("evaluate",), ("backtest",), ("replay",), ("study", "blowup"), ("study", "skill"),
-    ("export-schema",),
+    ("evaluate",), ("backtest",), ("rules",), ("rules", "list"), ("rules", "show"),
+    ("rules", "check"), ("rules", "quantities"), ("rules", "new"), ("replay",),
+    ("study", "blowup"), ("study", "skill"), ("export-schema",),
 )  # fmt: skip
 
 
@@ -44,6 +51,7 @@ def pages() -> dict[str, str]:
             "nothing.\n"
         ),
         "policies.md": HEAD + "# Policies\n\n" + "\n".join(_policies()),
+        "rules.md": HEAD + "# Rules\n\n" + "\n".join(_rules()),
         "features.md": HEAD + "# Features\n\n" + "\n".join(_features()),
         "scenarios.md": HEAD + "# Scenarios\n\n" + "\n".join(_scenarios()),
     }  # fmt: skip
@@ -90,6 +98,48 @@ def _policies() -> Iterator[str]:
     for policy in policies(load_settings()).values():
         yield f"| `{policy.name}` | {policy.about} |"
     yield ""
+
+
+RULE_KEYS = (
+    ("`hedge_at_least`", 'a floor: the least hedge, such as `"50 %"` or `0.5`'),
+    ("`never_above`", "a cap: the most hedge; a rule has one of the two"),
+    ("`when_all`, `when_any`", "conditions that must all hold, or of which one is enough"),
+    ("`always = true`", "instead of conditions"),
+    ("`for`", 'how long it stays in force after it last applied: `"30 min"`, `"2 h"`'),
+    ('`when_unknown = "hedge"`', "for floors: a condition on something unknown counts as met"),
+    ("`name`", "what decisions and messages call it"),
+)
+
+
+def _rules() -> Iterator[str]:
+    yield (
+        "[How to write them](../how-to/rules.md). A file has `policy` (optional), `about`, and up "
+        f"to {MAX_RULES} sections `[[rules]]` of up to {MAX_CONDITIONS} conditions each; an entry "
+        "of `when_all` and `when_any` may be one group, `{ any = [...] }` or `{ all = [...] }`.\n"
+    )
+    yield "| key of a rule | meaning |\n|---|---|"
+    for key, meaning in RULE_KEYS:
+        yield f"| {key} | {meaning} |"
+    words = ", ".join(f"`{word}`" for word in COMPARATORS)
+    yield (
+        "\n## Conditions\n\nA condition is a quantity, a comparator and a value, in quotes, or "
+        'the same as a table: `{ quantity = "volatility", above = "0.4 %" }`. Comparators: '
+        f'{words}. Shares may be written `"2 %"` or `0.02`.\n'
+    )
+    for group, title in GROUPS.items():
+        yield f"### {title.capitalize()}\n"
+        yield "| quantity | range | example | meaning |\n|---|---|---|---|"
+        for q in QUANTITIES.values():
+            if q.group == group:
+                yield f"| `{q.name}` | {q.range_words} | `{q.example}` | {q.words}: {q.about} |"
+        yield ""
+    yield "## Presets\n"
+    for name in preset_names():
+        rules = load_rules(name)
+        assert rules is not None
+        yield f"### {name}\n\n{rules.about} Policy: `{rules.policy}`.\n"
+        yield from (f"- {said}" for said in words_of(rules))
+        yield ""
 
 
 def _features() -> Iterator[str]:

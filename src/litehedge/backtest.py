@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from litehedge.config import HedgeLocation, Position, Settings
-from litehedge.decision import sizes
+from litehedge.decision import note_opening, sizes
 from litehedge.effects import Decision, Effect
 from litehedge.engine_state import State
 from litehedge.engine_state import start as start_engine
@@ -156,7 +156,7 @@ def run_grid(
             isolated=plan.isolated, second_wallet_usdt=plan.second_wallet_usdt,
         )  # fmt: skip
         books[e] = one[0]
-        terms[e]["size"] = abs(plan.qty_ltc)
+        note_opening(terms[e : e + 1], one, plan.entry_usdt)
         budgets[e] = new_budget(equity(one, plan.entry_usdt))[0]
     outcomes = np.zeros(n, dtype=OUTCOME)
     run_episodes(
@@ -239,13 +239,14 @@ def walk(
             plan.wallet_usdt, plan.qty_ltc, plan.entry_usdt, plan.leverage,
             isolated=plan.isolated, second_wallet_usdt=plan.second_wallet_usdt,
         )  # fmt: skip
+        terms = terms_of(settings, acting, tiers, 0.0)
+        note_opening(terms, books, plan.entry_usdt)
         outcome = np.zeros(1, dtype=OUTCOME)
         run_episode(
             tape.end_ns, tape.bars, tape.funding_at, tape.funding, tape.signals, at, n,
             tape.bar_minutes, latency_ns(settings),
             *liquidity_decays(tape.bar_minutes), liquidity,
-            terms_of(settings, acting, tiers, abs(plan.qty_ltc)), books,
-            new_budget(equity(books, plan.entry_usdt)), limits, outcome, path[at:],
+            terms, books, new_budget(equity(books, plan.entry_usdt)), limits, outcome, path[at:],
         )  # fmt: skip
         outcome["ratio_sum"] += policy.free_ratio * outcome["bars"]
         stop = int(outcome["stop"][0])
@@ -256,7 +257,7 @@ def walk(
         midnight = (int(tape.end_ns[stop - 1]) // NS_PER_DAY + 1) * NS_PER_DAY
         at = max(stop, tape.index_at(midnight))
         observe_bars(liquidity, tape.bars[stop:at], *liquidity_decays(tape.bar_minutes))
-    return Run(policy.name, tape.end_ns, path, np.concatenate(lives))
+    return Run(policy.label, tape.end_ns, path, np.concatenate(lives))
 
 
 _QUOTES: Final = (ev.Book, ev.Trade, ev.Mark)
@@ -291,7 +292,7 @@ def play(
     venue = _OnBars(settings, tiers, Opening(opens_ns, reopens, policy.free_ratio), bar_ns)
     recorder = _Recorder(venue, state, opens_ns, policy.free_ratio, progress)
     run(state, feed, venue, journal=journal, observe=recorder)
-    return recorder.result(policy.name)
+    return recorder.result(policy.label)
 
 
 class _OnBars(SimVenue):

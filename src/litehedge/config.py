@@ -36,11 +36,19 @@ class Hedge(_Section):
     """How and where hedges are placed."""
 
     policy: str = Field("plugin", description="the policy that sets the band of the hedge ratio")
+    rules: str = Field(
+        "", description="your own rules around the policy: a preset by name, or a TOML file"
+    )
     location: HedgeLocation = Field(
         "same_account",
         description="opposite leg in the same wallet, on a second venue, or a smaller position",
     )
     max_ratio: Share = Field(1.0, description="largest hedge, as a share of the position")
+    risk_budget: float = Field(
+        0.55, ge=0.1, le=1, allow_inf_nan=False,
+        description="share of what backs the position that may be lost; the plug-in hedges before "
+        "more is gone, and 1 means before liquidation only",
+    )  # fmt: skip
     second_wallet_share: Share = Field(
         0.5, lt=1, description="share of the capital that waits on the second venue"
     )
@@ -169,17 +177,33 @@ class Plugin(_Section):
     """
 
     horizon_min: Positive = Field(
-        240.0, le=240, description="how far ahead a liquidation is looked for, in minutes"
+        60.0, le=240, description="how far ahead ruin is looked for before the hedge grows, min"
     )
     enter_probability: Share = Field(
-        0.01, lt=1, description="probability of liquidation above which the hedge grows"
+        0.075, lt=1, description="probability of ruin above which the hedge grows"
+    )
+    release_horizon_min: Positive = Field(
+        240.0, le=240, description="how far ahead ruin is looked for before the hedge shrinks, min"
     )
     release_probability: Share = Field(
-        0.0001,
+        0.0005,
         lt=1,
-        description="probability of liquidation below which the hedge shrinks, at 7 bps per trade",
+        description="probability of ruin below which the hedge shrinks, at 7 bps per trade",
     )
-    step: Share = Field(0.25, description="rung of the ladder on which the hedge ratio moves")
+    step: Share = Field(0.1, description="rung of the ladder on which the hedge ratio moves")
+    width: float = Field(
+        0.4, ge=0, lt=1, allow_inf_nan=False,
+        description="narrowest band: a hedge this much above the rung that is needed stays",
+    )  # fmt: skip
+    peak_release: float = Field(
+        0.6, ge=0, lt=1, allow_inf_nan=False,
+        description="share of the danger that is discounted, for letting go, when a squeeze has "
+        "peaked for certain",
+    )  # fmt: skip
+    tilt: float = Field(
+        0.0, ge=0, le=3, allow_inf_nan=False,
+        description="how much earlier the hedge goes when a squeeze of the other side is likelier",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _band_is_open(self) -> Plugin:

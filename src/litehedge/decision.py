@@ -19,11 +19,19 @@ from litehedge.hedge.exposure import (
     hedged_distance,
 )
 from litehedge.hedge.policies import decide
+from litehedge.hedge.rule_kernel import under_rules
 from litehedge.hedge.terms import Record, Terms
 from litehedge.jit import kernel
 from litehedge.margin.account import HEDGE, POSITION, Books, equity, equity_line
 from litehedge.margin.tiers import maintenance
-from litehedge.margin.transfers import spare, standing, wanted_transfer
+from litehedge.margin.transfers import (
+    arrive,
+    call_back,
+    send,
+    spare,
+    standing,
+    wanted_transfer,
+)
 from litehedge.risk.limits import (
     MARGIN_GUARD,
     MINIMUM_GUARD,
@@ -51,6 +59,16 @@ def sizes(terms: Terms, books: Books) -> tuple[float, float]:
     if terms[0].location == REDUCE:
         return terms[0].size, terms[0].size - held
     return held, abs(account.qty[HEDGE])
+
+
+def note_opening(terms: Terms, books: Books, price: float) -> None:
+    """Let the terms know the position that was opened at `price`: its size, and its floor.
+
+    Shapes: `terms` and `books` ``(1,)``.
+    """
+    terms["size"] = abs(books[0]["qty"][POSITION])
+    constant, slope = backing_line(terms, books)
+    terms["floor"] = terms["floor_share"] * (constant + slope * price)
 
 
 @kernel
@@ -93,9 +111,11 @@ def aided_equity(
     """Return the equity that backs the position, in USDT, with what the hedge's venue can send.
 
     `own` is the position's own. What is under way and what can be spared count as far as they come
-    in time. A hedge apart helps the position by this alone.
+    in time. A hedge apart helps the position by this alone. `terms` remember the difference: it
+    keeps liquidation away, but it is no profit that may be risked.
     """
     fixed = terms[0]
+    fixed.aid = 0.0
     size = abs(books[0].qty[POSITION])
     notional = size * price
     cash, owned, needed = standing(books, HEDGE, price, fixed.max_ratio * size, fixed.tiers)
@@ -114,7 +134,8 @@ def aided_equity(
         at_trigger = hedged_distance(fixed.side, 0.0, rate / fixed.transfer_trigger, rate, APART)
     delay_min = fixed.transfer_delay_ns / NS_PER_MINUTE
     counts = counts_in_time(signals, frame, fixed.side, away, at_trigger, delay_min)
-    return own + counts * (more + coming)
+    fixed.aid = counts * (more + coming)
+    return own + fixed.aid
 
 
 @kernel
@@ -144,6 +165,32 @@ def transfer_due(
         books, price, full, fixed.tiers, fixed.transfer_trigger, fixed.transfer_target,
         fixed.transfer_keep, fixed.transfer_minimum, most, fixed.transfer_fee,
     )  # fmt: skip
+
+
+@kernel
+def money_left(terms: Terms, books: Books, target: int, amount: float) -> None:
+    """Let money leave for leg `target`'s margin. What is brought to or taken from the position's
+    margin moves its floor too: it is neither a profit nor a loss.
+    """
+    send(books, target, amount, terms[0].transfer_fee)
+    if target == HEDGE:
+        terms[0].floor -= amount
+
+
+@kernel
+def money_came(terms: Terms, books: Books, target: int) -> None:
+    """Let what is under way to leg `target` arrive."""
+    if target == POSITION:
+        terms[0].floor += books[0].under_way[target]
+    arrive(books, target)
+
+
+@kernel
+def money_back(terms: Terms, books: Books, target: int, amount: float) -> None:
+    """Undo a transfer that the venue did not make."""
+    call_back(books, target, amount)
+    if target == HEDGE:
+        terms[0].floor += amount
 
 
 @kernel
@@ -244,9 +291,9 @@ def decision(
     Parameters
     ----------
     memory
-        ``(1,)``: what the policy remembers, changed in place.
+        ``(N_MEMORY,)``: what policy and rules remember, changed in place.
     override
-        Hedge ratio that a person set, NaN to follow the policy.
+        Hedge ratio that a person set, NaN to follow the policy; it outranks rules too.
     allowed
         ``(N_GUARDS,)``, written: what each guard allows; infinity where the band asks nothing.
 
@@ -265,10 +312,15 @@ def decision(
         budgets[0].state = max(budgets[0].state, 1)
     ratio = hedge / position
     if np.isnan(override):
+        behind = backing(terms, books, signals, frame, price)
         lo, hi, memory[0] = decide(
-            terms[0], memory[0], signals, frame, now_ns, position, price,
-            backing(terms, books, signals, frame, price),
-        )  # fmt: skip
+            terms[0], memory[0], signals, frame, now_ns, position, price, behind
+        )
+        if terms[0].n_rules > 0:
+            lo, hi = under_rules(
+                terms[0], memory, signals, frame, now_ns, ratio, behind, position * price,
+                worth / budgets[0].equity_start, lo, hi,
+            )  # fmt: skip
     else:
         lo = min(max(override, 0.0), terms[0].max_ratio)
         hi = lo

@@ -14,6 +14,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final, get_args
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +24,7 @@ from litehedge.decision import (
     cost_of_hedge,
     decision,
     is_cut,
+    money_left,
     order_quantity,
     sizes,
     transfer_due,
@@ -32,10 +34,10 @@ from litehedge.engine_state import State
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Situation, recommend
 from litehedge.hedge.leverage import LeverageAdvice, advise
+from litehedge.hedge.rules import binding, reason_of
 from litehedge.margin.account import POSITION, equity
 from litehedge.margin.liquidation import distance
 from litehedge.margin.tiers import maintenance
-from litehedge.margin.transfers import send
 from litehedge.market import events as ev
 from litehedge.market import schema as sc
 from litehedge.orders.manager import Order, new_order
@@ -109,7 +111,7 @@ def _move_money(state: State, now_ns: int, price: float) -> list[Effect]:
     target, amount = transfer_due(state.terms, state.books, price, now_ns, state.budgets)
     if amount == 0.0:
         return _NOTHING
-    send(state.books, target, amount, float(state.terms["transfer_fee"][0]))
+    money_left(state.terms, state.books, target, amount)
     spend_transfer(state.budgets, amount)
     moved = new_transfer(
         state.fixed.session, state.transfers_made, int(target), float(amount), now_ns
@@ -146,6 +148,9 @@ def _decide(state: State, now_ns: int, price: float) -> list[Effect]:
     state.refusal_ns = now_ns if cut else state.refusal_ns
     situation = _situation(state, price)
     advice = recommend(fixed.policy, lo, hi, wanted, state.signals, situation)
+    if fixed.policy.rules is not None and np.isnan(override):
+        ruling = binding(fixed.policy.rules, state.memory, now_ns, lo, hi)
+        advice = msgspec.structs.replace(advice, reason=reason_of(ruling, advice.reason))
     order_id = ""
     if change != 0.0:
         order = _order(state, change, price, now_ns)
@@ -201,6 +206,7 @@ def _situation(state: State, price: float) -> Situation:
         position_ltc=position,
         equity_usdt=worth,
         equity_share=behind / notional,
+        floor_share=float(state.terms["floor"][0] + state.terms["aid"][0]) / notional,
         maintenance_rate=maintenance(notional, state.fixed.tiers.rows) / notional,
         distance=distance(state.books, price, state.fixed.tiers.rows),
         cost=cost_of_hedge(state.terms, state.signals, 0, position),

@@ -11,6 +11,7 @@ from litehedge.config import Settings
 from litehedge.features.vector import FeatureStream
 from litehedge.hedge import signals as sg
 from litehedge.hedge.policies import Policy
+from litehedge.hedge.rule_kernel import new_memory
 from litehedge.hedge.terms import Terms, terms_of
 from litehedge.margin.account import new_account
 from litehedge.margin.tiers import TierTable
@@ -102,7 +103,7 @@ def start(
         budgets=new_budget(0.0),
         limits=limits_array(settings.limits),
         terms=terms_of(settings, policy, tiers, 0.0),
-        memory=np.zeros(1),
+        memory=new_memory(),
         trading=trading,
         moves_money=settings.transfer.enabled and settings.hedge.location == "second_venue",
     )

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any, Final, Literal
 
-import numpy as np
-
-from litehedge.decision import note_forced_closing, sizes
+from litehedge.decision import money_back, money_came, note_forced_closing, note_opening, sizes
 from litehedge.effects import Alert, CancelAll, Effect, Query, QueryTransfer, StateChange
 from litehedge.engine_state import State
 from litehedge.errors import OrderProtocolError
+from litehedge.hedge.rule_kernel import new_memory
 from litehedge.margin.account import (
     HEDGE,
     POSITION,
@@ -21,7 +20,6 @@ from litehedge.margin.account import (
     new_account,
 )
 from litehedge.margin.liquidation import liquidate
-from litehedge.margin.transfers import arrive, call_back
 from litehedge.market import events as ev
 from litehedge.orders.manager import OrderEvent, advance
 from litehedge.orders.transfers import TransferEvent, TransferState, is_of
@@ -44,9 +42,9 @@ def _on_opened(state: State, event: ev.Opened) -> list[Effect]:
         event.wallet_usdt, event.qty_ltc, event.entry_usdt, event.leverage,
         isolated=event.isolated, second_wallet_usdt=event.second_wallet_usdt,
     )  # fmt: skip
-    state.terms["size"] = abs(event.qty_ltc)
+    note_opening(state.terms, state.books, event.entry_usdt)
     state.budgets = new_budget(equity(state.books, event.entry_usdt))
-    state.memory = np.zeros(1)
+    state.memory = new_memory()
     state.order = None
     state.transfer = None  # what was under way belonged to the account before
     state.transfer_wait_ns = -1
@@ -131,7 +129,7 @@ def _on_transfer(state: State, event: TransferEvent) -> list[Effect]:
     if isinstance(event, ev.TransferUnknown):
         return [QueryTransfer(event.transfer_id)]
     if isinstance(event, ev.TransferRejected):
-        call_back(state.books, ours.target, float(ours.amount_usdt))
+        money_back(state.terms, state.books, ours.target, float(ours.amount_usdt))
         state.transfer_wait_ns = event.known_ns + RETRY_NS
         text = f"{ours.amount_usdt} USDT were not sent: {event.reason}; the next try comes in 5 min"
         return [Alert("act_now", text)]
@@ -140,7 +138,7 @@ def _on_transfer(state: State, event: TransferEvent) -> list[Effect]:
         account = state.books[0]
         account["transfer_fees"] += account["under_way"][ours.target] - event.amount_usdt
         account["under_way"][ours.target] = event.amount_usdt
-        arrive(state.books, ours.target)
+        money_came(state.terms, state.books, ours.target)
         return [Alert("done", f"{event.amount_usdt:.2f} USDT arrived on the other venue")]
     return _NOTHING
 

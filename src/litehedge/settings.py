@@ -12,7 +12,7 @@ import difflib
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -95,7 +95,9 @@ def read_toml(text: str, where: str) -> tuple[dict[str, Any], list[str], dict[st
     """
     try:
         return tomllib.loads(text), [], {}
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise ConfigError(f"{where}  is nested too deeply", "nothing was started") from None
+    except ValueError as error:  # bad TOML, or a number with thousands of digits
         found = re.search(r"line (\d+)", str(error))
         line = f":{found[1]}" if found else ""
         raise ConfigError(
@@ -148,7 +150,128 @@ def _plain(key: str) -> str:
     return ".".join(part.strip().strip("\"'") for part in key.split("."))
 
 
+_TOKEN: Final = re.compile(
+    r"""(?P<space>[ \t\r]+|\#[^\n]*)|(?P<newline>\n)|(?P<mark>[\[\]{},=.])"""
+    r"""|(?P<text>"{3}(?:\\.|[^\\])*?"{3,5}|'{3}.*?'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
+    r"""|(?P<bare>[^\s\[\]{},=\#"'.]+|.)""",
+    re.DOTALL,
+)
+
+
+def places_of(text: str) -> dict[str, int]:
+    """Return the line of each dotted path in valid TOML, elements of lists by their number.
+
+    Unlike `lines_of` it looks into lists: ``rules.0.when_all.2``.
+    """
+    return _Places(text).found
+
+
+class _Places:
+    """Walks over the tokens of valid TOML. Text that is not is walked to its end all the same."""
+
+    def __init__(self, text: str) -> None:
+        self.found: dict[str, int] = {}
+        self._tables: dict[str, int] = {}  # number of the last element of each list of tables
+        self._tokens: list[tuple[str, str, int]] = []
+        self._at = 0
+        line = 1
+        for token in _TOKEN.finditer(text):
+            if token.lastgroup != "space":
+                self._tokens.append((token.lastgroup or "", token[0], line))
+            line += token[0].count("\n")
+        self._tokens.append(("end", "", line))
+        section = ""
+        while self._kind != "end":
+            if self._kind == "newline":
+                self._at += 1
+            elif self._text == "[":
+                section = self._header()
+            else:
+                self._pair(section)
+
+    @property
+    def _kind(self) -> str:
+        return self._tokens[self._at][0]
+
+    @property
+    def _text(self) -> str:
+        return self._tokens[self._at][1]
+
+    def _next(self) -> None:
+        self._at = min(self._at + 1, len(self._tokens) - 1)
+
+    def _note(self, path: str) -> None:
+        self.found.setdefault(path, self._tokens[self._at][2])
+
+    def _key(self, stops: str) -> list[str]:
+        parts = []
+        while self._kind not in ("end", "newline") and self._text not in stops:
+            if self._text != ".":
+                parts.append(self._text.strip("\"'"))
+            self._next()
+        return parts
+
+    def _header(self) -> str:
+        self._next()
+        is_list = self._text == "["
+        if is_list:
+            self._next()
+        begun = self._at
+        path = ""
+        parts = self._key("]")
+        for number, part in enumerate(parts):
+            path = f"{path}.{part}" if path else part
+            if is_list and number == len(parts) - 1:
+                self._tables[path] = self._tables.get(path, -1) + 1
+            if path in self._tables:
+                path = f"{path}.{self._tables[path]}"
+        here, self._at = self._at, begun
+        self._note(path)
+        self._at = here
+        while self._kind not in ("end", "newline"):
+            self._next()
+        return path
+
+    def _pair(self, section: str) -> None:
+        begun = self._at
+        path = ".".join(self._key("="))
+        path = f"{section}.{path}" if section else path
+        here, self._at = self._at, begun
+        self._note(path)
+        self._at = here
+        self._next()
+        self._value(path)
+
+    def _value(self, path: str) -> None:
+        self._note(path)
+        opening = self._text
+        if opening not in ("[", "{"):
+            while self._kind not in ("end", "newline") and self._text not in (",", "]", "}"):
+                self._next()
+            return
+        closing = "]" if opening == "[" else "}"
+        self._next()
+        number = 0
+        while self._kind != "end" and self._text != closing:
+            if self._kind == "newline" or self._text in (",", "=", "]", "}"):
+                self._next()
+            elif opening == "[":
+                self._value(f"{path}.{number}")
+                number += 1
+            else:
+                self._pair(path)
+        self._next()
+
+
 # --- explaining -------------------------------------------------------------------------------
+
+
+def near_miss(name: str, names: Iterable[str], *, or_all: bool = True) -> str:
+    """Return `` Did you mean x?`` for the nearest of `names`, else all of them, or nothing."""
+    there = list(names)
+    if close := difflib.get_close_matches(name, there, n=1, cutoff=0.6):
+        return f" Did you mean {close[0]}?"
+    return f" There are: {', '.join(there)}." if or_all else ""
 
 
 def _explain(item: Any, place: Callable[[str], str]) -> str:
@@ -156,20 +279,17 @@ def _explain(item: Any, place: Callable[[str], str]) -> str:
     path = ".".join(location)
     parent, name = location[:-1], location[-1] if location else ""
     if item["type"] == "extra_forbidden":
-        hint = ""
-        if close := difflib.get_close_matches(name, _names_in(parent), n=1, cutoff=0.6):
-            hint = f" Did you mean {close[0]}?"
-        elif elsewhere := [p for p in setting_paths() if p.endswith(f".{name}")]:
+        hint = near_miss(name, _names_in(parent), or_all=False)
+        if not hint and (elsewhere := [p for p in setting_paths() if p.endswith(f".{name}")]):
             hint = f" Did you mean {elsewhere[0]}?"
-        else:
-            hint = f" There are: {', '.join(_names_in(parent))}."
+        hint = hint or near_miss(name, _names_in(parent))
         return f"{place(path)}  {path} is not a setting.{hint}"
     if item["type"] == "value_error":
         where = path or "settings"
         return f"{place(path)}  {where}: {item['ctx']['error']!s}."
     field = _field(location)
     meaning = f" It is {_with_article(field.description)}." if field is not None else ""
-    return f"{place(path)}  {path} = {_shown(item['input'])}: {_must(item)}.{meaning}"
+    return f"{place(path)}  {path} = {shown_value(item['input'])}: {_must(item)}.{meaning}"
 
 
 def _must(item: Any) -> str:
@@ -198,7 +318,8 @@ def _must(item: Any) -> str:
             return message[0].lower() + message[1:]
 
 
-def _shown(value: Any) -> str:
+def shown_value(value: Any) -> str:
+    """Write a value from a file as JSON would, and as Python would where that has no word."""
     try:
         return json.dumps(value)
     except TypeError:

@@ -33,10 +33,12 @@ locations = st.sampled_from(["same_account", "second_venue", "reduce"])
 sizes = log_floats(0.1, 2e5)
 leverages = log_floats(0.7, 120.0)
 plugins = st.builds(
-    lambda horizon, enter, share, step: {
+    lambda horizon, longer, enter, share, step, width, peak_release, tilt: {
         "horizon_min": horizon, "enter_probability": enter,
-        "release_probability": enter * share, "step": step,
+        "release_horizon_min": min(240.0, horizon * longer), "release_probability": enter * share,
+        "step": step, "width": width, "peak_release": peak_release, "tilt": tilt,
     },
-    st.floats(5.0, 240.0), log_floats(1e-4, 0.5), st.floats(0.001, 0.99),
-    st.sampled_from([0.1, 0.25, 0.5, 1.0]),
+    st.floats(5.0, 240.0), st.floats(1.0, 20.0), log_floats(1e-4, 0.5), st.floats(0.001, 0.99),
+    st.sampled_from([0.1, 0.25, 0.5, 1.0]), st.sampled_from([0.0, 0.3, 0.9]),
+    st.sampled_from([0.0, 0.5, 0.95]), st.sampled_from([0.0, 0.5, 2.0]),
 )  # fmt: skip

@@ -23,7 +23,8 @@ Singles = NDArray[np.float32]
 def situation(ratio: float = 0.0, leverage: float = 10.0, side: float = 1.0) -> Situation:
     return Situation(
         side=side, ratio=ratio, price=100.0, position_ltc=50.0, equity_usdt=5000.0 / leverage,
-        equity_share=1.0 / leverage, maintenance_rate=0.005, distance=0.1, cost=7e-4, coupling=0,
+        equity_share=1.0 / leverage, floor_share=0.3 / leverage,
+        maintenance_rate=0.005, distance=0.1, cost=7e-4, coupling=0,
     )  # fmt: skip
 
 
@@ -93,10 +94,12 @@ def test_the_reason_names_the_numbers() -> None:
         return recommend(policy, lo, hi, wanted, signals, situation(ratio)).reason
 
     up = reason("plugin", 0.5, 1.0, 0.0)
-    assert up.startswith("P(liquidation in 240 min) is ")
-    assert up.endswith(f", above 1%; {away}")
-    assert ", inside " in reason("plugin", 0.0, 1.0, 0.5)
-    assert ", below " in reason("plugin", 0.0, 0.2, 0.5)
+    entered = settings.plugin
+    assert up.startswith(f"P(ruin in {entered.horizon_min:.0f} min) is ")
+    above = f", above {100 * entered.enter_probability:.2g}%; {away}, the risk budget 7% away"
+    assert up.endswith(above)
+    assert ": inside " in reason("plugin", 0.0, 1.0, 0.5)
+    assert "low enough to let go below " in reason("plugin", 0.0, 0.2, 0.5)
     assert reason("margin-vol", 1.0, 1.0, 0.0) == f"volatility 0.0060 above 0.004 and {away}"
     assert reason("margin-vol", 0.0, 0.0, 1.0) == "volatility 0.0060 below 0.0008"
     assert reason("vol-target", 0.0, 1.0, 0.0) == "volatility of 5-minute returns is 0.0060"
@@ -105,6 +108,23 @@ def test_the_reason_names_the_numbers() -> None:
     assert reason("static-25", 0.25, 0.25, 0.0) == "hold 25%"
     signals[sg.STATE] = 2
     assert reason("plugin", 0.0, 1.0, 0.0).startswith("no forecast yet: the volatility rule")
+
+
+def test_a_recommendation_carries_the_terms_that_made_it() -> None:
+    signals = np.zeros((sg.N_SIGNALS, 1), dtype=np.float32)
+    signals[[sg.VOL_30, sg.VOL_120]] = 4e-3
+    signals[sg.CONFIDENCE] = 0.5
+    signals[sg.PEAK] = np.nan
+    plugin = policy_named("plugin", Settings())
+    told = recommend(plugin, 0.5, 1.0, 25.0, signals, situation()).terms
+    assert told["enter_above"] == pytest.approx(0.5 * Settings().plugin.enter_probability)
+    assert told["release_below"] < told["enter_above"]
+    assert told["distance_to_ruin"] == pytest.approx(0.07)
+    assert told["distance_to_liquidation"] == pytest.approx(0.0955, abs=1e-3)
+    assert told["cost"] == 7e-4
+    assert "peak_in_min" not in told  # unknown
+    signals[sg.STATE] = 2
+    assert "ruin" not in recommend(plugin, 0.5, 1.0, 25.0, signals, situation()).terms
 
 
 def test_what_counts_as_a_forecast() -> None:

@@ -81,32 +81,93 @@ def test_more_volatility_never_lowers_the_band(
     assert wild[1] >= calm[1]
 
 
+@given(signal_rows(), sides, locations, plugins, sizes, leverages, st.floats(0.0, 1.0))
+def test_a_smaller_risk_budget_never_lowers_the_band(
+    signals: Singles, side: float, location: str, plug: Plug, size: float, leverage: float,
+    share: float,
+) -> None:  # fmt: skip
+    kept = terms(side=side, location=location, plugin=plug)
+    all_of_it = band(kept, signals, size, leverage)
+    kept["floor"] = share * size * 100.0 / leverage
+    less = band(kept, signals, size, leverage)
+    event("it moved" if less != all_of_it else "it stayed")
+    assert less[0] >= all_of_it[0]
+    assert less[1] >= all_of_it[1]
+
+
 @given(signal_rows(), sides, plugins, sizes, leverages)
-def test_the_edges_are_the_first_rungs_that_are_safe_enough(
+def test_below_the_floor_everything_is_hedged(
     signals: Singles, side: float, plug: Plug, size: float, leverage: float
 ) -> None:
     kept = terms(side=side, plugin=plug)
+    kept["floor"] = 1.01 * size * 100.0 / leverage
+    assert band(kept, signals, size, leverage) == (1.0, 1.0)
+
+
+@given(signal_rows(), sides, plugins, sizes, leverages)
+def test_a_squeeze_that_has_peaked_is_let_go_no_later(
+    signals: Singles, side: float, plug: Plug, size: float, leverage: float
+) -> None:
+    kept = terms(side=side, plugin=plug)
+    signals[sg.PHASE + 2] = 0.0
+    before = band(kept, signals, size, leverage)
+    signals[sg.PHASE + 2] = 1.0
+    after = band(kept, signals, size, leverage)
+    event("it moved" if after != before else "it stayed")
+    assert after[0] == before[0]
+    assert after[1] <= before[1]
+
+
+@given(signal_rows(), sides, plugins, sizes, leverages, st.floats(0.0, 1.0))
+def test_a_likelier_squeeze_of_the_other_side_lets_go_no_later(
+    signals: Singles, side: float, plug: Plug, size: float, leverage: float, onset: float
+) -> None:
+    kept = terms(side=side, plugin=plug)
+    other = sg.ONSET + (4 if side > 0.0 else 1)
+    usual = band(kept, signals, size, leverage)
+    signals[other] = max(signals[other, 0], onset)
+    likelier = band(kept, signals, size, leverage)
+    assert likelier[0] == usual[0]
+    assert likelier[1] <= usual[1]
+
+
+@given(signal_rows(), sides, plugins, sizes, leverages, st.floats(0.0, 0.9))
+def test_the_edges_are_the_first_rungs_that_are_safe_enough(
+    signals: Singles, side: float, plug: Plug, size: float, leverage: float, floor: float
+) -> None:
+    kept = terms(side=side, plugin=plug)
+    kept["floor"] = floor * size * 100.0 / leverage
     lo, hi = band(kept, signals, size, leverage)
     notional = size * 100.0
     rate = maintenance(notional, TIERS.rows) / notional
-    trust = max(0.05, float(signals[sg.CONFIDENCE, 0]))
     cost = trade_cost(kept[0], signals, 0, size)
-    enter = plug["enter_probability"]
-    release = enter * (plug["release_probability"] / enter) ** (cost / 7e-4) ** (1 / 3)
+    enter = plug["enter_probability"] * max(0.05, float(signals[sg.CONFIDENCE, 0]))
+    release = plugin.release_below(kept[0]["parameters"], signals, 0, side, cost)
     rungs = [min(1.0, k * plug["step"]) for k in range(round(1 / plug["step"]) + 1)]
 
-    def p(h: float) -> float:
-        return plugin.liquidation_probability(
-            signals, 0, plug["horizon_min"], side, h, 1.0 / leverage, rate, SAME_ACCOUNT
-        )
+    def p(h: float, horizon: str) -> float:
+        return plugin.ruin_probability(
+            signals, 0, plug[horizon], side, h, 1.0 / leverage, floor / leverage, rate,
+            SAME_ACCOUNT,
+        )  # fmt: skip
 
-    for edge, wanted in ((lo, enter * trust), (hi, release * trust)):
-        assert min(abs(edge - rung) for rung in rungs) < 1e-9
-        if edge < 1.0:
-            assert p(edge) <= wanted * (1 + 1e-9)
-        for rung in rungs:
-            if rung < edge - 1e-9 and (edge == lo or rung >= lo - 1e-9):
-                assert p(rung) > wanted * (1 - 1e-9)
+    def first_from(start: float, horizon: str, wanted: float) -> float:
+        safe = [h for h in rungs if h >= start - 1e-9 and p(h, horizon) <= wanted]
+        return min([*safe, 1.0])
+
+    needed = first_from(0.0, "horizon_min", enter)
+    assert lo == pytest.approx(needed)
+    later = first_from(needed, "release_horizon_min", release)
+    assert hi == pytest.approx(max(later, min(1.0, needed + plug["width"])))
+
+
+@given(signal_rows(), plugins, sides, log_floats(1e-5, 0.1))
+def test_release_is_never_above_enter(
+    signals: Singles, plug: Plug, side: float, cost: float
+) -> None:
+    parameters = terms(side=side, plugin=plug)[0]["parameters"]
+    enter = plugin.enter_probability(parameters, signals, 0)
+    assert 0.0 < plugin.release_below(parameters, signals, 0, side, cost) <= enter * (1 + 1e-12)
 
 
 def test_at_the_reference_cost_release_is_what_was_set() -> None:
@@ -152,5 +213,5 @@ def test_a_degraded_forecast_is_still_a_forecast() -> None:
     signals[sg.SEVERITY : sg.SEVERITY + 10, 0] = np.tile([0.015, 0.03, 0.07, 0.09, 0.15], 2)
     signals[sg.VOL_RULE] = 0.02  # the safe rule would hedge fully
     signals[sg.STATE] = 1
-    assert band(terms(), signals, 10.0, 3.0) == (0.0, 0.0)
+    assert band(terms(plugin={"width": 0.0}), signals, 10.0, 3.0) == (0.0, 0.0)
     assert REDUCE == 2

@@ -19,7 +19,8 @@ from litehedge.backtest import STATIC_GRID, walk, with_position
 from litehedge.blowup.worlds import world_tape
 from litehedge.blowup.wrong import Wrong, gone_wrong
 from litehedge.config import Limits, Settings
-from litehedge.hedge.policies import Policy, policy_named, static
+from litehedge.hedge.policies import Policy, policy_named, static, with_rules
+from litehedge.hedge.rules import Rules
 from litehedge.margin.tiers import TierTable
 from litehedge.sim.episode import PATH_EQUITY
 from litehedge.sim.market.parameters import LEVERAGES, Parameters
@@ -78,6 +79,7 @@ class Plan:
     forecaster: Forecaster
     leverages: tuple[float, ...]
     days: int
+    rules: Rules | None = None
 
 
 def opened(limits: Limits) -> Limits:
@@ -163,7 +165,7 @@ def lives_on(tape: Tape, plan: Plan, seed: int) -> NDArray[np.void]:
 def _traders(
     tape: Tape, plan: Plan, unguarded: Settings, wrong: Wrong, leverage: float, side: str
 ) -> list[NDArray[np.void]]:
-    policy = policy_named(plan.settings.hedge.policy, plan.settings)
+    policy = with_rules(policy_named(plan.settings.hedge.policy, plan.settings), plan.rules)
     guarded = with_position(plan.settings, side, leverage)
     unguarded = unguarded.model_copy(update={"position": guarded.position})
     arms: list[tuple[Arm, Settings, Policy]] = []

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import litehedge
-from litehedge.cli import data, registry, study
+from litehedge.cli import data, registry, rules, study
 from litehedge.cli.backtest import backtest
 from litehedge.cli.common import complain
 from litehedge.cli.demo import demo
@@ -38,6 +38,7 @@ app.command()(evaluate)
 app.command()(explain)
 app.add_typer(registry.app, name="models")
 app.command()(backtest)
+app.add_typer(rules.app, name="rules")
 app.command()(replay)
 app.add_typer(study.app, name="study")
 app.command()(export_schema)

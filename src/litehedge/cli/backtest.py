@@ -25,11 +25,20 @@ from litehedge.cli.common import (
 )
 from litehedge.cli.journals import begin_journal, end_journal
 from litehedge.cli.models import Chosen, choose_model, saw
+from litehedge.cli.rules import ruled, ruled_policy
 from litehedge.cli.show import print_comparisons, print_decisions, print_run
 from litehedge.config import HedgeLocation, Settings
 from litehedge.engine_state import Fixed
 from litehedge.errors import UsageError
-from litehedge.hedge.policies import ORACLE, Policy, policies, policy_named, static
+from litehedge.hedge.policies import (
+    ORACLE,
+    Policy,
+    policies,
+    policy_named,
+    static,
+    with_rules,
+)
+from litehedge.hedge.rules import Rules, words_of
 from litehedge.margin.tiers import TierTable
 from litehedge.report.metrics import (
     Comparison,
@@ -66,6 +75,13 @@ class Job:
     leverages: list[float]
     reopens: bool
     locations: tuple[str, ...]
+    rules: Rules | None = None
+
+    @property
+    def label(self) -> str:
+        """The policy of the settings and the rules around it."""
+        name = self.settings.hedge.policy
+        return name if self.rules is None else f"{name}+{self.rules.name}"
 
     @property
     def in_sample(self) -> bool:
@@ -85,6 +101,7 @@ class Job:
             "model_saw_this_span": self.in_sample,
             "tiers": f"{self.tiers.venue} {self.tiers.symbol} {self.tiers.version}",
             "settings": self.settings.model_dump(),
+            "rules": [] if self.rules is None else words_of(self.rules),
             **more,
         }
 
@@ -102,6 +119,10 @@ def backtest(
     side: Annotated[str | None, typer.Option(help="long, short or both.")] = None,
     leverage: Annotated[str | None, typer.Option(help="Leverage, or several: 3,5,10,20.")] = None,
     policy: Annotated[str | None, typer.Option(help="Policy of the run.")] = None,
+    rules: Annotated[
+        str | None,
+        typer.Option(help="Your rules around the policy: a preset or a TOML file; none."),
+    ] = None,
     compare: Annotated[
         str | None, typer.Option(help="Compare policies over episodes: all, or names: a,b,c.")
     ] = None,
@@ -161,17 +182,19 @@ def backtest(
             "position.wallet_usdt": wallet,
             "hedge.location": None if location == "all" else location,
             "hedge.policy": policy,
+            "hedge.rules": rules,
             "model.name": model,
         },
     )
+    chosen, ruling = ruled(chosen, policy)
     places = get_args(HedgeLocation) if location == "all" else (chosen.hedge.location,)
-    job = _job(data, from_, to, side, leverages, reopen, chosen, places)
+    job = _job(data, from_, to, side, leverages, reopen, chosen, places, ruling)
     if compare is not None or episodes is not None or every is not None:
         if journal is not None:
             raise UsageError("episodes have no journal", "leave out --journal, or --episodes")
         _grid(
             job,
-            _wanted(compare, job.settings),
+            _wanted(compare, job),
             duration_ns(episodes or EPISODES_DEFAULT),
             duration_ns(every or EVERY_DEFAULT),
             report,
@@ -188,7 +211,7 @@ def backtest(
 
 def _job(
     data: str, from_: str | None, to: str | None, side: str | None, leverages: list[float],
-    reopens: bool, settings: Settings, locations: tuple[str, ...],
+    reopens: bool, settings: Settings, locations: tuple[str, ...], rules: Rules | None,
 ) -> Job:  # fmt: skip
     lake = Lake(home() / "lake")
     dataset = lake.bars(data)
@@ -210,17 +233,22 @@ def _job(
     return Job(
         lake, dataset, start_ns, end_ns, settings, tiers,
         choose_model(settings.model.name, frame_ns),
-        SIDES[side or settings.position.side], levels, reopens, locations,
+        SIDES[side or settings.position.side], levels, reopens, locations, rules,
     )  # fmt: skip
 
 
-def _wanted(compare: str | None, settings: Settings) -> list[Policy]:
+def _wanted(compare: str | None, job: Job) -> list[Policy]:
+    settings = job.settings
     if compare is None:
         names = {"unhedged": None, settings.hedge.policy: None}
-        return [policy_named(name, settings) for name in names]
-    if compare == "all":
-        return list(policies(settings).values())
-    return [policy_named(name.strip(), settings) for name in compare.split(",")]
+        wanted = [policy_named(name, settings) for name in names]
+    elif compare == "all":
+        wanted = list(policies(settings).values())
+    else:
+        wanted = [ruled_policy(name.strip(), settings) for name in compare.split(",")]
+    if job.rules is not None:
+        wanted.append(with_rules(policy_named(settings.hedge.policy, settings), job.rules))
+    return wanted
 
 
 def _tape(job: Job) -> Tape:
@@ -258,7 +286,9 @@ def _grid(
                     frontiers.append(frontier)
                     done += 1
                     for policy in wanted:
-                        name = f"{policy.name} @ {place}" if len(job.locations) > 1 else policy.name
+                        name = (
+                            f"{policy.label} @ {place}" if len(job.locations) > 1 else policy.label
+                        )
                         reach(done, f"{side} {leverage:g}x: {name}")
                         outcomes = bt.run_grid(tape, where, settings, job.tiers, policy)
                         rows.append(comparison_row(name, side, leverage, outcomes, frontier, place))
@@ -289,7 +319,7 @@ def _single(
     job: Job, report: Path | None, journal_path: Path | None, json: str | None, shown: str
 ) -> None:
     settings = bt.with_position(job.settings, job.sides[0], job.leverages[0])
-    policy = policy_named(settings.hedge.policy, settings)
+    policy = with_rules(policy_named(settings.hedge.policy, settings), job.rules)
     tape = _tape(job)
     unhedged = bt.walk(tape, settings, job.tiers, static(0.0), reopens=job.reopens)
     if policy.kind == ORACLE:
@@ -301,7 +331,7 @@ def _single(
         # The engine tells the band with its decisions; the fast path, equal to it, at every bar.
         fast = bt.walk(tape, settings, job.tiers, policy, reopens=job.reopens)
         run.path[:, [PATH_LO, PATH_HI]] = fast.path[:, [PATH_LO, PATH_HI]]
-    runs = {policy.name: run, "unhedged": unhedged}
+    runs = {policy.label: run, "unhedged": unhedged}
     summaries = {name: run_summary(one, tape, settings, unhedged) for name, one in runs.items()}
     frontier = _life_frontier(job, settings, tape)
     notes = _notes(job, tape)
@@ -313,7 +343,7 @@ def _single(
     ]
     if json is not None:
         meta = job.meta(
-            policy=policy.name,
+            policy=policy.label,
             liquidated={n: [iso_utc(t) for t in one.liquidated_ns] for n, one in runs.items()},
             summaries=summaries,
             notes=[
@@ -404,7 +434,7 @@ def _play(job: Job, settings: Settings, policy: Policy, journal_path: Path | Non
 
 def _sheet(job: Job, settings: Settings, tape: Tape, **parts: Any) -> TearSheet:
     return TearSheet(
-        policy=settings.hedge.policy, settings=settings, tiers=job.tiers, tape=tape,
+        policy=job.label, settings=settings, tiers=job.tiers, tape=tape,
         created_ns=time.time_ns(), card=job.model.card, in_sample=job.in_sample, **parts,
     )  # fmt: skip
 

@@ -20,11 +20,12 @@ from litehedge.backtest import with_position
 from litehedge.cli.common import check_writable, console, settings_from, stderr, write_json
 from litehedge.cli.journals import begin_journal, end_journal
 from litehedge.cli.models import choose_model
+from litehedge.cli.rules import ruled
 from litehedge.effects import Decision, Effect
 from litehedge.engine_state import State, start
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Action
-from litehedge.hedge.policies import policy_named
+from litehedge.hedge.policies import policy_named, with_rules
 from litehedge.margin.liquidation import distance
 from litehedge.market import events as ev
 from litehedge.report.style import percent, usdt
@@ -53,6 +54,7 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another market.")] = 1,
     minutes: Annotated[int, typer.Option(min=1, help="Simulated minutes to show.")] = 60,
     speed: Annotated[float, typer.Option(min=1, help="Simulated seconds per second.")] = 60.0,
+    rules: Annotated[str | None, typer.Option(help="Your rules: a preset or a TOML file.")] = None,
     ui: Annotated[bool, typer.Option(help="Show the live view.")] = True,
     journal: Annotated[
         Path | None, typer.Option(help="Write the journal, for: litehedge replay.")
@@ -66,7 +68,8 @@ def demo(
     ones; beside them go the same position without hedge, and one half as large.
     """
     check_writable(journal)
-    settings = with_position(settings_from(None), "long", 20.0)
+    settings, ruling = ruled(settings_from(None, {"hedge.rules": rules}))
+    settings = with_position(settings, "long", 20.0)
     tiers = tier_table(settings.venue.name, settings.venue.symbol)
     lead_s = PRE_ROLL_NS // NS_PER_SECOND + LEAD_MINUTES * 60
     with stderr.status("looking for a squeeze …"):
@@ -78,7 +81,8 @@ def demo(
     atoms = (PRE_ROLL_NS + minutes * NS_PER_MINUTE) // ATOM_NS
     model = choose_model(settings.model.name, FRAME_NS)
     state = start(
-        settings, policy_named(settings.hedge.policy, settings), tiers, model.forecaster,
+        settings, with_rules(policy_named(settings.hedge.policy, settings), ruling), tiers,
+        model.forecaster,
         session=f"demo{seed}", atom_ns=ATOM_NS, per_frame=FRAME_NS // ATOM_NS,
         held_every_ns=NS_PER_MINUTE,
     )  # fmt: skip

@@ -9,6 +9,7 @@ import litehedge
 from litehedge.cli.common import stderr
 from litehedge.cli.models import Chosen
 from litehedge.engine_state import Fixed
+from litehedge.hedge.rules import to_toml
 from litehedge.store.journal import Header, Journal
 
 
@@ -31,6 +32,7 @@ def begin_journal(path: Path, fixed: Fixed, model: Chosen, *, mode: str, data: s
             held_every_ns=fixed.held_every_ns,
             trading_state=0,
             data=data,
+            rules="" if (rules := fixed.policy.rules) is None else to_toml(rules),
         )
     )
     return journal

@@ -17,7 +17,8 @@ from litehedge.effects import Decision
 from litehedge.engine import step
 from litehedge.engine_state import start
 from litehedge.errors import JournalError, UsageError
-from litehedge.hedge.policies import policy_named, static
+from litehedge.hedge.policies import policy_named, static, with_rules
+from litehedge.hedge.rule_reading import parse_rules
 from litehedge.risk.state import TradingState
 from litehedge.store.bundled import tier_table
 from litehedge.store.journal import Header, Journal, encode_effect
@@ -65,6 +66,8 @@ def _replay(book: Journal, number: int, header: Header, model: str | None) -> di
     chosen = choose_model(model or header.model_folder or "none", frame_ns)
     require(chosen.forecaster, header.model_id)
     policy = static(0.0) if header.free_ratio else policy_named(header.policy, settings)
+    if header.rules:
+        policy = with_rules(policy, parse_rules(header.rules, f"run {number}", ""))
     state = start(
         settings, policy, tier_table(settings.venue.name, settings.venue.symbol),
         chosen.forecaster, session=header.session, atom_ns=header.atom_ns,

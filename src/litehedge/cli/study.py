@@ -33,6 +33,7 @@ from litehedge.cli.common import (
     write_json,
 )
 from litehedge.cli.models import choose_model
+from litehedge.cli.rules import ruled
 from litehedge.cli.study_skill import skill
 from litehedge.errors import UsageError
 from litehedge.hedge.policies import ORACLE, policy_named
@@ -135,9 +136,10 @@ def _plan(
     leverages: list[float], days: int,
 ) -> tuple[Plan, dict[str, Any]]:  # fmt: skip
     """Check everything that was asked for. Return it, and what a reader must know of it."""
-    settings = settings_from(
+    asked = settings_from(
         file, {"position.wallet_usdt": wallet, "hedge.policy": policy, "model.name": model}
     )
+    settings, rules = ruled(asked, policy)
     if policy_named(settings.hedge.policy, settings).kind == ORACLE:
         raise UsageError("the oracle never goes wrong", "choose another --policy")
     tiers = tier_table(settings.venue.name, settings.venue.symbol)
@@ -147,8 +149,9 @@ def _plan(
     parameters, shocks = compose([load_scenario(one) for one in scenarios])
     forecaster = choose_model(settings.model.name, NS_PER_MINUTE).forecaster
     plan = Plan(
-        parameters, tuple(shocks), settings, tiers, forecaster, tuple(sorted(set(leverages))), days
-    )
+        parameters, tuple(shocks), settings, tiers, forecaster, tuple(sorted(set(leverages))), days,
+        rules,
+    )  # fmt: skip
     meta = {
         "litehedge": litehedge.__version__,
         "days": days,

@@ -42,9 +42,9 @@ class Situation(msgspec.Struct, frozen=True):
     """The margin state a policy decides in.
 
     `side` +1 long, -1 short; `ratio` the hedge ratio now; `equity_share` (of what backs the
-    position) and `maintenance_rate` as shares of the position's notional; `cost` of one trade as a
-    fraction, funding included; `distance` to liquidation as things stand, as a fraction of price;
-    `coupling` of hedge and position as `exposure` has it.
+    position), `floor_share` and `maintenance_rate` as shares of the position's notional; `cost`
+    of one trade as a fraction, funding included; `distance` to liquidation as things stand, as a
+    fraction of price; `coupling` of hedge and position as `exposure` has it.
     """
 
     side: float
@@ -53,6 +53,7 @@ class Situation(msgspec.Struct, frozen=True):
     position_ltc: float
     equity_usdt: float
     equity_share: float
+    floor_share: float
     maintenance_rate: float
     distance: float
     cost: float
@@ -63,9 +64,10 @@ class Recommendation(msgspec.Struct, frozen=True):
     """Increase, decrease or maintain the hedge ratio: with size, reason and confidence.
 
     `lo` and `hi` are the band; `target` its edge nearest to `ratio`; `size_ltc` the signed change
-    of the hedge (positive: more hedge). `benefit_bps` is the liquidation loss that the change
-    avoids (or a hedge apart earns back) in expectation, `cost_bps` what it costs to put on and to
-    take off again, both of the position's notional.
+    of the hedge (positive: more hedge). `benefit_bps` is the loss, down to the floor or to
+    liquidation, that the change avoids (or a hedge apart earns back) in expectation, `cost_bps`
+    what it costs to put on and to take off again, both of the position's notional. `terms`
+    are the numbers that made it.
     """
 
     action: Action
@@ -78,6 +80,7 @@ class Recommendation(msgspec.Struct, frozen=True):
     benefit_bps: float
     cost_bps: float
     reason: str
+    terms: dict[str, float] = {}
 
 
 def recommend(
@@ -104,7 +107,8 @@ def recommend(
         p_then = _probability(policy, signals, situation, target)
     # A hedge apart saves no position, but earns what the position loses.
     spared = p_now * change if situation.coupling == APART else p_now - p_then
-    avoided = spared * situation.equity_share / BPS
+    floor = situation.floor_share if policy.kind == PLUGIN else 0.0
+    avoided = spared * max(0.0, situation.equity_share - floor) / BPS
     return Recommendation(
         action=action,
         ratio=situation.ratio,
@@ -116,6 +120,7 @@ def recommend(
         benefit_bps=avoided if action is not Action.MAINTAIN else 0.0,
         cost_bps=abs(change) * situation.cost / BPS * (2.0 if change > 0 else 1.0),
         reason=_reason(policy, action, signals, situation, p_now, lo, hi),
+        terms=_terms(policy, signals, situation),
     )
 
 
@@ -125,13 +130,58 @@ def has_forecast(signals: Singles) -> bool:
 
 
 def _probability(policy: Policy, signals: Singles, s: Situation, ratio: float) -> float:
-    """P(liquidation within the plug-in's horizon), also shown beside other policies."""
-    horizon = policy.parameters[plugin.HORIZON_MIN] if policy.kind == PLUGIN else SHOWN_HORIZON_MIN
-    return float(
-        plugin.liquidation_probability(
-            signals, 0, horizon, s.side, ratio, s.equity_share, s.maintenance_rate, s.coupling
+    """P(ruin within the plug-in's horizon); beside other policies, P(liquidation)."""
+    is_plugin = policy.kind == PLUGIN
+    horizon = policy.parameters[plugin.HORIZON_MIN] if is_plugin else SHOWN_HORIZON_MIN
+    return _ruin(signals, s, ratio, horizon, s.floor_share if is_plugin else 0.0)
+
+
+def _ruin(
+    signals: Singles, s: Situation, ratio: float, horizon_min: float, floor_share: float
+) -> float:
+    probability = plugin.ruin_probability(
+        signals, 0, horizon_min, s.side, ratio, s.equity_share, floor_share, s.maintenance_rate,
+        s.coupling,
+    )  # fmt: skip
+    return float(probability)
+
+
+def _terms(policy: Policy, signals: Singles, s: Situation) -> dict[str, float]:
+    """Return the numbers that a decision rests on, by name; unknown ones are left out.
+
+    Distances are fractions of price, probabilities within the minutes that their name says.
+    """
+    risky = 0 if s.side > 0 else 1
+    hour = sg.ONSET + 1
+    told = {
+        "distance_to_liquidation": hedged_distance(
+            s.side, 0.0, s.equity_share, s.maintenance_rate, s.coupling
+        ),
+        "onset_60_min": float(signals[hour + 3 * risky, 0]),
+        "onset_60_min_other_side": float(signals[hour + 3 * (1 - risky), 0]),
+        "before": float(signals[sg.PHASE, 0]),
+        "during": float(signals[sg.PHASE + 1, 0]),
+        "after": float(signals[sg.PHASE + 2, 0]),
+        "peak_in_min": float(signals[sg.PEAK + risky, 0]),
+        "volatility_30_min": float(signals[sg.VOL_30, 0]),
+        "volatility_120_min": float(signals[sg.VOL_120, 0]),
+        "funding": float(signals[sg.FUNDING, 0]) * s.side,
+        "cost": s.cost,
+        "confidence": float(signals[sg.CONFIDENCE, 0]),
+    }
+    if policy.kind == PLUGIN:
+        told["distance_to_ruin"] = plugin.ruin_distance(
+            s.side, 0.0, s.equity_share, s.floor_share, s.maintenance_rate, s.coupling
         )
-    )
+        if has_forecast(signals):
+            p = policy.parameters
+            told["enter_above"] = plugin.enter_probability(p, signals, 0)
+            told["release_below"] = plugin.release_below(p, signals, 0, s.side, s.cost)
+            told["ruin"] = _ruin(signals, s, s.ratio, p[plugin.HORIZON_MIN], s.floor_share)
+            told["ruin_release_horizon"] = _ruin(
+                signals, s, s.ratio, p[plugin.RELEASE_HORIZON_MIN], s.floor_share
+            )
+    return {name: float(value) for name, value in told.items() if np.isfinite(value)}
 
 
 def _percent(x: float) -> str:
@@ -153,18 +203,7 @@ def _reason(
     away = f"liquidation {_percent(naked)} away without hedge"
     match policy.kind:
         case k if k == PLUGIN and np.isfinite(p_now):
-            trust = max(0.05, float(signals[sg.CONFIDENCE, 0]))
-            enter = policy.parameters[plugin.ENTER] * trust
-            release = trust * plugin.release_probability(
-                policy.parameters[plugin.ENTER], policy.parameters[plugin.RELEASE], s.cost
-            )
-            horizon = f"{policy.parameters[plugin.HORIZON_MIN]:.0f} min"
-            risk = f"P(liquidation in {horizon}) is {_percent(p_now)}"
-            if action is Action.INCREASE:
-                return f"{risk}, above {_percent(enter)}; {away}"
-            if action is Action.DECREASE:
-                return f"{risk}, below {_percent(release)}; {away}"
-            return f"{risk}, inside {_percent(release)} to {_percent(enter)}; {away}"
+            return _plugin_reason(policy, action, signals, s, p_now, away)
         case k if k == PLUGIN:
             return f"no forecast yet: the volatility rule stands in; {away}"
         case k if k == MARGIN_VOLATILITY:
@@ -187,3 +226,26 @@ def _reason(
             return "the oracle knows when the squeeze starts and peaks"
         case _:
             return f"hold {_percent(lo)}" if lo == hi else f"hold {_percent(lo)} to {_percent(hi)}"
+
+
+def _plugin_reason(
+    policy: Policy, action: Action, signals: Singles, s: Situation, p_now: float, away: str
+) -> str:
+    p = policy.parameters
+    enter = float(plugin.enter_probability(p, signals, 0))
+    ruin = plugin.ruin_distance(
+        s.side, 0.0, s.equity_share, s.floor_share, s.maintenance_rate, s.coupling
+    )
+    floor = f", the risk budget {_percent(ruin)} away" if s.floor_share > 0.0 else ""
+    horizon = f"{p[plugin.HORIZON_MIN]:.0f} min"
+    risk = f"P(ruin in {horizon}) is {_percent(p_now)}"
+    if action is Action.INCREASE:
+        return f"{risk}, above {_percent(enter)}; {away}{floor}"
+    release = float(plugin.release_below(p, signals, 0, s.side, s.cost))
+    later = _ruin(signals, s, s.ratio, p[plugin.RELEASE_HORIZON_MIN], s.floor_share)
+    calm = f"{_percent(later)} in {p[plugin.RELEASE_HORIZON_MIN]:.0f} min"
+    after = float(signals[sg.PHASE + 2, 0])
+    if action is Action.DECREASE:
+        peak = f", the squeeze is over by {_percent(after)}" if after > 0.5 else ""
+        return f"P(ruin) is {calm}, low enough to let go below {_percent(release)}{peak}; {away}"
+    return f"{risk}, {calm}: inside {_percent(release)} to {_percent(enter)}; {away}{floor}"

@@ -1,17 +1,22 @@
-"""The plug-in policy: keep the probability of liquidation within some hours inside two numbers.
+"""The plug-in policy: keep the probability of ruin within some minutes inside two numbers.
 
-Let p(h) be the probability that price moves further against the position, within the horizon,
-than liquidation is away at hedge ratio h. The band's lower edge is the smallest rung h of a
-ladder with p(h) <= enter, the upper edge the smallest with p(h) <= release. Since release is far
+Ruin is liquidation, or falling below the floor: the part of the wallet that the owner does not
+want to risk. Let p(h) be the probability that price moves further against the position, within
+the horizon, than ruin is away at hedge ratio h. The band's lower edge is the smallest rung h of a
+ladder with p(h) <= enter. The upper edge is the smallest with p(h) <= release, now within the
+longer release horizon, and never nearer to the lower edge than the width. Since release is far
 below enter, the hedge is taken off much later than it was put on: that hysteresis is what makes
 a hedge cheaper than carrying less. Trading cost widens it with the cube root (Whalley and
 Wilmott 1997; modelling: band half-width ~ cost^(1/3)):
 
     release(c) = enter * (release / enter) ** (c / 7 bps) ** (1/3)
 
-where c counts fees, spread, impact, and the funding that the hedge would pay. A forecast in
-which we are less confident shrinks both probabilities, so the hedge comes earlier and stays
-longer; a cold forecast leaves the margin-aware volatility rule, never nothing.
+where c counts fees, spread, impact, and the funding that the hedge would pay. Once the peak of a
+squeeze is behind, what p(h) sees is the volatility that it left: the release takes it down by the
+probability of being in that phase, and lets the hedge go earlier. A squeeze that is likelier
+against the hedge than against the position makes it let go earlier too. A forecast in which we
+are less confident shrinks both probabilities, so the hedge comes earlier and stays longer; a cold
+forecast leaves the margin-aware volatility rule, never nothing.
 """
 
 from __future__ import annotations
@@ -24,15 +29,17 @@ from numpy.typing import NDArray
 from litehedge.hedge import signals as sg
 from litehedge.hedge.baselines import margin_aware_volatility
 from litehedge.hedge.costs import trade_cost
-from litehedge.hedge.exposure import adverse_probability, hedged_distance
+from litehedge.hedge.exposure import APART, adverse_probability, hedged_distance
 from litehedge.jit import kernel
 from litehedge.margin.tiers import maintenance
 
 Singles = NDArray[np.float32]
 
 # Layout of the parameters
-HORIZON_MIN, ENTER, RELEASE, STEP = range(4)
+HORIZON_MIN, ENTER, RELEASE_HORIZON_MIN, RELEASE, STEP, WIDTH, PEAK_RELEASE, TILT = range(8)
 REFERENCE_COST: Final = 7e-4
+LEAST_TRUST: Final = 0.05
+LEAST_ONSET: Final = 1e-3  # odds of two tiny probabilities say nothing
 
 # The rule that stands in while the forecast is cold (volatilities of 5-minute returns)
 SAFE_VOL_ON: Final = 0.003
@@ -63,27 +70,69 @@ def release_probability(enter: float, release: float, cost: float) -> float:
 
 
 @kernel
-def liquidation_probability(
-    signals: Singles, frame: int, horizon_min: float, side: float, ratio: float,
-    equity_share: float, maintenance_rate: float, coupling: int,
+def ruin_distance(
+    side: float, ratio: float, equity_share: float, floor_share: float, maintenance_rate: float,
+    coupling: int,
 ) -> float:  # fmt: skip
-    """Return p(h), the probability of liquidation within the horizon at hedge ratio `ratio`."""
+    """Return the adverse move, as a fraction of price, to liquidation or to the floor. At most 1.
+
+    `equity_share` and `floor_share` are fractions of the position's notional. A hedge apart keeps
+    neither away.
+    """
     move = hedged_distance(side, ratio, equity_share, maintenance_rate, coupling)
+    open_share = 1.0 if coupling == APART else 1.0 - ratio
+    room = max(0.0, equity_share - floor_share)
+    return min(move, room / open_share) if room < open_share else move
+
+
+@kernel
+def ruin_probability(
+    signals: Singles, frame: int, horizon_min: float, side: float, ratio: float,
+    equity_share: float, floor_share: float, maintenance_rate: float, coupling: int,
+) -> float:  # fmt: skip
+    """Return p(h), the probability of ruin within the horizon at hedge ratio `ratio`."""
+    move = ruin_distance(side, ratio, equity_share, floor_share, maintenance_rate, coupling)
     if move >= 1.0:
         return 0.0
     return adverse_probability(signals, frame, side, move, horizon_min)
 
 
 @kernel
+def enter_probability(parameters: NDArray[np.float64], signals: Singles, frame: int) -> float:
+    """Return the probability of ruin above which the hedge grows; less when in doubt."""
+    return parameters[ENTER] * max(LEAST_TRUST, signals[sg.CONFIDENCE, frame])
+
+
+@kernel
+def release_below(
+    parameters: NDArray[np.float64], signals: Singles, frame: int, side: float, cost: float
+) -> float:
+    """Return the probability of ruin below which the hedge shrinks, at this cost of trading."""
+    trust = max(LEAST_TRUST, signals[sg.CONFIDENCE, frame])
+    release = release_probability(parameters[ENTER], parameters[RELEASE], cost)
+    risky = 0 if side > 0.0 else 1
+    hour = sg.ONSET + 1
+    odds = (signals[hour + 3 * (1 - risky), frame] + LEAST_ONSET) / (
+        signals[hour + 3 * risky, frame] + LEAST_ONSET
+    )
+    after = signals[sg.PHASE + 2, frame]
+    if np.isfinite(odds):
+        release *= odds ** parameters[TILT]
+    if np.isfinite(after):
+        release /= 1.0 - parameters[PEAK_RELEASE] * after
+    return min(release, parameters[ENTER]) * trust
+
+
+@kernel
 def _lowest_rung(
-    wanted: float, first: float, terms: Any, signals: Singles, frame: int,
-    equity_share: float, maintenance_rate: float,
+    wanted: float, first: float, horizon_min: float, terms: Any, signals: Singles, frame: int,
+    equity_share: float, floor_share: float, maintenance_rate: float,
 ) -> float:  # fmt: skip
     """Return the first rung of the ladder, from `first` up, whose probability is low enough."""
     ratio = first
     while ratio < 1.0:
-        p = liquidation_probability(
-            signals, frame, terms.parameters[HORIZON_MIN], terms.side, ratio, equity_share,
+        p = ruin_probability(
+            signals, frame, horizon_min, terms.side, ratio, equity_share, floor_share,
             maintenance_rate, terms.coupling,
         )  # fmt: skip
         if p <= wanted:
@@ -102,7 +151,7 @@ def band(
     Parameters
     ----------
     terms
-        Its parameters: horizon in minutes, enter and release probability, ladder step.
+        Its parameters in the order above, and the floor in USDT.
     size
         Of the position, unsigned, in LTC.
     equity, notional
@@ -111,12 +160,16 @@ def band(
     if signals[sg.STATE, frame] >= 2.0 or np.isnan(signals[sg.VOL_30, frame]):
         return safe_band(terms, signals, frame, equity, notional)
     parameters = terms.parameters
+    enter = enter_probability(parameters, signals, frame)
     cost = trade_cost(terms, signals, frame, size)
-    trust = max(0.05, signals[sg.CONFIDENCE, frame])
-    enter = parameters[ENTER] * trust
-    release = release_probability(parameters[ENTER], parameters[RELEASE], cost) * trust
+    release = release_below(parameters, signals, frame, terms.side, cost)
     share = equity / notional
+    floor = (terms.floor + terms.aid) / notional
     rate = maintenance(notional, terms.tiers) / notional
-    lo = _lowest_rung(enter, 0.0, terms, signals, frame, share, rate)
-    hi = _lowest_rung(release, lo, terms, signals, frame, share, rate)
-    return lo, hi
+    lo = _lowest_rung(
+        enter, 0.0, parameters[HORIZON_MIN], terms, signals, frame, share, floor, rate
+    )
+    hi = _lowest_rung(
+        release, lo, parameters[RELEASE_HORIZON_MIN], terms, signals, frame, share, floor, rate
+    )
+    return lo, max(hi, min(1.0, lo + parameters[WIDTH]))

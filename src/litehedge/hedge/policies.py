@@ -6,7 +6,7 @@ people; `decide` is what kernels call.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -23,12 +23,13 @@ from litehedge.hedge.baselines import (
 )
 from litehedge.hedge.plugin import SAFE_DISTANCE, SAFE_VOL_OFF, SAFE_VOL_ON
 from litehedge.hedge.plugin import band as plugin_band
+from litehedge.hedge.rules import Rules
 from litehedge.jit import inlined_kernel
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
-N_PARAMETERS: Final = 4
+N_PARAMETERS: Final = 8
 
 (
     UNHEDGED,
@@ -46,13 +47,19 @@ N_PARAMETERS: Final = 4
 class Policy:
     """A policy with its parameters, ready for a kernel.
 
-    Shapes: `parameters` ``(4,)``, meaning per kind.
+    Shapes: `parameters` ``(8,)``, meaning per kind. `rules` are the user's, around it.
     """
 
     name: str
     kind: int
     parameters: Floats
     about: str
+    rules: Rules | None = None
+
+    @property
+    def label(self) -> str:
+        """Its name, and that of the rules around it: ``plugin+balanced``."""
+        return self.name if self.rules is None else f"{self.name}+{self.rules.name}"
 
     @property
     def free_ratio(self) -> float:
@@ -101,8 +108,9 @@ def policies(settings: Settings) -> dict[str, Policy]:
             SAFE_VOL_ON, SAFE_VOL_OFF, SAFE_DISTANCE,
         ),
         _policy(
-            "plugin", PLUGIN, "keeps the probability of liquidation inside a band",
-            p.horizon_min, p.enter_probability, p.release_probability, p.step,
+            "plugin", PLUGIN, "keeps the probability of ruin inside a band",
+            p.horizon_min, p.enter_probability, p.release_horizon_min, p.release_probability,
+            p.step, p.width, p.peak_release, p.tilt,
         ),
         _policy("oracle", ORACLE, "knows onset and peak beforehand: the ceiling, not a policy"),
     ]  # fmt: skip
@@ -121,6 +129,22 @@ def policy_named(name: str, settings: Settings) -> Policy:
     if name not in known:
         raise UsageError(f"there is no policy {name!r}", f"choose one of {', '.join(known)}")
     return known[name]
+
+
+def with_rules(policy: Policy, rules: Rules | None) -> Policy:
+    """Return the policy inside the user's rules.
+
+    Raises
+    ------
+    UsageError
+        For a static hedge: it is a smaller position, nothing that is traded.
+    """
+    if rules is not None and policy.free_ratio:
+        raise UsageError(
+            f"{policy.name} is a smaller position from the start, which rules cannot change",
+            "combine rules with a policy that trades, or with unhedged",
+        )
+    return replace(policy, rules=rules)
 
 
 @inlined_kernel

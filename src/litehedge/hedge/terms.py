@@ -16,6 +16,8 @@ from litehedge.config import Settings
 from litehedge.errors import DataError
 from litehedge.hedge.exposure import APART, REDUCE, REDUCED, SAME_ACCOUNT, SECOND_VENUE, SHARED
 from litehedge.hedge.policies import N_PARAMETERS, Policy
+from litehedge.hedge.rule_kernel import MAX_CONDITIONS, MAX_RULES, N_CONDITION, N_RULE
+from litehedge.hedge.rules import write_rules
 from litehedge.margin.tiers import CUM, FLOOR, TierTable
 from litehedge.units import BPS, LONG, NS_PER_MINUTE, SHORT
 
@@ -35,6 +37,9 @@ TERMS: Final = np.dtype(
         # the position and where its hedge lives
         ("side", np.float64),  # +1 long, -1 short
         ("size", np.float64),  # LTC, as it was opened, less what the venue closed by force
+        ("floor_share", np.float64),  # of what backs the position when it is opened
+        ("floor", np.float64),  # the same in USDT, known once the position is open
+        ("aid", np.float64),  # USDT of another venue that count as backing now
         ("location", np.int64),
         ("coupling", np.int64),  # of hedge and position: see `exposure`
         ("max_ratio", np.float64),
@@ -59,6 +64,10 @@ TERMS: Final = np.dtype(
         ("transfer_minimum", np.float64),  # USDT
         ("transfer_per_day", np.float64),  # USDT
         ("transfer_delay_ns", np.int64),
+        # the user's rules: see `rule_kernel`
+        ("n_rules", np.int64),
+        ("rules", np.float64, (MAX_RULES, N_RULE)),
+        ("conditions", np.float64, (MAX_RULES, MAX_CONDITIONS, N_CONDITION)),
     ]
 )
 
@@ -76,6 +85,7 @@ def terms_of(settings: Settings, policy: Policy, tiers: TierTable, size_ltc: flo
     row["parameters"][0] = policy.parameters
     row["side"] = LONG if settings.position.side == "long" else SHORT
     row["size"] = size_ltc
+    row["floor_share"] = 1.0 - settings.hedge.risk_budget
     row["location"] = LOCATIONS[settings.hedge.location]
     isolated = settings.position.margin_mode == "isolated"
     row["coupling"] = APART if isolated else COUPLINGS[settings.hedge.location]
@@ -99,6 +109,7 @@ def terms_of(settings: Settings, policy: Policy, tiers: TierTable, size_ltc: flo
     row["transfer_minimum"] = move.min_usdt
     row["transfer_per_day"] = move.max_per_day_usdt
     row["transfer_delay_ns"] = round(move.delay_min * NS_PER_MINUTE)
+    write_rules(policy.rules, float(row["side"][0]), row)
     return row
 
 

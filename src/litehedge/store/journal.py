@@ -81,6 +81,7 @@ class Header(msgspec.Struct, frozen=True):
     held_every_ns: int
     trading_state: int
     data: str
+    rules: str = ""  # the user's, as TOML
     format: int = FORMAT
 
 
