@@ -90,6 +90,22 @@ def test_compare_all_runs_every_policy(litehedge, crashed):
             "oracle"} <= set(names)  # fmt: skip
 
 
+def test_replay_proves_a_journal_in_which_money_moved(litehedge, crashed, tmp_path):
+    settings, journal = tmp_path / "two.toml", tmp_path / "two.db"
+    settings.write_text(
+        "[hedge]\nlocation = 'second_venue'\n[transfer]\ntrigger_ratio = 0.15\ndelay_min = 2.0\n"
+    )
+    told = litehedge(*RUN, "--leverage", 10, "--settings", settings, "--journal", journal,
+                     "--json", "-", "--policy", "unhedged")  # fmt: skip
+    assert told.code == 0, told.err
+    with sqlite3.connect(journal) as book:
+        kinds = [kind for (kind,) in book.execute("select kind from effects")]
+    assert "Transfer" in kinds
+    proof = litehedge("replay", journal, "--json")
+    assert proof.code == 0, proof.out
+    assert all(run["difference"] is None for run in proof.json["runs"])
+
+
 def test_replay_proves_the_journal_and_sees_a_forged_one(litehedge, crashed, tmp_path):
     journal = tmp_path / "run.db"
     assert litehedge(*RUN, "--journal", journal, "--decisions", "none").code == 0
