@@ -24,7 +24,14 @@ from litehedge.hedge.terms import Record, Terms
 from litehedge.jit import kernel
 from litehedge.margin.account import HEDGE, POSITION, Books, equity, equity_line
 from litehedge.margin.tiers import maintenance
-from litehedge.margin.transfers import spare, standing, wanted_transfer
+from litehedge.margin.transfers import (
+    arrive,
+    call_back,
+    send,
+    spare,
+    standing,
+    wanted_transfer,
+)
 from litehedge.risk.limits import (
     MARGIN_GUARD,
     MINIMUM_GUARD,
@@ -104,9 +111,11 @@ def aided_equity(
     """Return the equity that backs the position, in USDT, with what the hedge's venue can send.
 
     `own` is the position's own. What is under way and what can be spared count as far as they come
-    in time. A hedge apart helps the position by this alone.
+    in time. A hedge apart helps the position by this alone. `terms` remember the difference: it
+    keeps liquidation away, but it is no profit that may be risked.
     """
     fixed = terms[0]
+    fixed.aid = 0.0
     size = abs(books[0].qty[POSITION])
     notional = size * price
     cash, owned, needed = standing(books, HEDGE, price, fixed.max_ratio * size, fixed.tiers)
@@ -125,7 +134,8 @@ def aided_equity(
         at_trigger = hedged_distance(fixed.side, 0.0, rate / fixed.transfer_trigger, rate, APART)
     delay_min = fixed.transfer_delay_ns / NS_PER_MINUTE
     counts = counts_in_time(signals, frame, fixed.side, away, at_trigger, delay_min)
-    return own + counts * (more + coming)
+    fixed.aid = counts * (more + coming)
+    return own + fixed.aid
 
 
 @kernel
@@ -155,6 +165,32 @@ def transfer_due(
         books, price, full, fixed.tiers, fixed.transfer_trigger, fixed.transfer_target,
         fixed.transfer_keep, fixed.transfer_minimum, most, fixed.transfer_fee,
     )  # fmt: skip
+
+
+@kernel
+def money_left(terms: Terms, books: Books, target: int, amount: float) -> None:
+    """Let money leave for leg `target`'s margin. What is brought to or taken from the position's
+    margin moves its floor too: it is neither a profit nor a loss.
+    """
+    send(books, target, amount, terms[0].transfer_fee)
+    if target == HEDGE:
+        terms[0].floor -= amount
+
+
+@kernel
+def money_came(terms: Terms, books: Books, target: int) -> None:
+    """Let what is under way to leg `target` arrive."""
+    if target == POSITION:
+        terms[0].floor += books[0].under_way[target]
+    arrive(books, target)
+
+
+@kernel
+def money_back(terms: Terms, books: Books, target: int, amount: float) -> None:
+    """Undo a transfer that the venue did not make."""
+    call_back(books, target, amount)
+    if target == HEDGE:
+        terms[0].floor += amount
 
 
 @kernel
@@ -276,15 +312,14 @@ def decision(
         budgets[0].state = max(budgets[0].state, 1)
     ratio = hedge / position
     if np.isnan(override):
+        behind = backing(terms, books, signals, frame, price)
         lo, hi, memory[0] = decide(
-            terms[0], memory[0], signals, frame, now_ns, position, price,
-            backing(terms, books, signals, frame, price),
-        )  # fmt: skip
+            terms[0], memory[0], signals, frame, now_ns, position, price, behind
+        )
         if terms[0].n_rules > 0:
-            constant, slope = backing_line(terms, books)
             lo, hi = under_rules(
-                terms[0], memory, signals, frame, now_ns, ratio, constant + slope * price,
-                position * price, worth / budgets[0].equity_start, lo, hi,
+                terms[0], memory, signals, frame, now_ns, ratio, behind, position * price,
+                worth / budgets[0].equity_start, lo, hi,
             )  # fmt: skip
     else:
         lo = min(max(override, 0.0), terms[0].max_ratio)

@@ -24,6 +24,7 @@ from litehedge.decision import (
     cost_of_hedge,
     decision,
     is_cut,
+    money_left,
     order_quantity,
     sizes,
     transfer_due,
@@ -37,7 +38,6 @@ from litehedge.hedge.rules import binding, reason_of
 from litehedge.margin.account import POSITION, equity
 from litehedge.margin.liquidation import distance
 from litehedge.margin.tiers import maintenance
-from litehedge.margin.transfers import send
 from litehedge.market import events as ev
 from litehedge.market import schema as sc
 from litehedge.orders.manager import Order, new_order
@@ -111,7 +111,7 @@ def _move_money(state: State, now_ns: int, price: float) -> list[Effect]:
     target, amount = transfer_due(state.terms, state.books, price, now_ns, state.budgets)
     if amount == 0.0:
         return _NOTHING
-    send(state.books, target, amount, float(state.terms["transfer_fee"][0]))
+    money_left(state.terms, state.books, target, amount)
     spend_transfer(state.budgets, amount)
     moved = new_transfer(
         state.fixed.session, state.transfers_made, int(target), float(amount), now_ns
@@ -206,7 +206,7 @@ def _situation(state: State, price: float) -> Situation:
         position_ltc=position,
         equity_usdt=worth,
         equity_share=behind / notional,
-        floor_share=float(state.terms["floor"][0]) / notional,
+        floor_share=float(state.terms["floor"][0] + state.terms["aid"][0]) / notional,
         maintenance_rate=maintenance(notional, state.fixed.tiers.rows) / notional,
         distance=distance(state.books, price, state.fixed.tiers.rows),
         cost=cost_of_hedge(state.terms, state.signals, 0, position),

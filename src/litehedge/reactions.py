@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any, Final, Literal
 
-from litehedge.decision import note_forced_closing, note_opening, sizes
+from litehedge.decision import money_back, money_came, note_forced_closing, note_opening, sizes
 from litehedge.effects import Alert, CancelAll, Effect, Query, QueryTransfer, StateChange
 from litehedge.engine_state import State
 from litehedge.errors import OrderProtocolError
@@ -20,7 +20,6 @@ from litehedge.margin.account import (
     new_account,
 )
 from litehedge.margin.liquidation import liquidate
-from litehedge.margin.transfers import arrive, call_back
 from litehedge.market import events as ev
 from litehedge.orders.manager import OrderEvent, advance
 from litehedge.orders.transfers import TransferEvent, TransferState, is_of
@@ -130,7 +129,7 @@ def _on_transfer(state: State, event: TransferEvent) -> list[Effect]:
     if isinstance(event, ev.TransferUnknown):
         return [QueryTransfer(event.transfer_id)]
     if isinstance(event, ev.TransferRejected):
-        call_back(state.books, ours.target, float(ours.amount_usdt))
+        money_back(state.terms, state.books, ours.target, float(ours.amount_usdt))
         state.transfer_wait_ns = event.known_ns + RETRY_NS
         text = f"{ours.amount_usdt} USDT were not sent: {event.reason}; the next try comes in 5 min"
         return [Alert("act_now", text)]
@@ -139,7 +138,7 @@ def _on_transfer(state: State, event: TransferEvent) -> list[Effect]:
         account = state.books[0]
         account["transfer_fees"] += account["under_way"][ours.target] - event.amount_usdt
         account["under_way"][ours.target] = event.amount_usdt
-        arrive(state.books, ours.target)
+        money_came(state.terms, state.books, ours.target)
         return [Alert("done", f"{event.amount_usdt:.2f} USDT arrived on the other venue")]
     return _NOTHING
 

@@ -164,7 +164,7 @@ def band(
     cost = trade_cost(terms, signals, frame, size)
     release = release_below(parameters, signals, frame, terms.side, cost)
     share = equity / notional
-    floor = terms.floor / notional
+    floor = (terms.floor + terms.aid) / notional
     rate = maintenance(notional, terms.tiers) / notional
     lo = _lowest_rung(
         enter, 0.0, parameters[HORIZON_MIN], terms, signals, frame, share, floor, rate

@@ -39,6 +39,7 @@ TERMS: Final = np.dtype(
         ("side", np.float64),  # +1 long, -1 short
         ("size", np.float64),  # LTC, as it was opened, less what the venue closed by force
         ("floor", np.float64),  # USDT of what backs it, below which is ruin; set at the opening
+        ("aid", np.float64),  # USDT of another venue that count as backing now
         ("location", np.int64),
         ("coupling", np.int64),  # of hedge and position: see `exposure`
         ("max_ratio", np.float64),

@@ -23,6 +23,8 @@ from litehedge.decision import (
     guarded_change,
     is_cut,
     is_outside,
+    money_came,
+    money_left,
     note_forced_closing,
     order_quantity,
     sizes,
@@ -36,7 +38,6 @@ from litehedge.hedge.terms import Terms
 from litehedge.jit import kernel, parallel_kernel
 from litehedge.margin.account import POSITION, Books, apply_fill, apply_funding, equity, equity_line
 from litehedge.margin.liquidation import bounds, liquidate_within
-from litehedge.margin.transfers import arrive, send
 from litehedge.risk.limits import N_GUARDS, spend_cost, spend_order, spend_transfer
 from litehedge.sim.execution import execute, observe_bars
 from litehedge.units import NS_PER_MINUTE
@@ -150,7 +151,7 @@ def run_episode(
         volume = bars[i, 4]
         changed = False
         if arrives_ns >= 0 and end_ns[i] - bar_ns >= arrives_ns:
-            arrive(books, arrives_at)
+            money_came(terms, books, arrives_at)
             arrives_ns = -1
             low, high = bounds(books, open_, tiers)
             changed = True
@@ -197,7 +198,7 @@ def run_episode(
         if moves_money and not dead and arrives_ns < 0:
             arrives_at, amount = transfer_due(terms, books, close, end_ns[i], budgets)
             if amount > 0.0:
-                send(books, arrives_at, amount, terms[0].transfer_fee)
+                money_left(terms, books, arrives_at, amount)
                 spend_transfer(budgets, amount)
                 arrives_ns = end_ns[i] + terms[0].transfer_delay_ns
                 low, high = bounds(books, close, tiers)
@@ -226,8 +227,7 @@ def run_episode(
             if has_rules:
                 lo, hi = under_rules(
                     terms[0], rule_memory, signals, i, end_ns[i], ratio,
-                    backing_constant + backing_slope * close, position * close,
-                    worth / budgets[0].equity_start, lo, hi,
+                    behind, position * close, worth / budgets[0].equity_start, lo, hi,
                 )  # fmt: skip
             if is_outside(ratio, lo, hi, slack):
                 wanted, change = guarded_change(
