@@ -33,6 +33,7 @@ TRAINING := $(CURDIR)/.pretraining
 SHIPPED  := src/litehedge/pretrained
 NETWORK  := LITEHEDGE_HOME=$(TRAINING) $(BIN)/litehedge train --model network --seeds 5
 LOGISTIC := LITEHEDGE_HOME=$(TRAINING) $(BIN)/litehedge train --model logistic
+POLICY   := LITEHEDGE_HOME=$(TRAINING) $(BIN)/litehedge train-policy
 BEFORE   := --validate-from 2023-07-01 --validate-until 2023-09-01
 
 pretrained: $(VENV)/.installed
@@ -47,6 +48,7 @@ pretrained: $(VENV)/.installed
 	  --data ltc_spot_5m --data ltc_perp_5m
 	$(LOGISTIC) --name ltc-1m-logistic --out $(SHIPPED)/ltc-1m-logistic \
 	  --data ltc_spot_1m --data ltc_perp_1m $(BEFORE)
+	$(POLICY) --name policy-5m --out $(SHIPPED)/policy-5m --data ltc_spot_5m
 
 install: $(VENV)/.installed
 

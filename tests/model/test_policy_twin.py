@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecasters import logistic
 from litehedge.backtest import Episodes as Where
 from litehedge.backtest import run_grid
 from litehedge.blowup.lives import opened
 from litehedge.config import Costs, Hedge, Limits, Position, Settings
-from litehedge.features.vector import FeatureStream
 from litehedge.hedge import network_policy as net
 from litehedge.hedge import signals as sg
 from litehedge.hedge.exposure import REDUCED, SHARED
@@ -24,7 +20,6 @@ from litehedge.hedge.policies import policies, policy_named
 from litehedge.hedge.terms import terms_of
 from litehedge.margin.account import apply_fill, apply_funding, equity, new_account
 from litehedge.margin.liquidation import bounds, liquidate_within
-from litehedge.market.rows import KIND_BAR, KIND_FUNDING
 from litehedge.model.policy_batch import NOTHING_HARDER, Harder, Plan, Stretch, draw, stretch_of
 from litehedge.model.policy_paths import (
     CLOSE,
@@ -41,37 +36,11 @@ from litehedge.model.policy_paths import (
 )
 from litehedge.model.policy_twin import follow, worth_of
 from litehedge.sim.execution import liquidity_decays
-from litehedge.squeeze.forecast import from_scratch
-from litehedge.tape import Tape
-from litehedge.units import NS_PER_MINUTE
-from synthetic import Crash, everything, market, packaged_tiers
+from policy_tapes import FIVE, tape
+from synthetic import packaged_tiers
 
-FIVE = 5 * NS_PER_MINUTE
 TIERS = packaged_tiers()
 BARS = 300
-
-
-@cache
-def tape(seed: int) -> Tape:
-    crashes = tuple(Crash(at, 4, 0.06, rebound_bars=12) for at in (600, 900, 1200))
-    own = market(1500, seed=seed, bar_ns=FIVE, vol=0.0012, crashes=crashes, volume=3000.0)
-    if seed % 2:
-        own = own.mirrored()
-    events = everything(own)
-    is_bar = events.kinds == KIND_BAR
-    ends, bars = events.known_ns[is_bar], np.ascontiguousarray(events.values[is_bar, :5])
-    frames = events.frames(1)
-    features = FeatureStream(FIVE, 1).batch(frames)
-    rows = from_scratch(logistic(seed, FIVE), frames.end_ns, features)
-    signals = np.full((sg.N_SIGNALS, ends.size), np.nan, dtype=np.float32)
-    signals[sg.STATE] = 2
-    sg.write_all_signals(rows, features, np.searchsorted(ends, frames.end_ns), signals)
-    is_funding = events.kinds == KIND_FUNDING
-    at = np.searchsorted(ends, events.known_ns[is_funding], side="right") - 1
-    return Tape(
-        "made", FIVE, ends, bars, at[at >= 0], events.values[is_funding, 0][at >= 0], signals,
-        np.zeros(4), [],
-    )  # fmt: skip
 
 
 def stretch(seed: int, start: int) -> Stretch:
@@ -315,7 +284,7 @@ def test_bands_get_the_gradient_of_what_they_moved() -> None:
     course.ratio[0, 10:] = 0.6
     course.source[0, 10] = 9
     lo, hi = (torch.from_numpy(x).requires_grad_() for x in (course.lo, course.hi))
-    ratio = follow(episodes, course, lo, hi)
+    ratio, _ = follow(episodes, course, lo, hi)
     torch.autograd.backward(ratio[0, 20])
     assert lo.grad is not None
     assert hi.grad is not None

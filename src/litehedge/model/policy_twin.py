@@ -60,13 +60,18 @@ class Worth(NamedTuple):
     closed: Tensor
 
 
-def worth_of(episodes: Episodes, course: Course, ratio: Tensor) -> Worth:
+def worth_of(
+    episodes: Episodes, course: Course, ratio: Tensor, extra: Tensor | None = None
+) -> Worth:
     """Return what the episodes are worth at these hedge ratios.
 
     Parameters
     ----------
     ratio
         ``(episode, bar)``, during each bar: those of `course`, with their gradient.
+    extra
+        ``(episode, bar)`` of zeros: what would be traded besides at the open of each bar, as a
+        share of the position. Its gradient is what a trade would cost where there was none.
     """
     terms = episodes.terms
     market = torch.from_numpy(episodes.market)
@@ -82,8 +87,10 @@ def worth_of(episodes: Episodes, course: Course, ratio: Tensor) -> Worth:
     change = (ratio - before) * lived
     traded = torch.from_numpy(course.source >= 0)
     qty = change.abs() * size * traded
+    if extra is not None:
+        qty = qty + extra * size * lived
     # A hedge that the venue closed left at the open, free of charge; then nothing else traded.
-    rate = market[..., HALF] * qty + market[..., IMPACT] * qty.pow(1.5)
+    rate = market[..., HALF] * qty + market[..., IMPACT] * qty.clamp_min(0.0).pow(1.5)
     slipped = rate * open_
     direction = -side * torch.sign(change.detach())
     fees = (qty * open_ + direction * slipped) * fee
@@ -157,8 +164,8 @@ def _rates(tiers: Floats, notional: Floats) -> Floats:
 @kernel
 def _follow_back(
     lo: Floats, hi: Floats, ratio: Floats, source: Ints, cut: NDArray[np.bool_],
-    deleveraged: NDArray[np.bool_], died: Ints, temperature: float, grad: Floats, grad_lo: Floats,
-    grad_hi: Floats,
+    deleveraged: NDArray[np.bool_], died: Ints, temperature: float, grad: Floats, price: Floats,
+    grad_lo: Floats, grad_hi: Floats,
 ) -> None:  # fmt: skip
     for e in range(lo.shape[0]):
         last = died[e] if died[e] >= 0 else lo.shape[1] - 1
@@ -182,8 +189,9 @@ def _follow_back(
                     behind += wanted * (1.0 - up - down)
                     decided = -1
                 else:
-                    grad_lo[e, t] = behind * up
-                    grad_hi[e, t] = behind * down
+                    # Had the edge moved the hedge, that would have been a trade.
+                    grad_lo[e, t] = (behind + price[e, t + 1]) * up
+                    grad_hi[e, t] = (behind - price[e, t + 1]) * down
                     behind *= 1.0 - up - down
             behind += grad[e, t]
             if deleveraged[e, t] and ratio[e, t] == 0.0:
@@ -198,11 +206,13 @@ class Follow(torch.autograd.Function):
     """Hedge ratios that follow a band: as they were, with the gradient of a soft clamp."""
 
     @staticmethod
-    def forward(ctx: Any, lo: Tensor, hi: Tensor, episodes: Episodes, course: Course) -> Tensor:
-        """Return the ratios of `course`, ``(episode, bar)``; `lo` and `hi` are its bands."""
+    def forward(
+        ctx: Any, lo: Tensor, hi: Tensor, episodes: Episodes, course: Course
+    ) -> tuple[Tensor, Tensor]:
+        """Return the ratios of `course`, ``(episode, bar)``, and no extra trades."""
         ctx.episodes = episodes
         ctx.course = course
-        return torch.from_numpy(course.ratio)
+        return torch.from_numpy(course.ratio), torch.zeros(course.ratio.shape, dtype=torch.float64)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
@@ -212,12 +222,18 @@ class Follow(torch.autograd.Function):
         _follow_back(
             course.lo, course.hi, course.ratio, course.source, course.cut,
             ctx.episodes.deleveraged, course.died, BAND_TEMPERATURE,
-            np.ascontiguousarray(grads[0].numpy()), grad_lo, grad_hi,
+            np.ascontiguousarray(grads[0].numpy()), np.ascontiguousarray(grads[1].numpy()),
+            grad_lo, grad_hi,
         )  # fmt: skip
         return torch.from_numpy(grad_lo), torch.from_numpy(grad_hi), None, None
 
 
-def follow(episodes: Episodes, course: Course, lo: Tensor, hi: Tensor) -> Tensor:
-    """Return the hedge ratios ``(episode, bar)`` that follow the bands of `course`."""
-    ratio: Tensor = Follow.apply(lo, hi, episodes, course)  # type: ignore[no-untyped-call]
-    return ratio
+def follow(episodes: Episodes, course: Course, lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
+    """Return hedge ratios that follow the bands of `course`, and `extra` for `worth_of`.
+
+    Shapes: all ``(episode, bar)``.
+    """
+    both: tuple[Tensor, Tensor] = Follow.apply(  # type: ignore[no-untyped-call]
+        lo, hi, episodes, course
+    )
+    return both

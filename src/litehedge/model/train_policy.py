@@ -54,6 +54,9 @@ Singles = NDArray[np.float32]
 
 LEVERAGE_EDGES: Final = (6.0, 12.5, 25.0)
 BUDGET_EDGES: Final = (0.43, 0.67)
+CALM_BUCKETS: Final = 3 * (len(BUDGET_EDGES) + 1)
+"""Buckets of leverage up to 25. Above, an accident closes accounts whatever the policy does, and
+only the CVaR is held."""
 N_BUCKETS: Final = (len(LEVERAGE_EDGES) + 1) * (len(BUDGET_EDGES) + 1)
 CONSTRAINTS: Final = ("cvar", "closed", "cost")
 TAIL: Final = 0.05
@@ -64,7 +67,7 @@ STOP_SHARE: Final = 0.8
 class Recipe:
     """How a policy is trained."""
 
-    steps: int = 60
+    steps: int = 120
     pairs: int = 256  # stretches per batch, each lived as a long and as a short
     rate: float = 2e-3
     clip: float = 1.0
@@ -75,8 +78,9 @@ class Recipe:
     timing: float = 0.25  # weight of the realised return in the mean; the rest is what was paid
     most_closed: float = 0.003
     most_cost: float = 0.004  # of the position
-    push: float = 5.0  # of a broken constraint
-    learn: float = 1.5  # of its multiplier
+    aim: float = 2.0  # weight of the mean beside the constraints
+    push: float = 10.0  # of a broken constraint
+    learn: float = 2.0  # of its multiplier
     every: int = 20  # steps between validations
     patience: int = 4  # validations without a better one
     harder: Harder = field(default_factory=Harder)
@@ -187,7 +191,7 @@ def loss_of(
     mean = (100.0 * net / leverage + view).mean()
     short = -gain - budget
     bucket = buckets(episodes)
-    total = -mean
+    total = -recipe.aim * mean
     for k in range(N_BUCKETS):
         inside = torch.from_numpy(np.flatnonzero(bucket == k))
         if inside.numel() < 10:
@@ -201,7 +205,9 @@ def loss_of(
         closed = worth.closed[inside].mean() - recipe.most_closed - held.least[1, k]
         spent = (worth.paid[inside] / leverage[inside]).mean() - recipe.most_cost
         for c, value in enumerate((cvar, 4.0 * closed, 20.0 * spent)):
-            held.broken[c, k] = 0.7 * held.broken[c, k] + 0.3 * float(value.detach())
+            if c == 1 and k >= CALM_BUCKETS:
+                continue
+            held.broken[c, k] = 0.8 * held.broken[c, k] + 0.2 * float(value.detach())
             pull = max(0.0, held.weight[c, k] + recipe.push * held.broken[c, k])
             total = total + pull * value / N_BUCKETS
     figures = {
@@ -294,7 +300,7 @@ def gradients(
     """Return the gradient of the loss by both edges, ``(episode, bar)``, and figures."""
     lo = torch.from_numpy(np.nan_to_num(course.lo)).requires_grad_()
     hi = torch.from_numpy(np.nan_to_num(course.hi)).requires_grad_()
-    worth = worth_of(episodes, course, follow(episodes, course, lo, hi))
+    worth = worth_of(episodes, course, *follow(episodes, course, lo, hi))
     loss, figures = loss_of(worth, episodes, recipe, held, days)
     torch.autograd.backward(loss)
     assert lo.grad is not None
