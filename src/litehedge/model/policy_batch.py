@@ -117,7 +117,7 @@ def draw(
     weights = np.array([s.starts.size for s in stretches], dtype=np.float64)
     which = chance.choice(len(stretches), pairs, p=weights / weights.sum())
     strays = chance.random(pairs) < harder.share
-    factor = np.where(strays, np.exp(chance.uniform(*np.log(harder.volatility), pairs)), 1.0)
+    factor = np.where(strays, _log_uniform(chance, harder.volatility, pairs), 1.0)
     for i in range(pairs):
         one = stretches[which[i]]
         at = one.starts[chance.integers(one.starts.size)]
@@ -179,8 +179,8 @@ def _accounts(
     one["weights"] = 0.0
     terms = np.repeat(one, 2 * pairs)
     assert terms.dtype == TERMS
-    leverage = np.exp(chance.uniform(*np.log(plan.leverages), pairs))
-    wallet = np.exp(chance.uniform(*np.log(plan.wallets), pairs))
+    leverage = _log_uniform(chance, plan.leverages, pairs)
+    wallet = _log_uniform(chance, plan.wallets, pairs)
     rows = plan.tiers.rows
     for i in range(pairs):  # a venue lends less to a large position
         while leverage[i] > rows[tier_index(leverage[i] * wallet[i], rows), MAX_LEVERAGE]:
@@ -191,6 +191,7 @@ def _accounts(
     terms["leverage"] = np.tile(leverage, 2)
     terms["size"] = np.tile(leverage * wallet / price, 2)
     terms["budget"] = np.tile(chance.uniform(*plan.budgets, pairs), 2)
+    terms["floor"] = (1.0 - terms["budget"]) * np.tile(wallet, 2)
     terms["coupling"] = np.tile(np.where(reduced, REDUCED, SHARED), 2)
     terms["location"] = np.tile(np.where(reduced, REDUCE, SAME_ACCOUNT), 2)
     for name in ("taker_fee", "half_spread", "impact"):
@@ -204,9 +205,14 @@ def _harm(
     """Take the forecast away for a while."""
     pairs, length = strays.size, signals.shape[2]
     for e in _some(strays, harder.blind, chance):
-        signals[np.ix_([e, pairs + e], [sg.STATE], np.arange(length)[_while(length, chance)])] = (
-            ForecastState.COLD
-        )
+        blind = _while(length, chance)
+        for one in (e, pairs + e):
+            signals[one, sg.STATE, blind] = ForecastState.COLD
+
+
+def _log_uniform(chance: Chance, span: tuple[float, float], n: int) -> Floats:
+    low, high = span
+    return np.asarray(np.exp(chance.uniform(float(np.log(low)), float(np.log(high)), n)))
 
 
 def _some(strays: NDArray[np.bool_], share: float, chance: Chance) -> Ints:

@@ -35,10 +35,8 @@ from torch import Tensor, nn
 
 from litehedge.errors import UsageError
 from litehedge.hedge.network_policy import (
-    BUDGET,
     BUDGET_RANGE,
     HIDDEN,
-    KEPT,
     N_INPUTS,
     N_WEIGHTS,
     REACH,
@@ -60,7 +58,6 @@ only the CVaR is held."""
 N_BUCKETS: Final = (len(LEVERAGE_EDGES) + 1) * (len(BUDGET_EDGES) + 1)
 CONSTRAINTS: Final = ("cvar", "closed", "cost")
 TAIL: Final = 0.05
-STOP_SHARE: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +92,11 @@ class PolicyNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            nn.Linear(N_INPUTS, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(),
-            nn.Linear(HIDDEN, 2),
+        self.layers = (
+            nn.Linear(N_INPUTS, HIDDEN), nn.Linear(HIDDEN, HIDDEN), nn.Linear(HIDDEN, 2)
         )  # fmt: skip
+        first, second, last = self.layers
+        self.body = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the edges of the band before they are cut to [0, 1].
@@ -113,14 +111,14 @@ class PolicyNetwork(nn.Module):
     def flat(self) -> Singles:
         """Return the weights as kernels read them, ``(N_WEIGHTS,)``."""
         parts = []
-        for layer in (self.body[0], self.body[2], self.body[4]):
+        for layer in self.layers:
             parts += [layer.weight.detach().T.reshape(-1), layer.bias.detach()]
         return np.ascontiguousarray(torch.cat(parts).numpy(), dtype=np.float32)
 
     def set_flat(self, weights: Singles) -> None:
         """Take weights as kernels read them."""
         at = 0
-        tensors = [t for i in (0, 2, 4) for t in (self.body[i].weight, self.body[i].bias)]
+        tensors = [t for layer in self.layers for t in (layer.weight, layer.bias)]
         with torch.no_grad():
             for tensor, (_, shape) in zip(tensors, SHAPES, strict=True):
                 n = int(np.prod(shape))
@@ -281,17 +279,8 @@ def copy_plugin(
 
 
 def seen(course: Course) -> tuple[Singles, Floats, Floats]:
-    """Return the inputs of all decisions that the forecast was there for, and edges to copy.
-
-    Those of the plug-in, and fully hedged where most of the risk budget is lost: the plug-in does
-    not know of a budget.
-    """
-    inputs = course.inputs[course.known]
-    lo, hi = course.lo[course.known], course.hi[course.known]
-    kept = 1.0 + inputs[:, KEPT] / 4.0
-    budget = 0.55 + inputs[:, BUDGET] / 4.0
-    lost = kept < 1.0 - STOP_SHARE * budget
-    return inputs, np.where(lost, 1.0, lo), np.where(lost, 1.0, hi)
+    """Return the inputs of all decisions that the forecast was there for, and the plug-in's edges."""
+    return course.inputs[course.known], course.lo[course.known], course.hi[course.known]
 
 
 def gradients(
