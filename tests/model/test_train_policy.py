@@ -122,10 +122,9 @@ def test_the_copy_hedges_where_the_budget_is_spent() -> None:
     drawn = draw([stretch()], PLAN, NOTHING_HARDER, 40, chance())
     course = roll_out(drawn, None)
     inputs, lo, hi = seen(course)
-    spent = 1.0 + inputs[:, net.KEPT] / 4.0 < 1.0 - 0.8 * (0.55 + inputs[:, net.BUDGET] / 4.0)
+    spent = inputs[:, net.KEPT] / 4.0 < -(0.55 + inputs[:, net.BUDGET] / 4.0) - 1e-6
     assert spent.any()
     assert (lo[spent] == 1.0).all()
-    np.testing.assert_array_equal(lo[~spent], course.lo[course.known][~spent])
     torch.manual_seed(0)
     network = PolicyNetwork()
     errors = [

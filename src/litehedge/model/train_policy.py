@@ -279,7 +279,7 @@ def copy_plugin(
 
 
 def seen(course: Course) -> tuple[Singles, Floats, Floats]:
-    """Return the inputs of all decisions that the forecast was there for, and the plug-in's edges."""
+    """Return the inputs of all decisions that had a forecast, and the edges of the plug-in."""
     return course.inputs[course.known], course.lo[course.known], course.hi[course.known]
 
 
