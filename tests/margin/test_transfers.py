@@ -170,9 +170,12 @@ def test_a_hedge_on_a_rebound_is_helped_from_the_positions_venue() -> None:
 
 
 def test_the_venue_of_a_hedge_that_is_not_there_yet_is_kept_able_to_open_it() -> None:
-    books = new_account(1000.0, 25.0, 100.0, 5.0, second_wallet_usdt=50.0)
-    leg, amount = wanted(books, 100.0)  # a full hedge needs 12.5, above 0.15 of 50
-    assert (leg, amount) == (HEDGE, pytest.approx(12.5 / TARGET - 50.0 + FEE))
+    books = new_account(500.0, 25.0, 100.0, 5.0, second_wallet_usdt=150.0)
+    leg, amount = wanted(books, 82.0)  # a full hedge needs 10.25, and 102.5 behind it
+    assert (leg, amount) == (POSITION, pytest.approx(47.5))
+    books = new_account(500.0, 25.0, 100.0, 5.0, second_wallet_usdt=50.0)
+    assert wanted(books, 82.0)[1] == 0.0
+    assert wanted(books, 100.0)[1] == 0.0  # nobody takes from the position for what is not there
 
 
 def test_money_that_comes_too_late_is_counted_and_comes_anyhow() -> None:

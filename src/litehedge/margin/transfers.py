@@ -34,8 +34,7 @@ def standing(
 ) -> tuple[float, float, float]:
     """Return (cash, equity, maintenance) of a leg's scope at `mark`, in USDT.
 
-    For legs that share no margin. The hedge's maintenance is that of a hedge of `full_ltc` or more:
-    its venue must be able to open it, and a transfer takes time.
+    For legs that share no margin. The hedge's maintenance is that of a hedge of `full_ltc` or more.
     """
     account = books[0]
     qty = account.qty[leg]
@@ -65,7 +64,8 @@ def wanted_transfer(
     Parameters
     ----------
     full_ltc
-        Size of a full hedge.
+        Size of a full hedge. Its venue keeps what that needs: it must be able to open it, and a
+        transfer takes time.
     trigger, target, keep
         Margin ratios: above which money is asked for, to which it is brought, at which the sender
         stays at most.
@@ -76,7 +76,7 @@ def wanted_transfer(
     if account.under_way[0] + account.under_way[1] > 0.0:
         return POSITION, 0.0
     for leg in range(2):
-        _, equity, needed = standing(books, leg, mark, full_ltc, tiers)
+        _, equity, needed = standing(books, leg, mark, 0.0, tiers)
         if needed > trigger * equity:
             cash, owned, kept = standing(books, 1 - leg, mark, full_ltc, tiers)
             amount = min(needed / target - equity + fee, spare(cash, owned, kept, keep), most)
