@@ -47,8 +47,8 @@ class Hedge(_Section):
     network: str = Field(
         "auto", description="the network policy by name or folder; auto takes the one that ships"
     )
-    risk_budget: Share = Field(
-        0.6, ge=0.2, le=0.9,
+    risk_budget: float = Field(
+        0.6, ge=0.2, le=0.9, allow_inf_nan=False,
         description="share of the wallet that the worst 5 % of weeks may lose on average; only "
         "the network policy reads it"
     )  # fmt: skip

@@ -188,7 +188,7 @@ def test_what_the_inputs_say_of_an_account() -> None:
     assert x[net.UNKNOWN] == 0.0
     assert inputs(kept, signals, 20.0)[net.KEPT] == pytest.approx(-2.0)
     signals[[sg.FUNDING, sg.VOL_120]] = np.nan
-    assert inputs(kept, signals, 10.0)[net.UNKNOWN] == pytest.approx(0.25 * 3)
+    assert inputs(kept, signals, 10.0)[net.UNKNOWN] == pytest.approx(0.25 * 2)
 
 
 def test_weights_must_be_whole() -> None:
