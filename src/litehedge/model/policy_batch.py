@@ -117,7 +117,7 @@ def draw(
     weights = np.array([s.starts.size for s in stretches], dtype=np.float64)
     which = chance.choice(len(stretches), pairs, p=weights / weights.sum())
     strays = chance.random(pairs) < harder.share
-    factor = np.where(strays, _log_uniform(chance, harder.volatility, pairs), 1.0)
+    factor = np.where(strays, _between(harder.volatility, pairs, chance), 1.0)
     for i in range(pairs):
         one = stretches[which[i]]
         at = one.starts[chance.integers(one.starts.size)]
@@ -179,8 +179,8 @@ def _accounts(
     one["weights"] = 0.0
     terms = np.repeat(one, 2 * pairs)
     assert terms.dtype == TERMS
-    leverage = _log_uniform(chance, plan.leverages, pairs)
-    wallet = _log_uniform(chance, plan.wallets, pairs)
+    leverage = _between(plan.leverages, pairs, chance)
+    wallet = _between(plan.wallets, pairs, chance)
     rows = plan.tiers.rows
     for i in range(pairs):  # a venue lends less to a large position
         while leverage[i] > rows[tier_index(leverage[i] * wallet[i], rows), MAX_LEVERAGE]:
@@ -205,14 +205,15 @@ def _harm(
     """Take the forecast away for a while."""
     pairs, length = strays.size, signals.shape[2]
     for e in _some(strays, harder.blind, chance):
-        blind = _while(length, chance)
-        for one in (e, pairs + e):
-            signals[one, sg.STATE, blind] = ForecastState.COLD
+        when = _while(length, chance)
+        signals[e, sg.STATE, when] = ForecastState.COLD
+        signals[pairs + e, sg.STATE, when] = ForecastState.COLD
 
 
-def _log_uniform(chance: Chance, span: tuple[float, float], n: int) -> Floats:
-    low, high = span
-    return np.asarray(np.exp(chance.uniform(float(np.log(low)), float(np.log(high)), n)))
+def _between(ends: tuple[float, float], n: int, chance: Chance) -> Floats:
+    """Draw numbers whose logarithm is spread evenly."""
+    low, high = np.log(ends).tolist()
+    return np.exp(chance.uniform(low, high, n))
 
 
 def _some(strays: NDArray[np.bool_], share: float, chance: Chance) -> Ints:

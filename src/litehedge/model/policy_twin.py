@@ -6,8 +6,10 @@ holds it equal to the kernels. The backward pass is smooth where the account is 
 
 - Whether the account was closed by force is a step of the smallest room that it ever had; its
   gradient is that of a sigmoid, ``1 / (1 + exp(room / temperature))``.
-- Moving to the nearest edge of a band is a clamp; its gradient is that of a soft one. An edge pulls
-  a bit before it is reached, so that a band which never binds still learns.
+- Moving to the nearest edge of a band is a clamp. An edge that moved the hedge gets what came of it;
+  one that was near gets a part of what a move there would have brought, less the trade, so that a
+  band which never binds still learns. A hedge that is held passes its gradient on whole: softened
+  there, it would forget within hours what it is worth over a week.
 - What a closed account was worth moves with its hedge as if the price of the closing were given.
 
 The inputs of the network count as given: that hedging now changes what the policy will see later
@@ -40,8 +42,9 @@ from litehedge.model.policy_paths import (
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-BAND_TEMPERATURE: Final = 0.05
+BAND_TEMPERATURE: Final = 0.1
 LEAK: Final = 0.01  # an edge pulls at least so much, however far it is
+NEAR: Final = 0.05  # weight of an edge that was near beside one that moved the hedge
 ROOM_TEMPERATURE: Final = 0.005  # of the position: a move of half a per cent
 
 
@@ -180,19 +183,16 @@ def _follow_back(
                 down = LEAK + (1.0 - 2.0 * LEAK) / (
                     1.0 + np.exp(min((hi[e, t] - ratio[e, t]) / temperature, 50.0))
                 )
-                total = max(1.0, up + down)
-                up /= total
-                down /= total
-                if decided == t:  # its order filled later
-                    grad_lo[e, t] = wanted * up
-                    grad_hi[e, t] = wanted * down
-                    behind += wanted * (1.0 - up - down)
+                if decided == t:  # its order filled later, at the edge
+                    if ratio[e, t] < lo[e, t]:
+                        grad_lo[e, t] = wanted
+                    else:
+                        grad_hi[e, t] = wanted
                     decided = -1
                 else:
-                    # Had the edge moved the hedge, that would have been a trade.
-                    grad_lo[e, t] = (behind + price[e, t + 1]) * up
-                    grad_hi[e, t] = (behind - price[e, t + 1]) * down
-                    behind *= 1.0 - up - down
+                    # Had the edge moved the hedge here, that would have been a trade.
+                    grad_lo[e, t] = NEAR * (behind + price[e, t + 1]) * up
+                    grad_hi[e, t] = NEAR * (behind - price[e, t + 1]) * down
             behind += grad[e, t]
             if deleveraged[e, t] and ratio[e, t] == 0.0:
                 behind = 0.0

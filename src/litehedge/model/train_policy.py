@@ -92,18 +92,16 @@ class PolicyNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers = (
-            nn.Linear(N_INPUTS, HIDDEN), nn.Linear(HIDDEN, HIDDEN), nn.Linear(HIDDEN, 2)
-        )  # fmt: skip
-        first, second, last = self.layers
-        self.body = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
+        self.first = nn.Linear(N_INPUTS, HIDDEN)
+        self.second = nn.Linear(HIDDEN, HIDDEN)
+        self.last = nn.Linear(HIDDEN, 2)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the edges of the band before they are cut to [0, 1].
 
         Shapes: `inputs` ``(decision, N_INPUTS)``; edges ``(decision,)``.
         """
-        out = self.body(inputs)
+        out: Tensor = self.last(torch.relu(self.second(torch.relu(self.first(inputs)))))
         middle = 0.5 + REACH * torch.tanh(out[:, 0])
         half = REACH * torch.sigmoid(out[:, 1])
         return middle - half, middle + half
@@ -111,14 +109,16 @@ class PolicyNetwork(nn.Module):
     def flat(self) -> Singles:
         """Return the weights as kernels read them, ``(N_WEIGHTS,)``."""
         parts = []
-        for layer in self.layers:
+        for layer in (self.first, self.second, self.last):
             parts += [layer.weight.detach().T.reshape(-1), layer.bias.detach()]
         return np.ascontiguousarray(torch.cat(parts).numpy(), dtype=np.float32)
 
     def set_flat(self, weights: Singles) -> None:
         """Take weights as kernels read them."""
         at = 0
-        tensors = [t for layer in self.layers for t in (layer.weight, layer.bias)]
+        tensors = [
+            t for layer in (self.first, self.second, self.last) for t in (layer.weight, layer.bias)
+        ]
         with torch.no_grad():
             for tensor, (_, shape) in zip(tensors, SHAPES, strict=True):
                 n = int(np.prod(shape))
