@@ -216,8 +216,9 @@ def test_money_of_a_life_before_does_not_come_into_the_next() -> None:
         type(own)(own.end_ns, bars, FIVE).events(), Moody(), int(own.end_ns[WARM]) - FIVE, 1
     )
     settings_ = some_settings(
-        leverage=10.0, delay_min=10_000.0, trigger_ratio=0.05, target_ratio=0.049, min_usdt=5.0
-    )
+        leverage=10.0, share=0.9, delay_min=10_000.0, trigger_ratio=0.04, target_ratio=0.039,
+        min_usdt=5.0,
+    )  # fmt: skip
     fast, faithful = both(world, settings_, static(0.0))
     assert_same(fast, faithful, 0.0)
     assert fast.outcomes["liquidated"].tolist() == [1, 0]
