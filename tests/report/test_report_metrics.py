@@ -27,7 +27,7 @@ RETURNS = st.lists(st.floats(-1.0, 3.0), min_size=1, max_size=80)
 KEYS = [
     "policy", "side", "leverage", "episodes", "liquidation_rate", "mean_return", "cvar5", "worst",
     "cost_fees", "cost_slippage", "cost_funding", "avg_hedge", "turnover", "trades",
-    "static_liquidation_rate", "static_mean_return",
+    "static_liquidation_rate", "static_mean_return", "location",
 ]  # fmt: skip
 
 
