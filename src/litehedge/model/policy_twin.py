@@ -6,9 +6,9 @@ holds it equal to the kernels. The backward pass is smooth where the account is 
 
 - Whether the account was closed by force is a step of the smallest room that it ever had; its
   gradient is that of a sigmoid, ``1 / (1 + exp(room / temperature))``.
-- Moving to the nearest edge of a band is a clamp. An edge that moved the hedge gets what came of it;
-  one that was near gets a part of what a move there would have brought, less the trade, so that a
-  band which never binds still learns. A hedge that is held passes its gradient on whole: softened
+- Moving to the nearest edge of a band is a clamp. An edge that moved the hedge gets what came of
+  it; one that was near gets a part of what a move there would have brought, less the trade, so that
+  a band which never binds still learns. A hedge that is held passes its gradient on whole: softened
   there, it would forget within hours what it is worth over a week.
 - What a closed account was worth moves with its hedge as if the price of the closing were given.
 
