@@ -49,7 +49,7 @@ def train_policy(
     ] = "2024-07-01",
     seeds: Annotated[int, typer.Option(min=1, help="Networks to train; the best is kept.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="Gradient steps of each network.")] = 120,
+    steps: Annotated[int, typer.Option(min=1, help="Gradient steps of each network.")] = 80,
     view: Annotated[
         float,
         typer.Option(

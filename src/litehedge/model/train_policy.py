@@ -64,12 +64,12 @@ TAIL: Final = 0.05
 class Recipe:
     """How a policy is trained."""
 
-    steps: int = 120
+    steps: int = 80
     pairs: int = 256  # stretches per batch, each lived as a long and as a short
     rate: float = 2e-3
     clip: float = 1.0
-    rows: int = 60_000  # decisions per step that the gradient goes through
-    copy_steps: int = 1200
+    rows: int = 30_000  # decisions per step that the gradient goes through
+    copy_steps: int = 800
     noise: float = 0.05  # largest change of an input, against the network
     view_bps: float = 10.0  # per day, of the position
     timing: float = 0.25  # weight of the realised return in the mean; the rest is what was paid
@@ -300,20 +300,24 @@ def gradients(
 
 def descend(
     network: PolicyNetwork, optimiser: torch.optim.Optimizer, course: Course, by_lo: Floats,
-    by_hi: Floats, recipe: Recipe,
+    by_hi: Floats, recipe: Recipe, chance: np.random.Generator,
 ) -> float:  # fmt: skip
-    """Send the gradients of the edges through the network; return the share that went through.
+    """Send the gradients of the edges through the network; return the norm of what came of it.
 
-    Only the decisions that matter most go: most bars of a week change nothing. Their inputs are
-    first moved by at most `recipe.noise` to where the loss is larger (fast gradient sign).
+    A sample of the decisions goes, drawn in proportion to what they pull and weighed by the
+    reverse: most bars of a week change little. To take those that pull most alone would leave the
+    constraints, which pull hard on few, and drop the mean, which pulls gently on all. Their inputs
+    are first moved by at most `recipe.noise` to where the loss is larger (fast gradient sign).
     """
-    pull = (np.abs(by_lo) + np.abs(by_hi))[course.known]
-    rows = np.arange(pull.size)
-    if pull.size > recipe.rows:
-        rows = np.argpartition(pull, -recipe.rows)[-recipe.rows :]
+    lo_pull, hi_pull = by_lo[course.known], by_hi[course.known]
+    pull = np.abs(lo_pull) + np.abs(hi_pull)
+    chances = pull / max(pull.sum(), 1e-300)
+    rows = np.searchsorted(np.cumsum(chances), chance.random(recipe.rows))
+    rows = np.minimum(rows, pull.size - 1)
+    weight = 1.0 / (recipe.rows * np.maximum(chances[rows], 1e-300))
     x = torch.from_numpy(course.inputs[course.known][rows])
-    grad_lo = torch.from_numpy(by_lo[course.known][rows]).float()
-    grad_hi = torch.from_numpy(by_hi[course.known][rows]).float()
+    grad_lo = torch.from_numpy(lo_pull[rows] * weight).float()
+    grad_hi = torch.from_numpy(hi_pull[rows] * weight).float()
     if recipe.noise > 0.0:
         x.requires_grad_()
         lo, hi = network(x)
@@ -322,9 +326,9 @@ def descend(
     optimiser.zero_grad(set_to_none=True)
     lo, hi = network(x)
     torch.autograd.backward((grad_lo * lo + grad_hi * hi).sum())
-    nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+    norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
     optimiser.step()
-    return float(pull[rows].sum() / max(pull.sum(), 1e-30))
+    return float(norm)
 
 
 def train_policy(
@@ -390,7 +394,7 @@ def train_policy(
         episodes = draw(stretches, plan, recipe.harder, recipe.pairs, chance)
         course = roll_out(episodes, network.flat())
         by_lo, by_hi, figures = gradients(episodes, course, recipe, held, days)
-        figures["through"] = descend(network, optimiser, course, by_lo, by_hi, recipe)
+        figures["slope"] = descend(network, optimiser, course, by_lo, by_hi, recipe, chance)
         update(held, recipe)
         if not all(np.isfinite(v) for v in figures.values()):
             raise UsageError(
