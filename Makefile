@@ -48,7 +48,7 @@ pretrained: $(VENV)/.installed
 	  --data ltc_spot_5m --data ltc_perp_5m
 	$(LOGISTIC) --name ltc-1m-logistic --out $(SHIPPED)/ltc-1m-logistic \
 	  --data ltc_spot_1m --data ltc_perp_1m $(BEFORE)
-	$(POLICY) --name policy-5m --out $(SHIPPED)/policy-5m --data ltc_spot_5m
+	$(POLICY) --name policy-5m --out $(SHIPPED)/policy-5m --data ltc_spot_5m --data ltc_perp_5m
 
 install: $(VENV)/.installed
 
