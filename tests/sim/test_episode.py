@@ -14,6 +14,7 @@ from forecasters import Moody, logistic
 from litehedge.backtest import Episodes, episodes, run_grid, walk
 from litehedge.config import Costs, Hedge, Limits, Position, Settings
 from litehedge.errors import UsageError
+from litehedge.hedge.network_policy import N_WEIGHTS, Brain
 from litehedge.hedge.policies import policies, policy_named, static
 from litehedge.market import events as ev
 from litehedge.sim.episode import OUTCOME, PATH_RATIO
@@ -82,6 +83,19 @@ def test_every_policy_side_and_place(name: str, side: str, location: str) -> Non
     assert_same(fast, faithful, policy.free_ratio)
     if name == "vol-target" or (name == "plugin" and location != "second_venue"):
         assert fast.outcomes["trades"].sum() > 0
+
+
+@pytest.mark.parametrize("location", LOCATIONS)
+@pytest.mark.parametrize("side", ["long", "short"])
+@pytest.mark.parametrize("weights", [0, 1])
+def test_a_network_policy(weights: int, side: str, location: str) -> None:
+    rng = np.random.default_rng(weights)
+    drawn = (0.3 * rng.standard_normal(N_WEIGHTS)).astype(np.float32)
+    settings_ = some_settings(side, 12.0, location)
+    policy = policy_named("network", settings_, Brain("made up", drawn))
+    fast, faithful = both(recording(1), settings_, policy)
+    assert_same(fast, faithful, 0.0)
+    assert weights == 1 or location == "second_venue" or fast.outcomes["trades"].sum() > 0
 
 
 @pytest.mark.parametrize(("mode", "location"), MODES)

@@ -215,7 +215,8 @@ def loss_of(
         "closed": float(worth.closed.mean().detach()),
     }  # fmt: skip
     for name, some in (("5x", leverage < 6.0), ("9x", (leverage >= 6.0) & (leverage < 12.5))):
-        figures[f"kept {name}"] = float(worth.kept.detach()[some].mean())
+        if bool(some.any()):
+            figures[f"kept {name}"] = float(worth.kept.detach()[some].mean())
     for c, name in enumerate(CONSTRAINTS):
         figures[f"{name} broken"] = float(np.maximum(held.broken[c], 0.0).mean())
         figures[f"{name} held"] = float(held.weight[c].mean())
