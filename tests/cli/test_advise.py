@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from litehedge.cli.advise import read_horizon, read_tolerance
+from litehedge.config import Plugin
 from litehedge.errors import UsageError
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, iso_utc
 from made_lakes import CRASH_AT, store
@@ -37,7 +38,8 @@ def test_the_answer_as_json_agrees_with_itself(litehedge, crashed):
     rows = told["by_leverage"]
     assert [r["probability"] for r in rows] == sorted(r["probability"] for r in rows)
     assert [r["past"] for r in rows] == sorted(r["past"] for r in rows)
-    assert told["capital"]["minimum_usdt"] == pytest.approx(4.0, rel=0.05)
+    smallest_step_usdt = 20.0 / Plugin().step  # at 20x, of an order of at least 20 USDT
+    assert told["capital"]["minimum_usdt"] == pytest.approx(smallest_step_usdt / 20.0, rel=0.05)
     assert told["what_to_do"]
 
 

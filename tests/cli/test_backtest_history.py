@@ -41,7 +41,7 @@ def test_the_crash_of_may_2021(litehedge, imported, tmp_path):
         if d["recommendation"]["action"] == "increase" and d["order_id"]
     ]
     assert increases
-    assert all("P(liquidation" in d["recommendation"]["reason"] for d in increases)
+    assert all("P(ruin" in d["recommendation"]["reason"] for d in increases)
     assert report.stat().st_size < 5_000_000
     again = litehedge("replay", journal, "--json")
     assert again.code == 0, again.err

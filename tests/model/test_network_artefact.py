@@ -109,7 +109,7 @@ def test_saving_again_replaces_and_leaves_nothing_behind(tmp_path):
 def test_a_process_that_dies_before_the_card_leaves_the_old_model(tmp_path, monkeypatch):
     """Killed after any number of files were written."""
     first = save(tmp_path, index={"a": np.arange(3)})
-    write = artefact._write
+    write = artefact.write_part
     for survived in range(4):
         left = [survived]
 
@@ -120,7 +120,7 @@ def test_a_process_that_dies_before_the_card_leaves_the_old_model(tmp_path, monk
             left[0] -= 1
             write(path, payload)
 
-        monkeypatch.setattr(artefact, "_write", dies)
+        monkeypatch.setattr(artefact, "write_part", dies)
         with pytest.raises(KeyboardInterrupt):
             artefact.save_network(tmp_path, card(), model(2), standards())
         assert load(tmp_path).card == first
