@@ -52,3 +52,35 @@ class OrderProtocolError(LitehedgeError):
 
 class JournalError(LitehedgeError):
     """The journal cannot be read or written. No order is sent without it."""
+
+
+class VenueError(LitehedgeError):
+    """A venue did not do what was asked; `code` is the venue's own, where it gave one.
+
+    `raises_only` tells that the venue refuses what raises exposure and still takes what reduces.
+    """
+
+    def __init__(
+        self, what: str, remedy: str = "", *, code: str = "", raises_only: bool = False
+    ) -> None:
+        super().__init__(what, remedy)
+        self.code = code
+        self.raises_only = raises_only
+
+
+class VenueRefused(VenueError):
+    """The venue refused for certain: nothing was done."""
+
+
+class VenueUnknown(VenueError):
+    """The outcome is unknown: it may have been done. Ask before anything is sent again."""
+
+
+class VenueDown(VenueError):
+    """The venue was not reached, or was too busy to begin: nothing was done."""
+
+
+class WrongSetup(VenueError):
+    """Keys, permissions, mode, symbol or clock do not allow trading. Nothing was started."""
+
+    exit_code = 2

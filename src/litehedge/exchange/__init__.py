@@ -1,0 +1,1 @@
+"""A fake exchange on loopback that speaks like Binance and Bybit, and misbehaves on demand."""

@@ -1,0 +1,1 @@
+"""The running system: sockets on one thread, the engine on another; paper and live."""
