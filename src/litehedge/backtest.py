@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, get_args
+from typing import Any, Final, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -329,7 +329,7 @@ def play(
         per_frame=per_frame, held_every_ns=held_every_ns,
     )  # fmt: skip
     venue = _OnBars(settings, tiers, Opening(opens_ns, reopens, policy.free_ratio), bar_ns)
-    recorder = _Recorder(venue, state, opens_ns, policy.free_ratio, progress)
+    recorder = Recorder(venue, state, opens_ns, policy.free_ratio, progress)
     run(state, feed, venue, journal=journal, observe=recorder)
     return recorder.result(policy.label)
 
@@ -347,11 +347,33 @@ _TOLD_BY_BOOKS: Final = (
 )  # fmt: skip
 
 
-class _Recorder:
+class Account(Protocol):
+    """What a recorder looks at: the account that the run is about."""
+
+    @property
+    def books(self) -> NDArray[np.void]:
+        """The account, ``(1,)`` of `margin.account.ACCOUNT`."""
+        ...
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a position is held."""
+        ...
+
+    def sizes(self) -> tuple[float, float]:
+        """Return the unsigned sizes of position and hedge in LTC."""
+        ...
+
+    def equity(self) -> float:
+        """Return the equity in USDT at the last price."""
+        ...
+
+
+class Recorder:
     """Watches a run and writes down path, lives and decisions."""
 
     def __init__(
-        self, venue: SimVenue, state: State, opens_ns: int, free_ratio: float,
+        self, venue: Account, state: State, opens_ns: int, free_ratio: float,
         progress: Callable[[int], Any],
     ) -> None:  # fmt: skip
         self._venue = venue

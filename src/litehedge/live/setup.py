@@ -1,0 +1,95 @@
+"""From what a venue says of contract and account to the settings that the engine guards with."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from litehedge.config import Settings
+from litehedge.errors import WrongSetup
+from litehedge.margin.tiers import TierTable
+from litehedge.orders.reports import AccountReport, Contract, LegReport
+
+MAX_SKEW_MS: Final = 1000.0
+
+
+def tiers_of(contract: Contract) -> TierTable:
+    """Return a contract's maintenance tiers as the margin account reads them."""
+    rows = [
+        [float(floor), float(rate), float(cum), float(leverage)]
+        for floor, _, leverage, rate, cum in contract.tiers
+    ]
+    return TierTable(
+        venue=contract.venue,
+        symbol=contract.symbol,
+        version="told by the venue",
+        source="the venue",
+        clearance_fee=float(contract.clearance_fee),
+        cap_usdt=float(contract.tiers[-1][1]),
+        rows=np.array(rows),
+    )
+
+
+def tiers_differ(told: TierTable, packaged: TierTable) -> str:
+    """Say how a venue's tiers differ from those that backtests use; empty when they do not."""
+    if told.rows.shape != packaged.rows.shape:
+        return f"{len(told.rows)} tiers instead of {len(packaged.rows)} ({packaged.version})"
+    if not np.allclose(told.rows, packaged.rows, rtol=1e-9):
+        first = int(np.argmax(~np.isclose(told.rows, packaged.rows, rtol=1e-9).all(axis=1)))
+        return f"tier {first + 1} is not that of {packaged.version}"
+    return ""
+
+
+def with_contract(settings: Settings, contract: Contract) -> Settings:
+    """Return the settings with the venue's own rules and fee."""
+    venue = settings.venue.model_copy(
+        update={
+            "name": contract.venue,
+            "symbol": contract.symbol,
+            "tick_usdt": float(contract.tick_usdt),
+            "lot_ltc": float(contract.lot_ltc),
+            "min_notional_usdt": float(contract.min_notional_usdt),
+        }
+    )
+    costs = settings.costs.model_copy(
+        update={"taker_fee_bps": float(contract.taker_fee) * 10_000.0}
+    )
+    return settings.model_copy(update={"venue": venue, "costs": costs})
+
+
+def held_leg(report: AccountReport, venue: str, symbol: str) -> LegReport:
+    """Return the one leg that an account holds: the position to guard.
+
+    Raises
+    ------
+    WrongSetup
+        When it holds none, or long and short at once, of which the larger counts as the position.
+    """
+    held = [leg for leg in report.legs if leg.qty_ltc != 0]
+    if not held:
+        raise WrongSetup(
+            f"the account on {venue} holds no {symbol} position",
+            "open the position that is to be guarded, then start again; nothing was started",
+        )
+    return max(held, key=lambda leg: abs(leg.qty_ltc))
+
+
+def with_account(settings: Settings, report: AccountReport, leg: LegReport) -> Settings:
+    """Return the settings with the position that the account really holds."""
+    notional = float(abs(leg.qty_ltc) * leg.entry_usdt)
+    wallet = float(leg.isolated_wallet_usdt if leg.isolated else report.wallet_usdt)
+    if wallet <= 0.0:
+        raise WrongSetup(
+            "the account has no money behind its position", "check the wallet; nothing was started"
+        )
+    position = settings.position.model_copy(
+        update={
+            "side": "long" if leg.qty_ltc > 0 else "short",
+            "leverage": min(125.0, max(notional / wallet, 0.01)),
+            "wallet_usdt": wallet,
+            "margin_mode": "isolated" if leg.isolated else "cross",
+        }
+    )
+    # Validated anew: an isolated position cannot share its margin with a hedge.
+    return Settings.model_validate(settings.model_dump() | {"position": position.model_dump()})

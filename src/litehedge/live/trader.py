@@ -1,0 +1,241 @@
+"""A real account as the engine's venue: orders go out over its client, reports come back in.
+
+Everything of an account happens on the thread of the sockets: sending, asking, listening. The
+engine's thread hands orders over and returns at once; what the venue says reaches the engine
+through the funnel, like the market, in the order in which it became known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Final
+
+from litehedge.errors import VenueError
+from litehedge.live.sockets import SocketThread
+from litehedge.margin.account import HEDGE, POSITION
+from litehedge.market import events as ev
+from litehedge.orders.desk import Desk
+from litehedge.orders.manager import Order
+from litehedge.orders.reports import AccountReport, Contract, Report, VenueOrder
+from litehedge.orders.transfers import MarginTransfer
+from litehedge.ports import Outlet, VenueClient
+from litehedge.units import NS_PER_MS
+
+log = logging.getLogger("litehedge.live")
+
+LOOK_S: Final = 0.1  # how often the desk is asked whether an order is overdue
+ACCOUNT_S: Final = 30.0  # how often our books are held against the venue's
+CONTRACT_S: Final = 3600.0
+DEAD_MAN_S: Final = 30.0
+DEAD_MAN_MS: Final = 120_000
+
+
+class Account:
+    """One account on one venue, on the thread of the sockets."""
+
+    def __init__(self, client: VenueClient, desk: Desk, out: Outlet) -> None:
+        self.client = client
+        self.desk = desk
+        self._out = out
+        self._heard = 0  # reports so far: what was asked before the last one is stale
+        self._asking: set[str] = set()
+        self._sending: set[asyncio.Task[None]] = set()
+
+    # --- what the engine wants ----------------------------------------------------------------
+
+    def send(self, order: Order, mark_usdt: float, middle_usdt: float) -> None:
+        """Send an order, once."""
+        mark = Decimal(repr(mark_usdt)) if mark_usdt == mark_usdt else None
+        wire, said = self.desk.place(
+            order, self._out.now_ns(), mark_usdt=mark, middle_usdt=middle_usdt
+        )
+        self._put(said)
+        if wire is not None:
+            self._spawn(self._place(wire), f"place {order.client_id}")
+
+    def ask(self, client_id: str) -> None:
+        """Ask what became of an order."""
+        if client_id not in self._asking:
+            self._spawn(self._ask(client_id), f"ask {client_id}")
+
+    def cancel_all(self) -> None:
+        """Cancel every open order."""
+        self._spawn(self._cancel_all(), "cancel all")
+
+    # --- what goes on by itself ---------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Listen to the account, and look after it, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.client.run(self._hear, self._out), name="account stream")
+            tasks.create_task(self._every(LOOK_S, self._look), name="overdue orders")
+            tasks.create_task(self._every(ACCOUNT_S, self._compare), name="account report")
+            tasks.create_task(self._every(CONTRACT_S, self._refresh), name="contract")
+            tasks.create_task(self._every(DEAD_MAN_S, self._arm), name="dead man's switch")
+
+    async def close(self) -> None:
+        """Disarm what would act without us, and let go of the connections."""
+        try:
+            await self.client.arm_dead_man(0)
+        except VenueError as error:
+            log.warning("%s: the dead man's switch stays armed: %s", self.client.name, error)
+        await self.client.close()
+
+    def _hear(self, report: Report) -> None:
+        self._heard += 1
+        if isinstance(report, AccountReport) and self.desk.open_orders:
+            return  # what it tells of an order in flight is told by the order itself
+        self._put(self.desk.on_report(report, self._out.now_ns()))
+
+    async def _place(self, wire: VenueOrder) -> None:
+        try:
+            report = await self.client.place(wire)
+        except VenueError as error:
+            log.warning("%s: %s: %s", self.client.name, wire.client_id, error)
+            self._put(self.desk.failed(wire.client_id, error, self._out.now_ns()))
+        else:
+            self._hear(report)
+
+    async def _ask(self, client_id: str) -> None:
+        self._asking.add(client_id)
+        try:
+            self._hear(await self.client.order(client_id))
+        except VenueError as error:
+            log.warning("%s: asking about %s: %s", self.client.name, client_id, error)
+        finally:
+            self._asking.discard(client_id)
+
+    async def _cancel_all(self) -> None:
+        try:
+            await self.client.cancel_all()
+        except VenueError as error:
+            log.error("%s: open orders may still trade: %s", self.client.name, error)
+
+    async def _look(self) -> None:
+        for client_id in self.desk.questions(self._out.now_ns()):
+            self.ask(client_id)
+
+    async def _compare(self) -> None:
+        before = self._heard
+        report = await self.client.account()
+        if before == self._heard and not self.desk.open_orders:
+            self._put(self.desk.on_report(report, self._out.now_ns()))
+
+    async def _refresh(self) -> None:
+        contract = await self.client.contract()
+        for change in changed(self.desk.contract, contract):
+            log.warning("%s: %s", self.client.name, change)
+        self.desk.contract = contract
+
+    async def _arm(self) -> None:
+        await self.client.arm_dead_man(DEAD_MAN_MS)
+
+    async def _every(self, seconds: float, work: object) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await work()  # type: ignore[operator]
+            except VenueError as error:
+                log.warning("%s: %s", self.client.name, error)
+
+    def _put(self, said: Iterable[ev.AccountEvent]) -> None:
+        for event in said:
+            self._out.put(event)
+
+    def _spawn(self, work: object, name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)  # type: ignore[var-annotated, arg-type]
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+
+class LiveVenue:
+    """Implements `ports.Venue` over the accounts in which our legs live.
+
+    Parameters
+    ----------
+    accounts
+        Leg -> its account; with one account both legs have the same.
+    """
+
+    def __init__(self, thread: SocketThread, out: Outlet, accounts: Mapping[int, Account]) -> None:
+        self._thread = thread
+        self._out = out
+        self._accounts = accounts
+        self._mark = float("nan")
+        self._middle = float("nan")
+        self._leg_of: dict[str, int] = {}  # of orders that may be asked about
+
+    def start(self) -> None:
+        """Begin to listen."""
+        for account in self._each:
+            self._thread.start(account.run(), f"account on {account.client.name}")
+
+    @property
+    def _each(self) -> list[Account]:
+        return list({id(account): account for account in self._accounts.values()}.values())
+
+    def on_market(self, event: ev.MarketEvent) -> list[ev.AccountEvent]:
+        """Remember the prices that orders are measured by."""
+        if type(event) is ev.Book:
+            self._middle = 0.5 * (event.bid + event.ask)
+        elif type(event) is ev.Mark:
+            self._mark = event.price
+        return []
+
+    def submit(self, order: Order, now_ns: int) -> list[ev.AccountEvent]:
+        """Hand an order over; the answer comes through the funnel."""
+        self._leg_of = {order.client_id: order.leg}  # one order at a time is in flight
+        account = self._accounts[order.leg]
+        self._call(account.send, order, self._mark, self._middle)
+        return []
+
+    def query(self, client_id: str, now_ns: int) -> list[ev.AccountEvent]:
+        """Ask what became of an order."""
+        leg = self._leg_of.get(client_id)
+        for account in self._each if leg is None else [self._accounts[leg]]:
+            self._call(account.ask, client_id)
+        return []
+
+    def cancel_all(self, now_ns: int) -> list[ev.AccountEvent]:
+        """Cancel every open order on every venue."""
+        for account in self._each:
+            self._call(account.cancel_all)
+        return []
+
+    def transfer(self, transfer: MarginTransfer, now_ns: int) -> list[ev.AccountEvent]:
+        """Refuse: a key that could move money off a venue is a key that is refused."""
+        to, away = ("position", "hedge") if transfer.target == POSITION else ("hedge", "position")
+        why = (
+            f"keys of litehedge cannot withdraw; send {transfer.amount_usdt} USDT by hand from "
+            f"the {away}'s venue to the {to}'s"
+        )
+        return [ev.TransferRejected(now_ns, now_ns, transfer.transfer_id, why)]
+
+    def query_transfer(self, transfer_id: str, now_ns: int) -> list[ev.AccountEvent]:
+        """Say that it was never sent."""
+        return [ev.TransferRejected(now_ns, now_ns, transfer_id, "it was never sent")]
+
+    def _call(self, work: object, *arguments: object) -> None:
+        self._thread.loop.call_soon_threadsafe(work, *arguments)  # type: ignore[arg-type]
+
+
+def changed(before: Contract, after: Contract) -> list[str]:
+    """Return what a venue changed about its contract, in words."""
+    told = []
+    for field in Contract.__struct_fields__:
+        old, new = getattr(before, field), getattr(after, field)
+        if old != new:
+            what = "the maintenance tiers" if field == "tiers" else f"{field} from {old} to {new}"
+            told.append(f"the venue changed {what} of {after.symbol}")
+    return told
+
+
+def skew_ms(before_ns: int, server_ns: int, after_ns: int) -> float:
+    """Return by how much this machine is ahead of a server asked between two moments."""
+    return (0.5 * (before_ns + after_ns) - server_ns) / NS_PER_MS
+
+
+LEGS: Final = (POSITION, HEDGE)
