@@ -114,21 +114,26 @@ def any_events() -> st.SearchStrategy[ev.AnyEvent]:
         st.builds(ev.PredictedFunding, *two, st.sampled_from(ev.FUNDING_VENUES), finite),
         st.builds(ev.Tick, *two),
         st.builds(
-            ev.Opened, *two, finite, st.none() | finite, finite, finite, finite, st.booleans()
+            ev.Opened, *two, finite, st.none() | finite, finite, finite, finite, st.booleans(),
+            finite, finite, st.booleans(),
         ),
+        st.builds(ev.Reported, *two, *[told] * 8),
         st.builds(ev.OrderAccepted, *two, texts),
-        st.builds(ev.OrderRejected, *two, texts, texts),
+        st.builds(ev.OrderRejected, *two, texts, texts, st.booleans()),
         st.builds(ev.OrderFilled, *two, texts, st.integers(0, 1), *[finite] * 4),
         st.builds(ev.OrderExpired, *two, texts, texts),
         st.builds(ev.OrderUnknown, *two, texts),
-        st.builds(ev.FundingPaid, *two, finite, finite),
-        st.builds(ev.Liquidated, *two, finite, st.booleans()),
+        st.builds(ev.FundingPaid, *two, told, told, told, st.integers(0, 1)),
+        st.builds(
+            ev.Liquidated, *two, finite, st.booleans(), st.integers(0, 1), told, finite
+        ),
         st.builds(ev.Deleveraged, *two, st.integers(0, 1), finite, finite),
         st.builds(ev.Halt, *two, texts),
         st.builds(ev.Resume, *two, texts),
         st.builds(ev.SetHedge, *two, finite, times),
         st.builds(ev.Freeze, *two, times),
         st.builds(ev.Follow, *two),
+        st.builds(ev.Adopt, *two),
     )
 
 

@@ -44,6 +44,11 @@ class Hedge(_Section):
         description="opposite leg in the same wallet, on a second venue, or a smaller position",
     )
     max_ratio: Share = Field(1.0, description="largest hedge, as a share of the position")
+    fall_back_to_reduce: bool = Field(
+        True,
+        description="whether the position is reduced instead while the venue refuses new hedges; "
+        "what is closed does not come back by itself",
+    )
     risk_budget: float = Field(
         0.55, ge=0.2, le=1, allow_inf_nan=False,
         description="share of what backs the position that may be lost: the plug-in hedges before "

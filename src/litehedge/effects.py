@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from litehedge.hedge.band import Recommendation
 from litehedge.hedge.leverage import LeverageAdvice
+from litehedge.market.events import Freeze, SetHedge
 from litehedge.orders.manager import Order
 from litehedge.orders.transfers import MarginTransfer
 from litehedge.risk.limits import Verdict
@@ -79,4 +80,39 @@ class StateChange(msgspec.Struct, frozen=True, tag="state_change"):
     cause: str
 
 
-Effect = Submit | Query | Transfer | QueryTransfer | CancelAll | Alert | Decision | StateChange
+class Checkpoint(msgspec.Struct, frozen=True, tag="checkpoint"):
+    """What a restart takes up again; what came from the account and people after it is relived.
+
+    `books` and `budgets` are the fields of their records by name.
+    """
+
+    time_ns: int
+    trading: int
+    is_open: bool
+    books: dict[str, Any]
+    budgets: dict[str, Any]
+    size_ltc: float
+    floor_usdt: float
+    memory: list[float]
+    order: Order | None
+    orders_made: int
+    transfer: MarginTransfer | None
+    transfers_made: int
+    transfer_wait_ns: int
+    override: SetHedge | Freeze | None
+    hedge_wait_ns: int
+    closed_ltc: float
+    is_reduced_by_books: bool
+
+
+Effect = (
+    Submit
+    | Query
+    | Transfer
+    | QueryTransfer
+    | CancelAll
+    | Alert
+    | Decision
+    | StateChange
+    | Checkpoint
+)

@@ -11,6 +11,7 @@ bit; there is no clock, chance, file or network here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final, get_args
 
@@ -29,13 +30,13 @@ from litehedge.decision import (
     sizes,
     transfer_due,
 )
-from litehedge.effects import Alert, Decision, Effect, Submit, Transfer
-from litehedge.engine_state import State
+from litehedge.effects import Alert, Decision, Effect, StateChange, Submit, Transfer
+from litehedge.engine_state import State, take_checkpoint, transition
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Situation, recommend
 from litehedge.hedge.leverage import LeverageAdvice, advise
 from litehedge.hedge.rules import binding, reason_of
-from litehedge.margin.account import POSITION, equity
+from litehedge.margin.account import HEDGE, POSITION, equity
 from litehedge.margin.liquidation import distance
 from litehedge.margin.tiers import maintenance
 from litehedge.market import events as ev
@@ -48,22 +49,46 @@ from litehedge.reactions import (
     check_clock,
     check_order,
     check_transfer,
-    transition,
 )
-from litehedge.risk.limits import spend_order, spend_transfer, verdicts
+from litehedge.risk.limits import Code, spend_order, spend_transfer, verdicts, whole_lots
 from litehedge.risk.state import Cause
-from litehedge.units import NS_PER_HOUR
+from litehedge.truth import settle, within_truth
+from litehedge.units import NS_PER_HOUR, NS_PER_MINUTE
 
 Floats = NDArray[np.float64]
 
 _MARKET: Final = frozenset(get_args(ev.MarketEvent))
 TELL_REFUSAL_NS: Final = NS_PER_HOUR
 _PRICED: Final = (ev.Bar, ev.Trade, ev.Book)
+_REDUCING_GUARD: Final = list(Code).index(Code.TRADING_REDUCING)
 _NOTHING: Final[list[Effect]] = []
+
+_MILESTONES: Final = (Decision, StateChange, Transfer)
+_BEGINNINGS: Final = (ev.Opened, ev.Adopt)
 
 
 def step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
     """Take in one event; return the state after it and what is to be done."""
+    state, effects = _step(state, event)
+    if state.fixed.keeps_checkpoints and (
+        isinstance(event, _BEGINNINGS) or any(isinstance(e, _MILESTONES) for e in effects)
+    ):
+        effects = [*effects, take_checkpoint(state, event.known_ns)]
+    return state, effects
+
+
+def relive(state: State, events: Iterable[ev.AnyEvent]) -> State:
+    """Take in what came after a checkpoint: of the account and of people.
+
+    What the market told has gone by. Effects are dropped: an order without an end is asked about.
+    """
+    for event in events:
+        if type(event) not in _MARKET:
+            state, _ = _step(state, event)
+    return state
+
+
+def _step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
     kind = type(event)
     if kind in _MARKET:
         effects = check_clock(state, event) if event.event_ns > event.known_ns else _NOTHING
@@ -76,6 +101,7 @@ def step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
             effects = effects + check_age(state, event.known_ns)
             effects = effects + check_order(state, event.known_ns)
             effects = effects + check_transfer(state, event.known_ns)
+            effects = effects + settle(state, event.known_ns)
         return state, effects
     return state, REACTIONS[kind](state, event)
 
@@ -95,6 +121,9 @@ def _on_frame(state: State, end_ns: int, frame: Floats) -> list[Effect]:
         effects = check_transfer(state, end_ns) or _move_money(state, end_ns, price)
     if state.order is not None:
         return effects + check_order(state, end_ns)
+    if state.needs_reconciling:
+        return effects
+    effects = effects + settle(state, end_ns)
     if not state.is_open:
         return effects
     return effects + _decide(state, end_ns, price)
@@ -106,6 +135,8 @@ def _move_money(state: State, now_ns: int, price: float) -> list[Effect]:
     Our books let it go at once: what may be gone is not counted upon.
     """
     if not state.is_open or state.transfer is not None or now_ns < state.transfer_wait_ns:
+        return _NOTHING
+    if state.needs_reconciling or state.differs_ns >= 0:
         return _NOTHING
     state.budgets["state"][0] = state.trading
     target, amount = transfer_due(state.terms, state.books, price, now_ns, state.budgets)
@@ -137,6 +168,14 @@ def _decide(state: State, now_ns: int, price: float) -> list[Effect]:
     effects: list[Effect] = []
     if state.budgets["state"][0] > state.trading:
         effects += transition(state, Cause.EQUITY_STOP, now_ns)
+    if state.differs_ns >= 0 and change != 0.0:
+        change = within_truth(state, change)
+        state.allowed[_REDUCING_GUARD] = abs(change)
+    falls_back = change > 0.0 and now_ns < state.hedge_wait_ns
+    if falls_back:
+        wanted = change = _instead(state, change, lo)
+    elif lo <= 0.0:
+        state.closed_ltc = 0.0  # the danger is over: the next one begins with what is left
     cut = is_cut(wanted, change, fixed.settings.venue.lot_ltc)
     state.refusals += cut
     # What changes nothing is told now and then; so is a refusal that goes on.
@@ -153,12 +192,14 @@ def _decide(state: State, now_ns: int, price: float) -> list[Effect]:
         advice = msgspec.structs.replace(advice, reason=reason_of(ruling, advice.reason))
     order_id = ""
     if change != 0.0:
-        order = _order(state, change, price, now_ns)
+        order = _order(state, change, price, now_ns, falls_back=falls_back)
         state.order = order
         state.orders_made += 1
         spend_order(state.budgets, abs(change) / situation.position_ltc)
         effects.append(Submit(order))
         order_id = order.client_id
+        if falls_back:
+            effects.append(_told_fallback(state, change, now_ns))
     effects.append(
         Decision(
             time_ns=now_ns,
@@ -177,9 +218,35 @@ def _decide(state: State, now_ns: int, price: float) -> list[Effect]:
     return effects
 
 
-def _order(state: State, change: float, price: float, now_ns: int) -> Order:
+def _instead(state: State, change: float, lo: float) -> float:
+    """Return by how much the position is reduced where the venue refuses to raise the hedge, LTC.
+
+    What was closed already counts as hedge: a ratio that is held must not close the position bit
+    by bit.
+    """
+    held, hedge = sizes(state.terms, state.books)
+    closed = state.closed_ltc
+    needed = lo * (held + closed) - closed - hedge
+    lot = state.fixed.settings.venue.lot_ltc
+    return float(whole_lots(max(0.0, min(change, needed, held)), lot))
+
+
+def _told_fallback(state: State, change: float, now_ns: int) -> Alert:
+    minutes = (state.hedge_wait_ns - now_ns) / NS_PER_MINUTE
+    text = (
+        f"the venue refuses new hedges: the position is reduced by {change:.3f} LTC instead; that "
+        f"does not come back by itself. Hedging is tried again in {minutes:.0f} min"
+    )
+    return Alert("act_now", text)
+
+
+def _order(
+    state: State, change: float, price: float, now_ns: int, *, falls_back: bool = False
+) -> Order:
     fixed = state.fixed
     leg, qty = order_quantity(state.terms, change)
+    if falls_back and leg == HEDGE:
+        leg = POSITION  # sold or bought of the position, it lowers the net exposure as much
     return new_order(
         fixed.session,
         state.orders_made,

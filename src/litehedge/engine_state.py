@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.config import Settings
+from litehedge.effects import Alert, CancelAll, Checkpoint, Effect, StateChange
 from litehedge.features.vector import FeatureStream
 from litehedge.hedge import signals as sg
 from litehedge.hedge.policies import Policy
@@ -20,7 +22,7 @@ from litehedge.market.frames import FrameFold
 from litehedge.orders.manager import Order
 from litehedge.orders.transfers import MarginTransfer
 from litehedge.risk.limits import N_GUARDS, limits_array, new_budget
-from litehedge.risk.state import TradingState
+from litehedge.risk.state import Cause, TradingState, next_state
 from litehedge.squeeze.forecast import Forecaster, Memory
 from litehedge.squeeze.hazard import N_ONSET
 from litehedge.units import NS_PER_HOUR
@@ -40,6 +42,7 @@ class Fixed:
     atom_ns: int
     per_frame: int
     held_every_ns: int  # how often a decision that changes nothing is recorded; 0 = always
+    keeps_checkpoints: bool = False  # whether effects hold what a restart needs
 
 
 @dataclass(slots=True)
@@ -57,6 +60,7 @@ class State:
     memory: Floats
     trading: TradingState = TradingState.ACTIVE
     is_open: bool = False  # whether there is a position to guard
+    needs_reconciling: bool = False  # after a restart: nothing is sent until the account was told
     order: Order | None = None  # the one order in flight
     asked_ns: int = -1  # when the venue was last asked about that order
     orders_made: int = 0
@@ -65,6 +69,15 @@ class State:
     transfer_asked_ns: int = -1  # when the venue was last asked about it
     transfer_wait_ns: int = -1  # before this time no other is tried
     transfers_made: int = 0
+    hedge_wait_ns: int = -1  # before this time the venue is taken to refuse new hedges
+    closed_ltc: float = 0.0  # of the position, closed instead of hedged in this danger
+    # What venues say they hold, of the position's account and of the second one: see `truth`.
+    reports: list[ev.Reported | None] = field(default_factory=lambda: [None, None])
+    truth_ns: list[int] = field(default_factory=lambda: [-1, -1])  # of what was taken over last
+    booked_ns: list[int] = field(default_factory=lambda: [-1, -1])  # of what we booked last
+    differs_ns: int = -1  # since when our books differ from that; -1 when they do not
+    is_differing: bool = False  # whether a person was told, and has not taken over yet
+    is_reduced_by_books: bool = False  # whether that is why trading is REDUCING
     override: ev.SetHedge | ev.Freeze | None = None
     price_ns: int = -1
     is_silent: bool = False  # whether the price feed has been silent for too long
@@ -89,12 +102,28 @@ def start(
     per_frame: int = 1,
     held_every_ns: int = NS_PER_HOUR,
     trading: TradingState = TradingState.ACTIVE,
+    keeps_checkpoints: bool = False,
+    checkpoint: Checkpoint | None = None,
+    needs_reconciling: bool = False,
 ) -> State:
-    """Return the state before the first event. `trading` comes from the journal on a restart."""
+    """Return the state before the first event.
+
+    Parameters
+    ----------
+    trading
+        From the journal on a restart; a checkpoint outranks it.
+    keeps_checkpoints
+        Whether checkpoints are among the effects, for a restart.
+    checkpoint
+        Where an earlier run stood: see `store.journal.Journal.last_checkpoint`.
+    needs_reconciling
+        Whether nothing is sent until an `Opened` with `is_resumed` came.
+    """
     fixed = Fixed(
-        settings, policy, tiers, forecaster, session, atom_ns, per_frame, held_every_ns
+        settings, policy, tiers, forecaster, session, atom_ns, per_frame, held_every_ns,
+        keeps_checkpoints,
     )  # fmt: skip
-    return State(
+    state = State(
         fixed=fixed,
         fold=FrameFold(atom_ns, per_frame),
         features=FeatureStream(atom_ns, per_frame),
@@ -105,5 +134,86 @@ def start(
         terms=terms_of(settings, policy, tiers, 0.0),
         memory=new_memory(),
         trading=trading,
+        needs_reconciling=needs_reconciling,
         moves_money=settings.transfer.enabled and settings.hedge.location == "second_venue",
     )
+    if checkpoint is not None:
+        restore(state, checkpoint)
+    return state
+
+
+# --- checkpoints --------------------------------------------------------------------------------
+
+
+def take_checkpoint(state: State, now_ns: int) -> Checkpoint:
+    """Return what a restart needs of the state."""
+    return Checkpoint(
+        time_ns=now_ns,
+        trading=int(state.trading),
+        is_open=state.is_open,
+        books=_told(state.books),
+        budgets=_told(state.budgets),
+        size_ltc=float(state.terms["size"][0]),
+        floor_usdt=float(state.terms["floor"][0]),
+        memory=state.memory.tolist(),
+        order=state.order,
+        orders_made=state.orders_made,
+        transfer=state.transfer,
+        transfers_made=state.transfers_made,
+        transfer_wait_ns=state.transfer_wait_ns,
+        override=state.override,
+        hedge_wait_ns=state.hedge_wait_ns,
+        closed_ltc=state.closed_ltc,
+        is_reduced_by_books=state.is_reduced_by_books,
+    )
+
+
+def restore(state: State, checkpoint: Checkpoint) -> None:
+    """Take up what an earlier run knew. Statistics of the market and the forecast warm up anew.
+
+    A field that the checkpoint does not know, because it came later, stays as it is.
+    """
+    for record, told in ((state.books, checkpoint.books), (state.budgets, checkpoint.budgets)):
+        for name, value in told.items():
+            if name in (record.dtype.names or ()):
+                record[name][0] = value
+    state.terms["size"] = checkpoint.size_ltc
+    state.terms["floor"] = checkpoint.floor_usdt
+    memory = checkpoint.memory[: state.memory.size]
+    state.memory[: len(memory)] = memory
+    state.trading = TradingState(checkpoint.trading)
+    state.is_open = checkpoint.is_open
+    state.order = checkpoint.order
+    state.orders_made = checkpoint.orders_made
+    state.transfer = checkpoint.transfer
+    state.transfers_made = checkpoint.transfers_made
+    state.transfer_wait_ns = checkpoint.transfer_wait_ns
+    state.override = checkpoint.override
+    state.hedge_wait_ns = checkpoint.hedge_wait_ns
+    state.closed_ltc = checkpoint.closed_ltc
+    state.is_reduced_by_books = checkpoint.is_reduced_by_books
+
+
+def _told(record: NDArray[np.void]) -> dict[str, Any]:
+    return {name: record[name][0].tolist() for name in record.dtype.names or ()}
+
+
+# --- the trading state --------------------------------------------------------------------------
+
+_NOTHING: Final[list[Effect]] = []
+
+
+def transition(state: State, cause: Cause, now_ns: int) -> list[Effect]:
+    """Move the trading state by its table; say so if it moved."""
+    before = state.trading
+    after = next_state(before, cause)
+    if after is before:
+        return _NOTHING
+    state.trading = after
+    state.is_reduced_by_books = cause is Cause.BOOKS_DIFFER
+    level: Literal["act_now", "done"] = "act_now" if after > before else "done"
+    return [
+        StateChange(now_ns, before.name, after.name, cause.value),
+        *([CancelAll(cause.value)] if after is TradingState.HALTED else []),
+        Alert(level, f"trading is {after.name}: {cause.value}"),
+    ]

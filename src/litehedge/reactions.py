@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import isfinite
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from litehedge.decision import money_back, money_came, note_forced_closing, note_opening, sizes
-from litehedge.effects import Alert, CancelAll, Effect, Query, QueryTransfer, StateChange
-from litehedge.engine_state import State
+from litehedge.effects import Alert, CancelAll, Effect, Query, QueryTransfer
+from litehedge.engine_state import State, transition
 from litehedge.errors import OrderProtocolError
+from litehedge.hedge.exposure import REDUCE
 from litehedge.hedge.rule_kernel import new_memory
 from litehedge.margin.account import (
     HEDGE,
@@ -21,27 +22,35 @@ from litehedge.margin.account import (
 )
 from litehedge.margin.liquidation import liquidate
 from litehedge.market import events as ev
-from litehedge.orders.manager import OrderEvent, advance
+from litehedge.orders.manager import Order, OrderEvent, advance
 from litehedge.orders.transfers import TransferEvent, TransferState, is_of
 from litehedge.orders.transfers import advance as advance_transfer
 from litehedge.risk.limits import new_budget, spend_cost
-from litehedge.risk.state import RESUME_WORD, Cause, TradingState, next_state
+from litehedge.risk.state import RESUME_WORD, Cause
+from litehedge.truth import is_known, note_booked, on_adopt, on_reported, on_resumed, settle
 from litehedge.units import NS_PER_MINUTE, NS_PER_MS, NS_PER_SECOND
 
 ANSWER_NS: Final = 60 * NS_PER_SECOND
 """An order without an end after this time is asked about."""
 
 RETRY_NS: Final = 5 * NS_PER_MINUTE
-"""After a transfer was refused, none is tried for this long."""
+"""After a transfer was refused, none is tried for this long; nor is a hedge, after the venue
+refused whatever raises exposure."""
 
 _NOTHING: Final[list[Effect]] = []
 
 
 def _on_opened(state: State, event: ev.Opened) -> list[Effect]:
+    if event.is_resumed and float(state.budgets["equity_start"][0]) > 0.0:
+        return on_resumed(state, event)
+    if event.is_resumed:
+        state.needs_reconciling = False  # there is nothing to take up: it begins here
     state.books = new_account(
         event.wallet_usdt, event.qty_ltc, event.entry_usdt, event.leverage,
         isolated=event.isolated, second_wallet_usdt=event.second_wallet_usdt,
     )  # fmt: skip
+    state.books["qty"][0, HEDGE] = event.hedge_qty_ltc
+    state.books["entry"][0, HEDGE] = event.hedge_entry_usdt
     note_opening(state.terms, state.books, event.entry_usdt)
     state.budgets = new_budget(equity(state.books, event.entry_usdt))
     state.memory = new_memory()
@@ -49,6 +58,10 @@ def _on_opened(state: State, event: ev.Opened) -> list[Effect]:
     state.transfer = None  # what was under way belonged to the account before
     state.transfer_wait_ns = -1
     state.override = None  # a person spoke of the position before
+    state.hedge_wait_ns, state.closed_ltc = -1, 0.0
+    state.reports = [None, None]
+    state.truth_ns = [event.event_ns] * 2
+    state.differs_ns, state.is_differing = -1, False
     state.is_open = event.qty_ltc != 0.0
     return transition(state, Cause.NEW_POSITION, event.known_ns)
 
@@ -64,21 +77,92 @@ def _on_order(state: State, event: OrderEvent) -> list[Effect]:
             *transition(state, Cause.ORDER_PROTOCOL, event.known_ns),
             Alert("act_now", str(error)),
         ]
+    effects = _NOTHING
     if isinstance(event, ev.OrderFilled):
         apply_fill(
             state.books, event.leg, event.qty_ltc, event.price, event.fee_usdt, event.slippage_usdt
         )
         spend_cost(state.budgets, event.fee_usdt + event.slippage_usdt)
+        note_booked(state, event.leg, event.event_ns)
+        effects = _closed_instead(state, event)
+    if isinstance(event, ev.OrderRejected) and event.raises_only:
+        _note_refusal(state, order, event.known_ns)
     state.order = order if order.is_open else None
-    return [Query(event.client_id)] if isinstance(event, ev.OrderUnknown) else _NOTHING
+    if isinstance(event, ev.OrderUnknown):
+        return [Query(event.client_id)]
+    return effects + settle(state, event.known_ns)
+
+
+def _note_refusal(state: State, order: Order, now_ns: int) -> None:
+    """The venue takes nothing that raises exposure: for a while, reduce where we would hedge."""
+    falls_back = state.fixed.settings.hedge.fall_back_to_reduce
+    if falls_back and order.leg == HEDGE and not order.reduce_only:
+        state.hedge_wait_ns = now_ns + RETRY_NS
+
+
+def _closed_instead(state: State, event: ev.OrderFilled) -> list[Effect]:
+    """Remember what was closed of the position instead of hedged: it does not come back."""
+    if event.leg != POSITION or state.terms["location"][0] == REDUCE:
+        return _NOTHING
+    state.closed_ltc += abs(event.qty_ltc)
+    position, hedge = state.books["qty"][0].tolist()
+    if position != 0.0:
+        return _NOTHING
+    state.is_open = False
+    text = "the whole position was closed, since the venue took no hedge"
+    if hedge != 0.0:
+        text += f"; the hedge of {abs(hedge):.3f} LTC stands alone, close it"
+    return [Alert("act_now", text)]
 
 
 def _on_funding_paid(state: State, event: ev.FundingPaid) -> list[Effect]:
-    apply_funding(state.books, event.mark, event.rate)
-    return _NOTHING
+    if event.amount_usdt != event.amount_usdt:  # NaN: not told
+        apply_funding(state.books, event.mark, event.rate)
+        return _NOTHING
+    account = state.books[0]
+    account["funding"] -= event.amount_usdt
+    wallet = account["wallet_of"][event.leg]
+    if event.event_ns > state.truth_ns[wallet]:  # else the wallet that was told has it
+        if account["is_isolated"][event.leg]:
+            account["isolated"][event.leg] += event.amount_usdt
+        else:
+            account["wallet"][wallet] += event.amount_usdt
+        note_booked(state, event.leg, event.event_ns)
+    return settle(state, event.known_ns)
+
+
+def _on_told_liquidation(state: State, event: ev.Liquidated) -> list[Effect]:
+    """Book what a venue says that it closed, for the fee that it says."""
+    account = state.books[0]
+    held = float(account["qty"][event.leg])
+    possible = event.qty_ltc * held < 0.0 and event.price > 0.0 and isfinite(event.price)
+    name = "hedge" if event.leg == HEDGE else "position"
+    text = f"the venue liquidated {abs(event.qty_ltc):.3f} LTC of the {name}"
+    if not possible:
+        return [Alert("act_now", text + f", of which our books have {abs(held):.3f}")]
+    if is_known(state, event.leg, event.event_ns):
+        return [Alert("act_now", text + f" at {event.price:.2f} USDT: our books have it")]
+    _, hedge = sizes(state.terms, state.books)
+    closed = min(abs(event.qty_ltc), abs(held)) * (-1.0 if held > 0.0 else 1.0)
+    apply_fill(state.books, event.leg, closed, event.price, 0.0, 0.0)
+    account["wallet"][account["wallet_of"][event.leg]] -= event.fee_usdt
+    account["clearance"] += event.fee_usdt
+    account["liquidations"] += 1
+    note_booked(state, event.leg, event.event_ns)
+    if event.leg == POSITION:
+        note_forced_closing(state.terms, state.books, hedge)
+    position, hedge = account["qty"].tolist()
+    state.is_open = position != 0.0
+    left = position if event.leg == POSITION else hedge
+    text += f" at {event.price:.2f} USDT: {abs(left):.3f} LTC are left"
+    if position == 0.0 and hedge != 0.0:
+        text += f"; the hedge of {abs(hedge):.3f} LTC stands alone, close it"
+    return [Alert("act_now", text), *settle(state, event.known_ns)]
 
 
 def _on_liquidated(state: State, event: ev.Liquidated) -> list[Effect]:
+    if event.qty_ltc == event.qty_ltc and event.leg in (POSITION, HEDGE):
+        return _on_told_liquidation(state, event)
     _, hedge = sizes(state.terms, state.books)
     liquidate(state.books, event.price, state.fixed.tiers.rows, state.fixed.tiers.clearance_fee)
     note_forced_closing(state.terms, state.books, hedge)
@@ -89,6 +173,8 @@ def _on_liquidated(state: State, event: ev.Liquidated) -> list[Effect]:
 
 def _on_deleveraged(state: State, event: ev.Deleveraged) -> list[Effect]:
     """Book what the venue closed. The next decision sees the smaller leg; orders stay."""
+    if event.leg in (POSITION, HEDGE) and is_known(state, event.leg, event.event_ns):
+        return _NOTHING
     held = float(state.books["qty"][0, event.leg]) if event.leg in (POSITION, HEDGE) else 0.0
     closed = abs(event.qty_ltc)
     possible = event.qty_ltc * held < 0.0 and closed <= abs(held) * (1.0 + 1e-9)
@@ -97,6 +183,7 @@ def _on_deleveraged(state: State, event: ev.Deleveraged) -> list[Effect]:
         return [*transition(state, Cause.ORDER_PROTOCOL, event.known_ns), Alert("act_now", text)]
     _, hedge = sizes(state.terms, state.books)
     apply_fill(state.books, event.leg, event.qty_ltc, event.price, 0.0, 0.0)
+    note_booked(state, event.leg, event.event_ns)
     if event.leg == POSITION:
         note_forced_closing(state.terms, state.books, hedge)
     position, hedge = state.books["qty"][0].tolist()
@@ -106,7 +193,7 @@ def _on_deleveraged(state: State, event: ev.Deleveraged) -> list[Effect]:
     text = f"the venue deleveraged the {name} at {event.price:.2f} USDT: {abs(left):.3f} LTC left"
     if position == 0.0 and hedge != 0.0:
         text += f"; the hedge of {abs(hedge):.3f} LTC stands alone, close it"
-    return [Alert("act_now", text)]
+    return [Alert("act_now", text), *settle(state, event.known_ns)]
 
 
 def _on_transfer(state: State, event: TransferEvent) -> list[Effect]:
@@ -154,6 +241,9 @@ def _on_halt(state: State, event: ev.Halt) -> list[Effect]:
 def _on_resume(state: State, event: ev.Resume) -> list[Effect]:
     if event.word != RESUME_WORD:
         return [Alert("done", f"not resumed: type {RESUME_WORD} to resume")]
+    if state.is_differing:
+        text = "not resumed: our books differ from the venue's; adopt the venue's first"
+        return [Alert("act_now", text)]
     return transition(state, Cause.RESUME_COMMAND, event.known_ns)
 
 
@@ -228,23 +318,9 @@ def check_transfer(state: State, now_ns: int) -> list[Effect]:
     return [query, *([Alert("act_now", text)] if first else [])]
 
 
-def transition(state: State, cause: Cause, now_ns: int) -> list[Effect]:
-    """Move the trading state by its table; say so if it moved."""
-    before = state.trading
-    after = next_state(before, cause)
-    if after is before:
-        return _NOTHING
-    state.trading = after
-    level: Literal["act_now", "done"] = "act_now" if after > before else "done"
-    return [
-        StateChange(now_ns, before.name, after.name, cause.value),
-        *([CancelAll(cause.value)] if after is TradingState.HALTED else []),
-        Alert(level, f"trading is {after.name}: {cause.value}"),
-    ]
-
-
 REACTIONS: Final[dict[type[ev.Event], Callable[[State, Any], list[Effect]]]] = {
     ev.Opened: _on_opened,
+    ev.Reported: on_reported,
     ev.OrderAccepted: _on_order,
     ev.OrderRejected: _on_order,
     ev.OrderFilled: _on_order,
@@ -262,4 +338,5 @@ REACTIONS: Final[dict[type[ev.Event], Callable[[State, Any], list[Effect]]]] = {
     ev.SetHedge: _on_override,
     ev.Freeze: _on_override,
     ev.Follow: _on_follow,
+    ev.Adopt: on_adopt,
 }

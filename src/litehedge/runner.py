@@ -6,6 +6,7 @@ Backtest, paper and live differ in the arguments alone. Time comes as events.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final, get_args
 
 from litehedge.effects import Alert, CancelAll, Effect, Query, QueryTransfer, Submit, Transfer
 from litehedge.engine import step
@@ -13,26 +14,33 @@ from litehedge.engine_state import State
 from litehedge.market.events import AnyEvent, MarketEvent
 from litehedge.ports import Inbox, Journal, Notifier, Venue
 
+_MARKET: Final = frozenset(get_args(MarketEvent))
+
 Observer = Callable[[AnyEvent, list[Effect]], None]
 
 
 def run(
     state: State,
-    feed: Iterable[MarketEvent],
+    feed: Iterable[AnyEvent],
     venue: Venue,
     *,
     journal: Journal | None = None,
     inbox: Inbox | None = None,
     notifier: Notifier | None = None,
     observe: Observer | None = None,
+    flush_ns: int | None = None,
 ) -> State:
     """Drive the engine until the feed ends. Return its last state.
 
     For each market event: first what it did to our account, then what people asked for, then the
-    event itself. An order, or a transfer, is on disk before it is on the wire.
+    event itself. An order, or a transfer, is on disk before it is on the wire. What a live venue
+    tells of our account over its own stream comes in the feed too.
 
     Parameters
     ----------
+    flush_ns
+        How long, by the times of events, the journal may keep what is not on disk while no order
+        leaves; None: until it is full.
     observe
         Is shown every event with its effects, after they were carried out.
     """
@@ -71,13 +79,18 @@ def run(
         for reply in replies:
             deliver(reply)
 
+    flushed_ns = 0
     for event in feed:
-        for happened in venue.on_market(event):
-            deliver(happened)
+        if type(event) in _MARKET:
+            for happened in venue.on_market(event):  # type: ignore[arg-type]
+                deliver(happened)
         if inbox is not None:
             for command in inbox.take():
                 deliver(command)
         deliver(event)
+        if flush_ns is not None and journal is not None and event.known_ns - flushed_ns >= flush_ns:
+            journal.flush()
+            flushed_ns = event.known_ns
     if journal is not None:
         journal.flush()
     return state

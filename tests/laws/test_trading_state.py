@@ -18,10 +18,10 @@ def test_every_state_and_cause(state: TradingState, cause: Cause) -> None:
         assert after is HALTED
     elif state is HALTED:
         assert after is (ACTIVE if cause is Cause.RESUME_COMMAND else HALTED)
-    elif cause is Cause.EQUITY_STOP:
+    elif cause in (Cause.EQUITY_STOP, Cause.BOOKS_DIFFER):
         assert after is REDUCING
     else:  # a person or a new position ends REDUCING
-        assert cause in (Cause.RESUME_COMMAND, Cause.NEW_POSITION)
+        assert cause in (Cause.RESUME_COMMAND, Cause.NEW_POSITION, Cause.ADOPTED)
         assert after is ACTIVE
 
 

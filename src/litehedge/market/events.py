@@ -144,7 +144,11 @@ class Tick(Event, frozen=True, tag="tick", gc=False):
 
 
 class Opened(Event, frozen=True, tag="opened", gc=False):
-    """The account as the venue reports it when we start to guard a position (again)."""
+    """The account as the venue reports it when we start to guard a position (again).
+
+    With `is_resumed` it is the position that was guarded before: what was decided and spent then
+    still counts.
+    """
 
     wallet_usdt: float
     second_wallet_usdt: float | None
@@ -152,6 +156,26 @@ class Opened(Event, frozen=True, tag="opened", gc=False):
     entry_usdt: float
     leverage: float
     isolated: bool
+    hedge_qty_ltc: float = 0.0
+    hedge_entry_usdt: float = 0.0
+    is_resumed: bool = False
+
+
+class Reported(Event, frozen=True, tag="reported", gc=False):
+    """What a venue holds for us now; NaN where this report does not tell.
+
+    With hedges on a second venue each venue tells of its own wallet and leg alone. A wallet counts
+    without unrealised profit and with what is set aside for isolated legs.
+    """
+
+    wallet_usdt: float = UNKNOWN
+    second_wallet_usdt: float = UNKNOWN
+    qty_ltc: float = UNKNOWN
+    entry_usdt: float = UNKNOWN
+    hedge_qty_ltc: float = UNKNOWN
+    hedge_entry_usdt: float = UNKNOWN
+    isolated_usdt: float = UNKNOWN  # set aside for the position, where it is isolated
+    hedge_isolated_usdt: float = UNKNOWN
 
 
 class OrderAccepted(Event, frozen=True, tag="accepted", gc=False):
@@ -161,10 +185,14 @@ class OrderAccepted(Event, frozen=True, tag="accepted", gc=False):
 
 
 class OrderRejected(Event, frozen=True, tag="rejected", gc=False):
-    """The venue refused the order; nothing of it was done."""
+    """The venue refused the order; nothing of it was done.
+
+    `raises_only` tells that it still takes orders that reduce.
+    """
 
     client_id: str
     reason: str
+    raises_only: bool = False
 
 
 class OrderFilled(Event, frozen=True, tag="filled", gc=False):
@@ -192,17 +220,30 @@ class OrderUnknown(Event, frozen=True, tag="unknown", gc=False):
 
 
 class FundingPaid(Event, frozen=True, tag="funding_paid", gc=False):
-    """The venue settled funding on our legs at `mark` with `rate`."""
+    """The venue settled funding on our legs at `mark` with `rate`.
+
+    Where the venue tells what it paid, that counts: `amount_usdt`, positive when we received it,
+    in the wallet of leg `leg`. Mark and rate may be NaN then.
+    """
 
     mark: float
     rate: float
+    amount_usdt: float = UNKNOWN
+    leg: int = 0
 
 
 class Liquidated(Event, frozen=True, tag="liquidated", gc=False):
-    """The venue liquidated at `price`; `alive` tells whether any position is left."""
+    """The venue liquidated at `price`; `alive` tells whether any position is left.
+
+    Where the venue tells what it closed, that counts: signed `qty_ltc` of leg `leg` for
+    `fee_usdt`. Else it is what the venue's tiers ask for.
+    """
 
     price: float
     alive: bool
+    leg: int = 0
+    qty_ltc: float = UNKNOWN
+    fee_usdt: float = 0.0
 
 
 class Deleveraged(Event, frozen=True, tag="deleveraged", gc=False):
@@ -271,6 +312,10 @@ class Follow(Event, frozen=True, tag="follow", gc=False):
     """End any override: the policy decides again."""
 
 
+class Adopt(Event, frozen=True, tag="adopt", gc=False):
+    """Take over what the venue holds where our books differ, and go on from there."""
+
+
 MarketEvent = (
     Bar
     | Trade
@@ -288,6 +333,7 @@ MarketEvent = (
 )
 AccountEvent = (
     Opened
+    | Reported
     | OrderAccepted
     | OrderRejected
     | OrderFilled
@@ -301,7 +347,7 @@ AccountEvent = (
     | TransferRejected
     | TransferUnknown
 )
-Command = Halt | Resume | SetHedge | Freeze | Follow
+Command = Halt | Resume | SetHedge | Freeze | Follow | Adopt
 AnyEvent = MarketEvent | AccountEvent | Command
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -1,8 +1,8 @@
 """The trading state machine, as a table: what is not in it is not possible.
 
 ACTIVE trades; REDUCING only lowers the user's net exposure; HALTED sends nothing but cancels.
-The journal holds the state for a restart. A person's typed word ends them; REDUCING, which an
-equity stop causes, ends with that position too.
+The journal holds the state for a restart. A person's typed word ends them; REDUCING ends with that
+position too, and, where it came of books that differ, when a person takes over the venue's.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class Cause(enum.StrEnum):
     EQUITY_STOP = "equity stop"
     CLOCK_SKEW = "clock skew"
     ORDER_PROTOCOL = "order told something impossible"
+    BOOKS_DIFFER = "our books differ from the venue's"
+    ADOPTED = "the venue's books were taken over"
 
 
 A, R, H = TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED
@@ -39,6 +41,10 @@ TRANSITIONS: Final[dict[tuple[TradingState, Cause], TradingState]] = {
     (A, Cause.EQUITY_STOP): R,
     (R, Cause.EQUITY_STOP): R,
     (H, Cause.EQUITY_STOP): H,
+    # Somebody or something else traded: protect what is there, until a person has looked.
+    (A, Cause.BOOKS_DIFFER): R,
+    (R, Cause.BOOKS_DIFFER): R,
+    (H, Cause.BOOKS_DIFFER): H,
     **{
         (state, cause): H
         for state in (A, R, H)
@@ -48,6 +54,7 @@ TRANSITIONS: Final[dict[tuple[TradingState, Cause], TradingState]] = {
             Cause.ORDER_PROTOCOL,
         )
     },
+    (R, Cause.ADOPTED): A,  # asked for only where the books were why
     (R, Cause.NEW_POSITION): A,
     (R, Cause.RESUME_COMMAND): A,
     (H, Cause.RESUME_COMMAND): A,

@@ -183,7 +183,8 @@ class SimVenue:
             said = self._say(ev.OrderAccepted(now_ns, now_ns, order.client_id))
         if not reply.is_told:
             return [ev.OrderUnknown(now_ns, now_ns, order.client_id)]
-        return said or self._say(ev.OrderRejected(now_ns, now_ns, order.client_id, reply.why))
+        name, why = order.client_id, reply.why
+        return said or self._say(ev.OrderRejected(now_ns, now_ns, name, why, reply.raises_only))
 
     def query(self, client_id: str, now_ns: int) -> list[ev.AccountEvent]:
         """Return the last word on an order; an order we never saw was never accepted.

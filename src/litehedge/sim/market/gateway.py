@@ -43,13 +43,14 @@ class Reply:
     """What becomes of an order, and what is said of it.
 
     Without `is_told` the sender learns nothing. `why` says why it is not taken. An order that is
-    taken reaches the book after `latency_ns`.
+    taken reaches the book after `latency_ns`. With `raises_only` one that reduces would be taken.
     """
 
     is_taken: bool
     is_told: bool
     why: str
     latency_ns: int
+    raises_only: bool = False
 
 
 def load_of(stress: float) -> float:
@@ -97,7 +98,7 @@ def reply(
     if is_down:
         return Reply(False, True, DOWN, wait_ns)
     if only_reducing and not reduce_only:
-        return Reply(False, True, ONLY_REDUCING, wait_ns)
+        return Reply(False, True, ONLY_REDUCING, wait_ns, raises_only=True)
     if busy < MOST_BUSY * load and not reduce_only:
-        return Reply(False, True, BUSY, wait_ns)
+        return Reply(False, True, BUSY, wait_ns, raises_only=True)
     return Reply(True, True, "", wait_ns)

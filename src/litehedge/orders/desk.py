@@ -1,0 +1,353 @@
+"""The order desk of one account: what a venue reports, as events that the engine understands.
+
+A venue's reports are cumulative and come twice, late, out of order, or not at all. The engine wants
+each thing once: what was filled *since*, and one end for each order. The desk stands between them
+and keeps what it has told. It is pure: time comes as an argument, and what should be asked is
+returned by `questions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from litehedge.errors import OrderProtocolError, VenueError, VenueUnknown
+from litehedge.margin.account import HEDGE, POSITION
+from litehedge.market import events as ev
+from litehedge.orders.manager import Order, OrderEvent, OrderState, advance
+from litehedge.orders.placing import Placement, Refusal, venue_order
+from litehedge.orders.reports import (
+    FINAL,
+    AccountReport,
+    Contract,
+    ForcedReport,
+    FundingReport,
+    OrderReport,
+    Report,
+    VenueOrder,
+)
+from litehedge.units import NS_PER_MS, NS_PER_SECOND
+
+PATIENT_QUESTIONS: Final = 4
+PATIENT_NS: Final = 10 * NS_PER_SECOND
+"""An order is taken for missing, or a price for untold, after so many answers over so long: right
+after an unknown outcome a venue may not know an order that is filled all the same."""
+
+SENDING_NS: Final = 60 * NS_PER_SECOND  # then a send without any answer counts as over
+FIRST_QUESTION_NS: Final = 2 * NS_PER_SECOND  # an order that is immediate or cancel has ended then
+SOON_NS: Final = 500 * NS_PER_MS
+LONGEST_WAIT_NS: Final = 30 * NS_PER_SECOND
+REMEMBERED: Final = 512  # ended orders, forced closings, settlements
+
+_NAN: Final = float("nan")
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was told of one order. `order` goes through the same table as the engine's."""
+
+    order: Order
+    middle_usdt: float
+    began_ns: int
+    ask_at_ns: int
+    wait_ns: int = SOON_NS
+    is_sending: bool = True
+    filled_ltc: Decimal = Decimal(0)  # unsigned
+    notional_usdt: Decimal = Decimal(0)
+    fee_usdt: Decimal = Decimal(0)
+    vague: int = 0  # answers in a row that did not settle it
+    vague_since_ns: int = -1
+
+    @property
+    def is_early(self) -> bool:
+        """Whether nothing but perhaps 'unknown' was told."""
+        return self.order.state in (OrderState.INTENDED, OrderState.UNKNOWN)
+
+
+class Desk:
+    """Translates between the engine and one account of one venue.
+
+    Parameters
+    ----------
+    placement
+        Where our legs live in this account.
+    contract
+        The venue's rules; may be replaced when they change.
+    """
+
+    def __init__(self, placement: Placement, contract: Contract) -> None:
+        self.placement = placement
+        self.contract = contract
+        self._orders: dict[str, _Known] = {}
+        self._seen: dict[object, None] = {}  # forced closings and settlements
+        self._held: dict[int, Decimal] = {}  # signed, as last told
+
+    # --- on the way out -----------------------------------------------------------------------
+
+    def place(
+        self,
+        order: Order,
+        now_ns: int,
+        *,
+        mark_usdt: Decimal | None = None,
+        middle_usdt: float = _NAN,
+    ) -> tuple[VenueOrder | None, list[ev.AccountEvent]]:
+        """Return what is to be sent, or the word that it is not. The same id is never sent twice.
+
+        Parameters
+        ----------
+        middle_usdt
+            The middle of the book at the decision, against which slippage counts; NaN: it is 0.
+        """
+        if order.client_id in self._orders:
+            return None, []
+        known = self._remember(order, now_ns, middle_usdt)
+        wire = venue_order(order, self.placement, self.contract, mark_usdt)
+        if isinstance(wire, Refusal):
+            return None, self._end(known, ev.OrderRejected, now_ns, now_ns, wire.why)
+        return wire, []
+
+    def resume(self, order: Order, now_ns: int) -> None:
+        """Take up an order of before a restart: it is asked about and never sent."""
+        known = self._remember(order, now_ns, _NAN)
+        known.is_sending = False
+        known.ask_at_ns = now_ns
+        known.filled_ltc = abs(order.filled_ltc)
+        known.notional_usdt = Decimal("NaN")  # for how much is in the journal, not in the order
+
+    def failed(self, client_id: str, error: VenueError, now_ns: int) -> list[ev.AccountEvent]:
+        """Tell that sending an order raised `error`."""
+        known = self._orders.get(client_id)
+        if known is None or not known.order.is_open:
+            return []
+        known.is_sending = False
+        if not isinstance(error, VenueUnknown) and known.is_early:
+            raises = error.raises_only
+            return self._end(known, ev.OrderRejected, now_ns, now_ns, str(error), raises)
+        known.ask_at_ns = now_ns
+        if known.order.state is OrderState.INTENDED:
+            return self._tell(known, ev.OrderUnknown(now_ns, now_ns, client_id))
+        return []  # the account's own stream was faster, and knows better
+
+    def questions(self, now_ns: int) -> list[str]:
+        """Return the orders to ask about now: those that should have ended, less and less often."""
+        due: list[str] = []
+        for name, known in self._orders.items():
+            if known.order.is_open and now_ns >= known.ask_at_ns:
+                known.ask_at_ns = now_ns + known.wait_ns
+                known.wait_ns = min(2 * known.wait_ns, LONGEST_WAIT_NS)
+                due.append(name)
+        return due
+
+    @property
+    def open_orders(self) -> list[str]:
+        """The orders that have no end yet."""
+        return [name for name, known in self._orders.items() if known.order.is_open]
+
+    # --- on the way in ------------------------------------------------------------------------
+
+    def on_report(self, report: Report, now_ns: int) -> list[ev.AccountEvent]:
+        """Return what is new in a report of the venue, from wherever it came."""
+        if isinstance(report, OrderReport):
+            return self._on_order(report, now_ns)
+        if isinstance(report, AccountReport):
+            return [self._on_account(report, now_ns)]
+        if isinstance(report, ForcedReport):
+            return self._on_forced(report, now_ns)
+        return self._on_funding(report, now_ns)
+
+    def _on_order(self, report: OrderReport, now_ns: int) -> list[ev.AccountEvent]:
+        known = self._orders.get(report.client_id)
+        if known is None:
+            return []  # not ours: what it changes is told by the account's reports
+        if report.status == "missing":
+            return self._on_missing(known, now_ns)
+        known.is_sending = False
+        when_ns = report.event_ns or now_ns
+        said: list[ev.AccountEvent] = []
+        if report.filled_ltc > known.filled_ltc:
+            if not report.notional_usdt.is_finite():
+                if not self._is_vague(known, now_ns):
+                    return said
+                report = self._guessed(known, report)
+            said += self._fill(known, report, when_ns, now_ns)
+        elif known.is_early and known.order.is_open and report.status == "open":
+            said += self._tell(known, ev.OrderAccepted(when_ns, now_ns, report.client_id))
+        known.vague = 0
+        if report.status in FINAL and known.order.is_open:
+            said += self._close(known, report, when_ns, now_ns)
+        return said
+
+    def _close(
+        self, known: _Known, report: OrderReport, when_ns: int, now_ns: int
+    ) -> list[ev.AccountEvent]:
+        if report.status == "rejected" and known.is_early:
+            return self._end(known, ev.OrderRejected, when_ns, now_ns, report.reason or "refused")
+        if report.status == "filled":
+            wanted, done = abs(known.order.qty_ltc), known.filled_ltc
+            why = f"the venue took {done} of {wanted} LTC: whole lots, up to its largest order"
+        else:
+            why = report.reason or "what was left is gone"
+        return self._end(known, ev.OrderExpired, when_ns, now_ns, why)
+
+    def _fill(
+        self, known: _Known, report: OrderReport, when_ns: int, now_ns: int
+    ) -> list[ev.AccountEvent]:
+        """Tell what was filled since the last report that was told."""
+        order = known.order
+        buys = order.qty_ltc > 0
+        more = report.filled_ltc - known.filled_ltc
+        price = average = report.notional_usdt / report.filled_ltc
+        fee = more * price * self.contract.taker_fee
+        if known.notional_usdt.is_nan():  # told before a restart
+            if report.fee_usdt is not None:
+                fee = report.fee_usdt * more / report.filled_ltc
+            known.fee_usdt = (report.fee_usdt or Decimal(0)) - fee
+        else:
+            since = (report.notional_usdt - known.notional_usdt) / more
+            if average / 2 < since < average * 2:  # else what was told before was a guess
+                price = since
+            if report.fee_usdt is None:
+                fee = more * price * self.contract.taker_fee
+            else:
+                fee = report.fee_usdt - known.fee_usdt
+        known.filled_ltc = report.filled_ltc
+        known.notional_usdt = report.notional_usdt
+        known.fee_usdt += fee
+        signed = more if buys else -more
+        self._held[order.leg] = self._held.get(order.leg, Decimal(0)) + signed
+        slippage = float(signed) * (float(price) - known.middle_usdt)
+        return self._tell(
+            known,
+            ev.OrderFilled(
+                when_ns, now_ns, order.client_id, order.leg, float(signed), float(price),
+                float(fee), slippage if slippage == slippage else 0.0,
+            ),
+        )  # fmt: skip
+
+    def _on_missing(self, known: _Known, now_ns: int) -> list[ev.AccountEvent]:
+        if known.is_sending and now_ns - known.began_ns < SENDING_NS:
+            return []  # it is on its way
+        if not known.order.is_open or not self._is_vague(known, now_ns):
+            return []
+        why = (
+            f"the venue does not know it, asked {known.vague} times in "
+            f"{(now_ns - known.vague_since_ns) / NS_PER_SECOND:.0f} s"
+        )
+        kind = ev.OrderRejected if known.is_early else ev.OrderExpired
+        return self._end(known, kind, now_ns, now_ns, why)
+
+    def _is_vague(self, known: _Known, now_ns: int) -> bool:
+        """Count an answer that settles nothing; tell whether patience has ended."""
+        if known.vague == 0:
+            known.vague_since_ns = now_ns
+            known.wait_ns = SOON_NS
+            known.ask_at_ns = min(known.ask_at_ns, now_ns + SOON_NS)
+        known.vague += 1
+        long_enough = now_ns - known.vague_since_ns >= PATIENT_NS
+        return known.vague >= PATIENT_QUESTIONS and long_enough
+
+    def _guessed(self, known: _Known, report: OrderReport) -> OrderReport:
+        """Return a report whose prices nobody tells, at the worst price it may have had."""
+        order, more = known.order, report.filled_ltc - known.filled_ltc
+        before = known.notional_usdt
+        if before.is_nan():
+            before = known.filled_ltc * order.limit_usdt
+        notional = before + more * order.limit_usdt
+        return OrderReport(
+            report.client_id, report.status, report.filled_ltc, notional, report.fee_usdt,
+            report.reason, report.event_ns,
+        )  # fmt: skip
+
+    def _on_account(self, report: AccountReport, now_ns: int) -> ev.Reported:
+        return reported(report, self.placement, now_ns, self._held)
+
+    def _on_forced(self, report: ForcedReport, now_ns: int) -> list[ev.AccountEvent]:
+        leg = self.placement.leg_of(report.position_side)
+        if leg is None or not self._is_new((report.kind, report.trade_id)):
+            return []
+        held = self._held.get(leg, Decimal(0))
+        left = held + report.qty_ltc
+        self._held[leg] = left if left * held > 0 else Decimal(0)
+        when, qty, price = report.event_ns, float(report.qty_ltc), float(report.price_usdt)
+        if report.kind == "deleveraging":
+            return [ev.Deleveraged(when, now_ns, leg, qty, price)]
+        alive = self._held.get(POSITION, Decimal(0)) != 0
+        fee = float(report.fee_usdt)
+        return [ev.Liquidated(when, now_ns, price, alive, leg, qty, fee)]
+
+    def _on_funding(self, report: FundingReport, now_ns: int) -> list[ev.AccountEvent]:
+        if not self._is_new((report.event_ns, report.amount_usdt)):
+            return []
+        leg = HEDGE if self.placement.is_second else POSITION
+        amount = float(report.amount_usdt)
+        return [ev.FundingPaid(report.event_ns, now_ns, ev.UNKNOWN, ev.UNKNOWN, amount, leg)]
+
+    # --- memory -------------------------------------------------------------------------------
+
+    def _remember(self, order: Order, now_ns: int, middle_usdt: float) -> _Known:
+        known = _Known(order, middle_usdt, now_ns, now_ns + FIRST_QUESTION_NS)
+        self._orders[order.client_id] = known
+        ended = [name for name, old in self._orders.items() if not old.order.is_open]
+        for name in ended[: max(0, len(ended) - REMEMBERED)]:
+            del self._orders[name]
+        return known
+
+    def _is_new(self, key: object) -> bool:
+        if key in self._seen:
+            return False
+        self._seen[key] = None
+        if len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return True
+
+    def _tell(self, known: _Known, event: OrderEvent) -> list[ev.AccountEvent]:
+        """Follow the order as the engine will. What cannot be is told too: the engine halts."""
+        try:
+            known.order = advance(known.order, event)
+        except OrderProtocolError:
+            known.ask_at_ns = max(known.ask_at_ns, event.known_ns + LONGEST_WAIT_NS)
+        return [event]
+
+    def _end(
+        self, known: _Known, kind: type[ev.OrderRejected | ev.OrderExpired], when_ns: int,
+        now_ns: int, why: str, raises_only: bool = False,
+    ) -> list[ev.AccountEvent]:  # fmt: skip
+        name = known.order.client_id
+        if kind is ev.OrderRejected:
+            return self._tell(known, ev.OrderRejected(when_ns, now_ns, name, why, raises_only))
+        return self._tell(known, ev.OrderExpired(when_ns, now_ns, name, why))
+
+
+def reported(
+    report: AccountReport,
+    placement: Placement,
+    now_ns: int,
+    held: dict[int, Decimal] | None = None,
+) -> ev.Reported:
+    """Return what an account holds as an event; `held` is brought up to it."""
+    told: dict[str, float] = {}
+    wallet = "second_wallet_usdt" if placement.is_second else "wallet_usdt"
+    told[wallet] = float(report.wallet_usdt)
+    names = {POSITION: ("", "entry_usdt"), HEDGE: ("hedge_", "hedge_entry_usdt")}
+    for leg, (prefix, entry) in names.items():
+        if not placement.holds(leg):
+            continue
+        ours = [part for part in report.legs if placement.leg_of(part.position_side) == leg]
+        qty = sum((part.qty_ltc for part in ours), Decimal(0))
+        told[f"{prefix}qty_ltc"] = float(qty)
+        told[entry] = _entry(ours, qty)
+        isolated = [part.isolated_wallet_usdt for part in ours if part.isolated]
+        if isolated:
+            told[f"{prefix}isolated_usdt"] = float(sum(isolated, Decimal(0)))
+        if held is not None:
+            held[leg] = qty
+    return ev.Reported(report.event_ns, now_ns, **told)
+
+
+def _entry(legs: Iterable[object], qty: Decimal) -> float:
+    """Return the entry of a leg, 0 where nothing is held."""
+    entries = [part.entry_usdt for part in legs if part.qty_ltc != 0]  # type: ignore[attr-defined]
+    return float(entries[0]) if qty != 0 and entries else 0.0

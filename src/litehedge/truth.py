@@ -1,0 +1,294 @@
+"""What venues say they hold, against our books.
+
+While an order is in flight a report is remembered, not judged. Where quantities agree, wallets and
+entries of our books are set to the venue's, so that fees, funding and interest cannot drift. Where
+they do not, somebody or something else traded: no trade is invented to explain it. A person is
+told, trading only reduces, and no more than the venue's books allow too, until that person adopts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isnan
+from typing import Final
+
+from litehedge.decision import sizes
+from litehedge.effects import Alert, Effect
+from litehedge.engine_state import State, transition
+from litehedge.hedge.exposure import REDUCE
+from litehedge.margin.account import HEDGE, POSITION, Books, new_account
+from litehedge.market import events as ev
+from litehedge.risk.limits import whole_lots
+from litehedge.risk.state import Cause, TradingState
+from litehedge.units import NS_PER_SECOND
+
+DIFFER_NS: Final = 5 * NS_PER_SECOND
+"""Books may differ for so long before anybody is told: what explains it may be on its way. Nothing
+is sent meanwhile."""
+
+TOLD_USDT: Final = 1.0  # a wallet that differs by this and
+TOLD_SHARE: Final = 0.005  # by this share of itself is told
+
+_NOTHING: Final[list[Effect]] = []
+_NAMES: Final = {POSITION: "position", HEDGE: "hedge"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Leg:
+    qty: float
+    entry: float
+    isolated: float
+
+
+def _legs(report: ev.Reported) -> dict[int, _Leg]:
+    """Return the legs that a report tells of."""
+    told = {
+        POSITION: _Leg(report.qty_ltc, report.entry_usdt, report.isolated_usdt),
+        HEDGE: _Leg(report.hedge_qty_ltc, report.hedge_entry_usdt, report.hedge_isolated_usdt),
+    }
+    return {leg: part for leg, part in told.items() if not isnan(part.qty)}
+
+
+def _account_of(report: ev.Reported) -> int:
+    """Return which account a report is of: that of the position, or the second one."""
+    return 0 if not (isnan(report.qty_ltc) and isnan(report.wallet_usdt)) else 1
+
+
+def note_booked(state: State, leg: int, event_ns: int) -> None:
+    """Remember when something changed a leg: a report from before it says nothing about now."""
+    wallet = int(state.books["wallet_of"][0, leg])
+    state.booked_ns[wallet] = max(state.booked_ns[wallet], event_ns)
+
+
+def is_known(state: State, leg: int, event_ns: int) -> bool:
+    """Tell whether the venue's books, when we took them over, already held this event."""
+    return event_ns < state.truth_ns[int(state.books["wallet_of"][0, leg])]
+
+
+# --- reports ------------------------------------------------------------------------------------
+
+
+def on_reported(state: State, event: ev.Reported) -> list[Effect]:
+    """Remember what a venue holds, and judge it if nothing is under way."""
+    if not state.is_open and float(state.budgets["equity_start"][0]) <= 0.0:
+        return _NOTHING  # before the first `Opened` there are no books to compare with
+    place = _account_of(event)
+    before = state.reports[place]
+    if before is None or before.event_ns <= event.event_ns:
+        state.reports[place] = event
+    return settle(state, event.known_ns)
+
+
+def settle(state: State, now_ns: int) -> list[Effect]:
+    """Judge what was reported, once no order is in flight: take it over, or say that it differs."""
+    if state.reports == [None, None] or state.order is not None or state.needs_reconciling:
+        return _NOTHING
+    effects = _NOTHING
+    for place, report in enumerate(state.reports):
+        if report is None:
+            continue
+        if report.event_ns < max(state.booked_ns[place], state.truth_ns[place]):
+            state.reports[place] = None
+        elif not _differing(state, report):
+            effects = effects + _take_wallets(state, place, report)
+            state.reports[place] = None
+    if state.reports == [None, None]:
+        state.differs_ns = -1
+        return effects
+    if state.differs_ns < 0:
+        state.differs_ns = now_ns
+    if now_ns - state.differs_ns < DIFFER_NS or state.is_differing:
+        return effects
+    state.is_differing = True
+    text = "somebody or something else traded: " + "; ".join(_words(state))
+    text += ". Until you adopt the venue's books, only what they allow too is done, to protect"
+    return [*effects, *transition(state, Cause.BOOKS_DIFFER, now_ns), Alert("act_now", text)]
+
+
+def _differing(state: State, report: ev.Reported) -> list[int]:
+    """Return the legs of which the venue holds another quantity than our books, by half a lot."""
+    half = 0.5 * state.fixed.settings.venue.lot_ltc
+    held = state.books["qty"][0]
+    return [leg for leg, told in _legs(report).items() if abs(held[leg] - told.qty) >= half]
+
+
+def _words(state: State) -> list[str]:
+    """Return what differs, in LTC."""
+    said = []
+    for report in state.reports:
+        if report is None:
+            continue
+        for leg in _differing(state, report):
+            ours = float(state.books["qty"][0, leg])
+            theirs = _legs(report)[leg].qty
+            said.append(f"our {_NAMES[leg]} is {ours:.3f} LTC, the venue's {theirs:.3f}")
+    return said
+
+
+def _wallet_gap(state: State, place: int, report: ev.Reported) -> float:
+    """Return what the venue's wallet holds more than ours in USDT, NaN where it is not told."""
+    told = report.wallet_usdt if place == 0 else report.second_wallet_usdt
+    return told - _cash(state.books, place)
+
+
+def _take_legs(state: State, report: ev.Reported) -> None:
+    account = state.books[0]
+    for leg, told in _legs(report).items():
+        account["qty"][leg] = told.qty
+        if told.qty == 0.0:
+            account["entry"][leg] = 0.0
+        elif told.entry > 0.0:
+            account["entry"][leg] = told.entry
+        if account["is_isolated"][leg] and not isnan(told.isolated):
+            wallet = account["wallet_of"][leg]
+            account["wallet"][wallet] -= told.isolated - account["isolated"][leg]
+            account["isolated"][leg] = told.isolated
+
+
+def _take_wallets(state: State, place: int, report: ev.Reported) -> list[Effect]:
+    """Take over legs that agree, and the wallet; tell a person of more than small change."""
+    _take_legs(state, report)
+    state.truth_ns[place] = report.event_ns
+    gap = _wallet_gap(state, place, report)
+    if isnan(gap) or state.transfer is not None:  # what is under way may be in either wallet
+        return _NOTHING
+    before = abs(float(state.books["wallet"][0, place]))
+    state.books["wallet"][0, place] += gap
+    if abs(gap) < max(TOLD_USDT, TOLD_SHARE * before):
+        return _NOTHING
+    more = "more" if gap > 0.0 else "less"
+    text = (
+        f"the venue's wallet holds {abs(gap):.2f} USDT {more} than our books, which take it over: "
+        "money was moved, or fees and funding were not told"
+    )
+    return [Alert("digest", text)]
+
+
+# --- taking over --------------------------------------------------------------------------------
+
+
+def on_adopt(state: State, event: ev.Adopt) -> list[Effect]:
+    """Take over the venue's books, as a person asked."""
+    if state.order is not None:
+        return [Alert("done", "not adopted: an order is under way; try again when it has ended")]
+    words = _words(state)
+    _, hedge = sizes(state.terms, state.books)
+    effects: list[Effect] = []
+    for place, report in enumerate(state.reports):
+        if report is not None:
+            effects += _take_wallets(state, place, report)
+            state.reports[place] = None
+    _note_legs(state, hedge)
+    state.differs_ns, state.is_differing = -1, False
+    if state.is_reduced_by_books and state.trading is TradingState.REDUCING:
+        effects += transition(state, Cause.ADOPTED, event.known_ns)
+    text = "the venue's books were taken over: " + "; ".join(words) if words else "nothing differed"
+    return [*effects, Alert("done", text), *_standing(state)]
+
+
+def on_resumed(state: State, event: ev.Opened) -> list[Effect]:
+    """Go on with a position after a restart, from what the venue holds; say what happened since.
+
+    What was decided and spent before still counts: budgets, the floor, the equity at the start,
+    overrides, the trading state.
+    """
+    if state.order is not None:
+        text = f"not reconciled: order {state.order.client_id} has no end yet, and is asked about"
+        return [Alert("act_now", text)]
+    before = state.books
+    _, hedge = sizes(state.terms, before)
+    state.books = new_account(
+        event.wallet_usdt, event.qty_ltc, event.entry_usdt, event.leverage,
+        isolated=event.isolated, second_wallet_usdt=event.second_wallet_usdt,
+    )  # fmt: skip
+    state.books["qty"][0, HEDGE] = event.hedge_qty_ltc
+    state.books["entry"][0, HEDGE] = event.hedge_entry_usdt
+    for name in _KEPT:
+        state.books[name] = before[name]
+    words = _since(before, state.books)
+    _note_legs(state, hedge)
+    state.reports = [None, None]
+    state.truth_ns = [event.event_ns] * 2
+    state.differs_ns, state.is_differing = -1, False
+    state.needs_reconciling = False
+    text = "reconciled with the venue"
+    text += ": since the journal ended, " + "; ".join(words) if words else ": nothing has changed"
+    return [Alert("act_now" if words else "done", text), *_standing(state)]
+
+
+_KEPT: Final = (
+    "fees", "slippage", "funding", "clearance", "insurance", "realised", "traded", "liquidations",
+    "hedge_liquidations", "under_way", "is_late", "transfers", "late_transfers", "transferred",
+    "transfer_fees",
+)  # fmt: skip
+
+
+def _since(before: Books, after: Books) -> list[str]:
+    """Return how two books differ, in LTC and USDT."""
+    words = []
+    for leg, name in _NAMES.items():
+        was, now = float(before["qty"][0, leg]), float(after["qty"][0, leg])
+        if abs(was - now) > 1e-9:
+            words.append(f"the {name} went from {was:.3f} to {now:.3f} LTC")
+    for place, name in enumerate(("wallet", "second wallet")):
+        was, now = _cash(before, place), _cash(after, place)
+        if abs(was - now) >= 0.005:
+            words.append(f"the {name} from {was:.2f} to {now:.2f} USDT")
+    return words
+
+
+def _cash(books: Books, place: int) -> float:
+    """Return what a wallet holds with what is set aside of it, in USDT."""
+    account = books[0]
+    mine = [leg for leg in (POSITION, HEDGE) if account["wallet_of"][leg] == place]
+    return float(account["wallet"][place] + sum(account["isolated"][leg] for leg in mine))
+
+
+def _note_legs(state: State, hedge: float) -> None:
+    """After a take-over: what is gone of a reduced position is no hedge that could be lifted.
+
+    `hedge` is its size in LTC from before.
+    """
+    held = float(state.books["qty"][0, POSITION])
+    if state.terms["location"][0] == REDUCE:
+        state.terms["size"] = abs(held) + hedge
+    is_ours = held * float(state.terms["side"][0]) > 0.0
+    is_all_reduced = bool(state.terms["location"][0] == REDUCE) and held == 0.0 and hedge > 0.0
+    state.is_open = is_ours or is_all_reduced
+    state.closed_ltc = 0.0
+
+
+def _standing(state: State) -> list[Effect]:
+    """Say what there is to guard, where that is not what it was meant to be."""
+    if state.is_open:
+        return []
+    position, hedge = state.books["qty"][0].tolist()
+    text = "there is no position to guard"
+    if position != 0.0:
+        text = f"the position of {position:.3f} LTC is on the other side: it is not guarded"
+    if hedge != 0.0:
+        text += f"; a hedge of {abs(hedge):.3f} LTC stands alone, close it"
+    return [Alert("act_now", text)]
+
+
+# --- while they differ --------------------------------------------------------------------------
+
+
+def within_truth(state: State, change: float) -> float:
+    """Cut a change of the hedge to what lowers the net exposure in the venue's books too, in LTC.
+
+    For so long as nobody was told, nothing: the explanation may be on its way.
+    """
+    if not state.is_differing or change <= 0.0:
+        return 0.0
+    qty = state.books["qty"][0].tolist()
+    for report in state.reports:
+        if report is not None:
+            for leg, told in _legs(report).items():
+                qty[leg] = told.qty
+    side = float(state.terms["side"][0])
+    room = qty[POSITION] * side
+    if state.terms["location"][0] != REDUCE:
+        room -= max(0.0, -qty[HEDGE] * side)
+    lot = state.fixed.settings.venue.lot_ltc
+    return float(whole_lots(max(0.0, min(change, room)), lot))
