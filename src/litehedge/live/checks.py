@@ -122,7 +122,7 @@ def account_checks(report: AccountReport, setup_faults: Iterable[str]) -> list[C
                 "note",
                 "the venue does not tell whether the key can withdraw",
                 "look at the key's page: it must not",
-            )  # fmt: skip
+            )
         )
     held = ", ".join(
         f"{leg.qty_ltc} LTC {leg.position_side} at {leg.entry_usdt}"
