@@ -1,0 +1,178 @@
+"""Running a session: warm up, take up what was before, then guard until told to stop.
+
+Paper and live differ in the venue that is handed in; everything else is this one way.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import litehedge
+from litehedge.config import Settings
+from litehedge.effects import Effect
+from litehedge.engine import step
+from litehedge.engine_state import State, start, take_checkpoint
+from litehedge.hedge.policies import Policy
+from litehedge.hedge.rules import to_toml
+from litehedge.live.funnel import Funnel
+from litehedge.margin.tiers import TierTable
+from litehedge.market import events as ev
+from litehedge.ports import Inbox, Journal, Notifier, Venue
+from litehedge.runner import run
+from litehedge.squeeze.forecast import Forecaster
+from litehedge.store.journal import Header, encode_effect
+from litehedge.store.journal import Journal as StoredJournal
+from litehedge.units import NS_PER_MINUTE, NS_PER_MS, NS_PER_SECOND
+
+log = logging.getLogger("litehedge.live")
+
+ATOM_NS: Final = 5 * NS_PER_SECOND
+HELD_NS: Final = NS_PER_MINUTE
+FLUSH_NS: Final = 200 * NS_PER_MS
+
+Observer = Callable[[ev.AnyEvent, list[Effect]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a session guards with."""
+
+    settings: Settings
+    policy: Policy
+    tiers: TierTable
+    forecaster: Forecaster
+    model_folder: str
+    frame_ns: int
+
+    @property
+    def per_frame(self) -> int:
+        """How many atoms make a frame."""
+        return self.frame_ns // ATOM_NS
+
+
+@dataclass(frozen=True, slots=True)
+class TakenUp:
+    """The state to begin with, and when the run before it ended (0: there was none)."""
+
+    state: State
+    ended_ns: int
+
+
+def take_up(
+    plan: Plan, journal: StoredJournal, *, session: str, mode: str, data: str, now_ns: int
+) -> TakenUp:
+    """Begin a run in the journal, where the last one ended if there was one.
+
+    What came from the account and from people after the last checkpoint is lived through again,
+    so that nothing that reached the disk is forgotten.
+
+    Raises
+    ------
+    JournalError
+        When the journal cannot be read or written.
+    """
+    point = journal.resume_point()
+    number = len(journal.runs()) + 1
+    trading = journal.trading_state()
+    # Ids of orders must not come again: each run has its own.
+    name = f"{session[:12]}{number}"
+
+    def begin(checkpoint: Any = None) -> State:
+        return start(
+            plan.settings, plan.policy, plan.tiers, plan.forecaster, session=name,
+            atom_ns=ATOM_NS, per_frame=plan.per_frame, held_every_ns=HELD_NS, trading=trading,
+            keeps_checkpoints=True, checkpoint=checkpoint,
+            needs_reconciling=checkpoint is not None and (
+                checkpoint.is_open or checkpoint.order is not None
+            ),
+        )  # fmt: skip
+
+    state, ended_ns, packed = begin(), 0, b""
+    if point is not None:
+        state = begin(point.checkpoint)
+        ended_ns = point.checkpoint.time_ns
+        for event in point.events:
+            state, _ = step(state, event)
+            ended_ns = max(ended_ns, event.known_ns)
+        taken = take_checkpoint(state, ended_ns)
+        state = begin(taken)
+        packed = encode_effect(taken)
+    journal.begin(
+        Header(
+            litehedge=litehedge.__version__,
+            created=datetime.fromtimestamp(now_ns // NS_PER_SECOND, tz=UTC).isoformat(),
+            mode=mode,
+            settings=plan.settings.model_dump(),
+            policy=plan.policy.name,
+            free_ratio=plan.policy.free_ratio,
+            model_id=plan.forecaster.id,
+            model_folder=plan.model_folder,
+            session=name,
+            atom_ns=ATOM_NS,
+            per_frame=plan.per_frame,
+            held_every_ns=HELD_NS,
+            trading_state=int(trading),
+            data=data,
+            rules="" if plan.policy.rules is None else to_toml(plan.policy.rules),
+            policy_id=plan.policy.brain_id,
+            keeps_checkpoints=True,
+            checkpoint=packed,
+            needs_reconciling=state.needs_reconciling,
+        )
+    )
+    return TakenUp(state, ended_ns)
+
+
+class LogNotifier:
+    """Writes alerts to the log."""
+
+    def alert(self, level: str, text: str) -> None:
+        """Deliver one alert."""
+        log.log(logging.WARNING if level == "act_now" else logging.INFO, "%s: %s", level, text)
+
+
+def guard(
+    state: State,
+    venue: Venue,
+    funnel: Funnel,
+    past: Sequence[ev.MarketEvent],
+    *,
+    journal: Journal,
+    inbox: Inbox | None = None,
+    notifier: Notifier | None = None,
+    observers: Iterable[Observer] = (),
+    warming: Callable[[int, int], Any] = lambda done, of: None,
+) -> State:
+    """Warm up on the past, then follow the funnel until it is stopped. Return the last state.
+
+    Parameters
+    ----------
+    past
+        Market events of before, in order; nothing is traded on them.
+    warming
+        Is told how many events of the past were taken in.
+    """
+    watching = list(observers)
+
+    def feed() -> Iterator[ev.AnyEvent]:
+        for number, event in enumerate(past):
+            if number % 256 == 0:
+                warming(number, len(past))
+            yield event
+        warming(len(past), len(past))
+        yield from funnel.events()
+
+    def observe(event: ev.AnyEvent, effects: list[Effect]) -> None:
+        for one in watching:
+            one(event, effects)
+
+    return run(
+        state, feed(), venue, journal=journal, inbox=inbox, notifier=notifier or LogNotifier(),
+        observe=observe, flush_ns=FLUSH_NS,
+    )  # fmt: skip
+
+
