@@ -22,7 +22,7 @@ from litehedge.hedge.policies import static, with_rules
 from litehedge.hedge.rule_reading import parse_rules
 from litehedge.risk.state import TradingState
 from litehedge.store.bundled import tier_table
-from litehedge.store.journal import Header, Journal, encode_effect
+from litehedge.store.journal import Header, Journal, decode_checkpoint, encode_effect
 from litehedge.units import iso_utc
 
 
@@ -75,6 +75,9 @@ def _replay(book: Journal, number: int, header: Header, model: str | None) -> di
         chosen.forecaster, session=header.session, atom_ns=header.atom_ns,
         per_frame=header.per_frame, held_every_ns=header.held_every_ns,
         trading=TradingState(header.trading_state),
+        keeps_checkpoints=header.keeps_checkpoints,
+        checkpoint=decode_checkpoint(header.checkpoint),
+        needs_reconciling=header.needs_reconciling,
     )  # fmt: skip
     recorded = book.effects(number)
     events = decisions = effects_seen = 0

@@ -226,8 +226,8 @@ class FundingPaid(Event, frozen=True, tag="funding_paid", gc=False):
     in the wallet of leg `leg`. Mark and rate may be NaN then.
     """
 
-    mark: float
-    rate: float
+    mark: float = UNKNOWN
+    rate: float = UNKNOWN
     amount_usdt: float = UNKNOWN
     leg: int = 0
 

@@ -9,7 +9,7 @@ returned by `questions`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
@@ -45,6 +45,21 @@ _NAN: Final = float("nan")
 
 
 @dataclass(slots=True)
+class _Patience:
+    """Counts answers in a row that settle nothing."""
+
+    answers: int = 0
+    since_ns: int = -1
+
+    def has_ended(self, now_ns: int) -> bool:
+        """Count one more answer; tell whether it was the last to wait for."""
+        if self.answers == 0:
+            self.since_ns = now_ns
+        self.answers += 1
+        return self.answers >= PATIENT_QUESTIONS and now_ns - self.since_ns >= PATIENT_NS
+
+
+@dataclass(slots=True)
 class _Known:
     """What was told of one order. `order` goes through the same table as the engine's."""
 
@@ -57,8 +72,9 @@ class _Known:
     filled_ltc: Decimal = Decimal(0)  # unsigned
     notional_usdt: Decimal = Decimal(0)
     fee_usdt: Decimal = Decimal(0)
-    vague: int = 0  # answers in a row that did not settle it
-    vague_since_ns: int = -1
+    missing: _Patience = field(default_factory=lambda: _Patience())
+    vague: _Patience = field(default_factory=lambda: _Patience())
+    untold: OrderReport | None = None  # fills whose prices nobody has told yet
 
     @property
     def is_early(self) -> bool:
@@ -165,17 +181,25 @@ class Desk:
         if report.status == "missing":
             return self._on_missing(known, now_ns)
         known.is_sending = False
+        known.missing.answers = 0
         when_ns = report.event_ns or now_ns
         said: list[ev.AccountEvent] = []
         if report.filled_ltc > known.filled_ltc:
             if not report.notional_usdt.is_finite():
-                if not self._is_vague(known, now_ns):
+                before = known.untold
+                if before is None or before.filled_ltc < report.filled_ltc:
+                    known.untold = report
+                self._ask_soon(known, known.vague, now_ns)
+                if not known.vague.has_ended(now_ns):
                     return said
                 report = self._guessed(known, report)
             said += self._fill(known, report, when_ns, now_ns)
         elif known.is_early and known.order.is_open and report.status == "open":
             said += self._tell(known, ev.OrderAccepted(when_ns, now_ns, report.client_id))
-        known.vague = 0
+        rest = known.untold
+        if rest is not None and rest.filled_ltc > known.filled_ltc:
+            return said  # it has done more than this report knows
+        known.untold, known.vague.answers = None, 0
         if report.status in FINAL and known.order.is_open:
             said += self._close(known, report, when_ns, now_ns)
         return said
@@ -230,24 +254,28 @@ class Desk:
     def _on_missing(self, known: _Known, now_ns: int) -> list[ev.AccountEvent]:
         if known.is_sending and now_ns - known.began_ns < SENDING_NS:
             return []  # it is on its way
-        if not known.order.is_open or not self._is_vague(known, now_ns):
+        if not known.order.is_open:
             return []
+        self._ask_soon(known, known.missing, now_ns)
+        if not known.missing.has_ended(now_ns):
+            return []
+        said: list[ev.AccountEvent] = []
+        if known.untold is not None:  # it did know it once
+            report = self._guessed(known, known.untold)
+            said = self._fill(known, report, report.event_ns or now_ns, now_ns)
+        if not known.order.is_open:
+            return said
         why = (
-            f"the venue does not know it, asked {known.vague} times in "
-            f"{(now_ns - known.vague_since_ns) / NS_PER_SECOND:.0f} s"
+            f"the venue does not know it, asked {known.missing.answers} times in "
+            f"{(now_ns - known.missing.since_ns) / NS_PER_SECOND:.0f} s"
         )
         kind = ev.OrderRejected if known.is_early else ev.OrderExpired
-        return self._end(known, kind, now_ns, now_ns, why)
+        return said + self._end(known, kind, now_ns, now_ns, why)
 
-    def _is_vague(self, known: _Known, now_ns: int) -> bool:
-        """Count an answer that settles nothing; tell whether patience has ended."""
-        if known.vague == 0:
-            known.vague_since_ns = now_ns
+    def _ask_soon(self, known: _Known, patience: _Patience, now_ns: int) -> None:
+        if patience.answers == 0:
             known.wait_ns = SOON_NS
             known.ask_at_ns = min(known.ask_at_ns, now_ns + SOON_NS)
-        known.vague += 1
-        long_enough = now_ns - known.vague_since_ns >= PATIENT_NS
-        return known.vague >= PATIENT_QUESTIONS and long_enough
 
     def _guessed(self, known: _Known, report: OrderReport) -> OrderReport:
         """Return a report whose prices nobody tells, at the worst price it may have had."""

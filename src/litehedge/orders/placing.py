@@ -134,9 +134,8 @@ def setup_faults(report: AccountReport, placement: Placement) -> list[str]:
     if report.hedge_mode != placement.hedge_mode:
         have, want = ("hedge", "one-way") if report.hedge_mode else ("one-way", "hedge")
         faults.append(f"the account is in {have} mode, and {want} mode is expected")
-    elif not placement.is_second and placement.location == "same_account":
-        if not placement.hedge_mode:
-            faults.append("a hedge in the same account needs hedge mode")
+    if not placement.is_second and placement.location == "same_account" and not report.hedge_mode:
+        faults.append("a hedge in the same account needs hedge mode")
     faults += [
         f"the account also holds {leg.qty_ltc} LTC {leg.position_side}, which is not guarded"
         for leg in foreign_legs(report, placement)

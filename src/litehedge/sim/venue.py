@@ -452,11 +452,10 @@ class SimVenue:
         if qty != 0.0:
             apply_fill(self.books, order.leg, qty, price, fee, slippage)
             self._set_bounds(mark)
-            said += self._say(
-                ev.OrderFilled(
-                    when_ns, when_ns, order.client_id, order.leg, qty, price, fee, slippage
-                )
-            )
+            who = (when_ns, when_ns, order.client_id, order.leg)
+            said += self._say(ev.OrderFilled(*who, qty, price, fee, slippage))
+            if self.sizes()[0] == 0.0:  # all of it was closed, since no hedge was taken
+                self._end_life(when_ns)
         if abs(qty) < abs(float(order.qty_ltc)):
             why = "beyond the collar" if qty == 0.0 else "the rest found no volume"
             if qty == allowed:

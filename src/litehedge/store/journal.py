@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from litehedge.effects import (
     Alert,
     CancelAll,
+    Checkpoint,
     Decision,
     Effect,
     Query,
@@ -28,7 +29,7 @@ from litehedge.effects import (
     Transfer,
 )
 from litehedge.errors import JournalError
-from litehedge.market.events import AnyEvent, decode_batch, encode_batch
+from litehedge.market.events import AccountEvent, AnyEvent, Command, decode_batch, encode_batch
 from litehedge.risk.state import TradingState
 
 FORMAT: Final = 1
@@ -60,8 +61,17 @@ _EFFECTS = sa.Table(
 
 _ENCODER = msgspec.msgpack.Encoder()
 _EFFECT_DECODER = msgspec.msgpack.Decoder(
-    Submit | Query | Transfer | QueryTransfer | CancelAll | Alert | Decision | StateChange
+    Submit
+    | Query
+    | Transfer
+    | QueryTransfer
+    | CancelAll
+    | Alert
+    | Decision
+    | StateChange
+    | Checkpoint
 )
+_NOT_MARKET: Final = frozenset(get_args(AccountEvent) + get_args(Command))
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -84,11 +94,45 @@ class Header(msgspec.Struct, frozen=True):
     rules: str = ""  # the user's, as TOML
     format: int = FORMAT
     policy_id: str = ""  # of a network policy
+    keeps_checkpoints: bool = False
+    checkpoint: bytes = b""  # where it took up an earlier run: see `encode_effect`
+    needs_reconciling: bool = False
+
+
+class ResumePoint(msgspec.Struct, frozen=True):
+    """Where the last run stood, as far as it is on disk.
+
+    `events` are those of the account and of people that came after the checkpoint.
+    """
+
+    header: Header
+    checkpoint: Checkpoint
+    events: list[AnyEvent]
 
 
 def encode_effect(effect: Effect) -> bytes:
     """Return the effect as bytes; equal effects give equal bytes."""
     return _ENCODER.encode(effect)
+
+
+def decode_checkpoint(payload: bytes) -> Checkpoint | None:
+    """Read the checkpoint of a header, None where it has none.
+
+    Raises
+    ------
+    JournalError
+        When the bytes are no checkpoint of this version.
+    """
+    if not payload:
+        return None
+    try:
+        read = _EFFECT_DECODER.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise JournalError(
+            f"a checkpoint cannot be read ({error})",
+            "it was written by another version of litehedge: begin a new journal",
+        ) from None
+    return read if isinstance(read, Checkpoint) else None
 
 
 class Journal:
@@ -243,6 +287,44 @@ class Journal:
                 decision = _EFFECT_DECODER.decode(payload)
                 assert isinstance(decision, Decision)
                 yield decision
+
+    def resume_point(self) -> ResumePoint | None:
+        """Return where the last run stood, None where it left nothing to take up.
+
+        Raises
+        ------
+        JournalError
+            When it cannot be read.
+        """
+        runs = self.runs()
+        if not runs:
+            return None
+        run_id, header = runs[-1]
+        query = (
+            sa.select(_EFFECTS.c.event, _EFFECTS.c.payload)
+            .where(_EFFECTS.c.run_id == run_id, _EFFECTS.c.kind == "Checkpoint")
+            .order_by(_EFFECTS.c.event.desc(), _EFFECTS.c.place.desc())
+            .limit(1)
+        )
+        with self._transaction() as connection:
+            row = connection.execute(query).first()
+        number, payload = (int(row[0]), row[1]) if row is not None else (-1, header.checkpoint)
+        checkpoint = decode_checkpoint(payload)
+        if checkpoint is None:
+            return None
+        after = [e for e in self._events_after(run_id, number) if type(e) in _NOT_MARKET]
+        return ResumePoint(header, checkpoint, after)
+
+    def _events_after(self, run_id: int, number: int) -> Iterator[AnyEvent]:
+        """Yield the events of a run with numbers above `number`."""
+        query = sa.select(_EVENTS.c["first"], _EVENTS.c.payload).where(_EVENTS.c.run_id == run_id)
+        begins = sa.select(sa.func.max(_EVENTS.c["first"])).where(
+            _EVENTS.c.run_id == run_id, _EVENTS.c["first"] <= max(number, 0)
+        )
+        query = query.where(_EVENTS.c["first"] >= begins.scalar_subquery())
+        with self._transaction() as connection:
+            for first, payload in connection.execute(query.order_by(_EVENTS.c["first"])):
+                yield from decode_batch(payload)[max(0, number + 1 - first) :]
 
     def trading_state(self) -> TradingState:
         """Return the state that the last run ended in: a halt survives a restart."""
