@@ -73,7 +73,7 @@ class PaperVenue(SimVenue):
             if self._price != self._price and isinstance(event, ev.Bar) and event.asset == "LTC":
                 self._set_bounds(event.open)
             happened += super().on_market(event)
-        self._is_resumed = self._is_open
+        self._is_resumed = state.is_open  # the engine is told, even that nothing is left
         self._opens_ns = max(self._opens_ns, self._wakes_ns)
         self._has_book = self._has_mark = False
         return happened

@@ -7,7 +7,7 @@ engine and the simulated venue as a backtest would do it. What differs is the ga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
@@ -30,6 +30,7 @@ from litehedge.market import events as ev
 from litehedge.market.bars import as_bars
 from litehedge.market.rows import N_VALUES, row_of
 from litehedge.model.baselines.blind import BlindForecaster
+from litehedge.orders.manager import Order
 from litehedge.squeeze.forecast import Forecaster
 from litehedge.tape import FRAME_NS, Tape, tape_of
 
@@ -90,7 +91,12 @@ class _Books:
 
 
 def run_of(
-    events: Iterable[ev.AnyEvent], state: State, decisions: list[Decision], *, name: str
+    events: Iterable[ev.AnyEvent],
+    state: State,
+    decisions: list[Decision],
+    orders: Mapping[str, Order],
+    *,
+    name: str,
 ) -> bt.Run:
     """Return the run that a journal's events tell.
 
@@ -103,6 +109,8 @@ def run_of(
         that no model is asked.
     decisions
         What the session decided.
+    orders
+        What it sent, by client id.
 
     Raises
     ------
@@ -117,6 +125,11 @@ def run_of(
                 books = _Books(state, lambda: last[0])
                 began_ns = event.known_ns // BAR_NS * BAR_NS
                 recorder = bt.Recorder(books, state, began_ns, 0.0, lambda _: None)
+            sent = orders.get(getattr(event, "client_id", ""))
+            if sent is not None and (
+                state.order is None or state.order.client_id != sent.client_id
+            ):
+                state.order = sent  # no decision was made again: what was sent is in the journal
             state, _ = step(state, event)
             resumed = isinstance(event, ev.Opened) and event.is_resumed
             if recorder is not None and not resumed:
@@ -215,6 +228,7 @@ def recount(
     state: State,
     forecaster: Forecaster,
     decisions: list[Decision],
+    orders: Mapping[str, Order],
     *,
     name: str,
     progress: Callable[[str], Any] = lambda what: None,
@@ -230,7 +244,7 @@ def recount(
     """
     fixed = state.fixed
     progress("its own run")
-    run = run_of(as_bars(stream(), BAR_NS), state, decisions, name=name)
+    run = run_of(as_bars(stream(), BAR_NS), state, decisions, orders, name=name)
     opens_ns = int(run.end_ns[0]) - BAR_NS
     progress("its market")
     tape = tape_of_events(as_bars(stream(), BAR_NS), opens_ns, name)

@@ -174,5 +174,3 @@ def guard(
         state, feed(), venue, journal=journal, inbox=inbox, notifier=notifier or LogNotifier(),
         observe=observe, flush_ns=FLUSH_NS,
     )  # fmt: skip
-
-
