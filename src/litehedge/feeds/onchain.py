@@ -7,16 +7,16 @@ one nothing is told.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from litehedge.errors import BadMessage
-from litehedge.feeds.onchain_wire import Block, Transaction
 from litehedge.feeds.onchain_whales import Remembered, Whales
+from litehedge.feeds.onchain_wire import Block, Transaction
 from litehedge.ports import Health, Outlet
 from litehedge.units import NS_PER_SECOND
 
-OLDEST_BLOCK_S = 3600
+OLDEST_BLOCK_S: Final = 3600
 """Blocks older than this, met when a connection is made again, tell nothing: that is past."""
 
 
@@ -37,6 +37,10 @@ class Teller:
         if self._said != (state, detail):
             self._said = state, detail
             self._out.health(self.name, state, detail)
+
+    def now_ns(self) -> int:
+        """Return the time, nanoseconds since 1970."""
+        return self._out.now_ns()
 
     def bad(self, error: BadMessage, payload: bytes) -> None:
         """Count an answer that cannot be read."""
@@ -77,8 +81,3 @@ class KnownBlocks:
     def add(self, block_hash: str) -> None:
         """Remember a block as looked at."""
         self._seen.add(block_hash)
-
-
-async def for_ever() -> None:
-    """Wait until cancelled: what a source does that is not set up."""
-    await asyncio.Event().wait()

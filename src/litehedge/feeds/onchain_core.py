@@ -15,6 +15,7 @@ import asyncio
 import base64
 import importlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -210,7 +211,11 @@ class LitecoinCore:
         at = tip
         while at not in self._blocks and len(new) < DEEPEST:
             # 3 adds what inputs held; nodes that do not know it answer as to 2
-            block: Block = await self._ask(teller, core_block, "getblock", at, 3)
+            try:
+                block: Block = await self._ask(teller, core_block, "getblock", at, 3)
+            except BadMessage:  # counted; what cannot be read once cannot be read later
+                self._blocks.add(at)
+                break
             new.append(block)
             at = block.previous
         for block in reversed(new):
@@ -241,7 +246,7 @@ class LitecoinCore:
             return tx
         for s in unknown:
             output = await self._ask(
-                teller, lambda raw, n=s.n: core_coins(raw, n), "gettxout", s.txid, s.n, False
+                teller, partial(core_coins, n=s.n), "gettxout", s.txid, s.n, False
             )
             if output is None:
                 before = await self._ask(

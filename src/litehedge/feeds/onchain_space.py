@@ -156,7 +156,7 @@ class LitecoinSpace:
 
     async def _ask(self, teller: Teller, read: Callable[[bytes], Any], path: str) -> Any:
         answer = await ask(self._session, "GET", self._api + path)
-        body = checked(answer)
+        body = checked(answer, teller.now_ns())
         if body is None:
             raise VenueDown(f"the explorer answers with status {answer.status}")
         try:

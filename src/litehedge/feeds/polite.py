@@ -16,6 +16,8 @@ from litehedge.net import Answer
 from litehedge.units import NS_PER_SECOND
 
 LONGEST_WAIT_S: Final = 6 * 3600.0
+BUSY_S: Final = 60.0
+"""How long a server is left alone that does not say for how long."""
 LARGEST_BODY: Final = 8 * 2**20
 
 
@@ -39,7 +41,7 @@ def retry_after_s(value: str, now_ns: int) -> float:
     return min(LONGEST_WAIT_S, max(0.0, wait_s)) if math.isfinite(wait_s) else 0.0
 
 
-def checked(answer: Answer, now_ns: int = 0, least_wait_s: float = 0.0) -> bytes | None:
+def checked(answer: Answer, now_ns: int) -> bytes | None:
     """Return the body of an answer, None when nothing is new.
 
     Raises
@@ -60,11 +62,11 @@ def checked(answer: Answer, now_ns: int = 0, least_wait_s: float = 0.0) -> bytes
         return answer.body
     if status in (401, 402, 403):
         raise WrongSetup(f"the server refuses us (status {status})", "look at the key")
-    wait_s = max(least_wait_s, retry_after_s(answer.headers.get("retry-after", ""), now_ns))
-    if status == 429 or wait_s > 0.0:
-        raise Busy(
-            f"the server is asked too often (status {status})", max(wait_s, 60.0 * (status == 429))
-        )
+    wait_s = retry_after_s(answer.headers.get("retry-after", ""), now_ns)
+    if status == 429:
+        wait_s = max(wait_s, BUSY_S)
+    if wait_s > 0.0:
+        raise Busy(f"the server is asked too often (status {status})", wait_s)
     raise VenueDown(f"the server answers with status {status}", "it is asked again")
 
 
