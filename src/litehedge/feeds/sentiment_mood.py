@@ -151,7 +151,7 @@ class Mood:
             if age_h > TEXT_OLDEST_H:
                 continue
             weight = relevance(text)
-            if weight > 0.0 and self._repeats.is_new(text):
+            if weight > 0.0 and self._repeats.is_new(source, text):
                 weight *= 0.5 ** (age_h / TEXT_HALF_LIFE_H)
                 mine.weight += weight
                 mine.glad += weight * self._scorer.score_of(text)

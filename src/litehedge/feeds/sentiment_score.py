@@ -28,7 +28,8 @@ MARKET_WEIGHT: Final = 0.25
 ALIKE: Final = 0.6
 """Share of common words (Jaccard) from which on two headlines tell the same news."""
 REMEMBERED_NS: Final = 48 * NS_PER_HOUR
-REMEMBERED: Final = 1500
+REMEMBERED: Final = 600
+"""Of each source: three times what one answer may hold."""
 
 _TAG: Final = re.compile(r"<[^<>]{0,500}>")
 _NOT_TEXT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff]+")
@@ -178,35 +179,46 @@ def words_of(title: str) -> frozenset[str]:
 
 
 class Repeats:
-    """Knows news again that was told before, by whichever source, in other words or the same."""
+    """Knows news again that was told before, by whichever source, in other words or the same.
+
+    Each source has a memory of its own, so that one that is flooded does not make the others'
+    news new again.
+    """
 
     def __init__(self, most: int = REMEMBERED) -> None:
         self._most = most
-        self._links: OrderedDict[str, int] = OrderedDict()
-        self._titles: OrderedDict[frozenset[str], int] = OrderedDict()
+        self._links: dict[str, OrderedDict[str, int]] = {}
+        self._titles: dict[str, OrderedDict[frozenset[str], int]] = {}
 
-    def is_new(self, text: Text) -> bool:
+    def is_new(self, source: str, text: Text) -> bool:
         """Remember a text; tell whether its news was not told within two days of it."""
         words = words_of(text.title)
-        told = text.link and text.link in self._links
-        told = told or any(
-            abs(at_ns - text.at_ns) <= REMEMBERED_NS and _alike(words, other)
-            for other, at_ns in self._titles.items()
+        told = (
+            any(text.link in links for links in self._links.values() if text.link)
+            or any(_near(titles.get(words), text) for titles in self._titles.values())
+            or any(
+                _near(at_ns, text) and _alike(words, other)
+                for titles in self._titles.values()
+                for other, at_ns in titles.items()
+            )
         )
         if text.link:
-            _keep(self._links, text.link, text.at_ns, self._most)
-        _keep(self._titles, words, text.at_ns, self._most)
+            _keep(self._links.setdefault(source, OrderedDict()), text.link, text, self._most)
+        _keep(self._titles.setdefault(source, OrderedDict()), words, text, self._most)
         return not told
 
 
-def _keep(things: OrderedDict[T, int], thing: T, at_ns: int, most: int) -> None:
-    things[thing] = at_ns
+def _near(at_ns: int | None, text: Text) -> bool:
+    return at_ns is not None and abs(at_ns - text.at_ns) <= REMEMBERED_NS
+
+
+def _keep(things: OrderedDict[T, int], thing: T, text: Text, most: int) -> None:
+    things[thing] = text.at_ns
+    things.move_to_end(thing)
     if len(things) > most:
         things.popitem(last=False)
 
 
 def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
-    if one == other:
-        return True
     common = len(one & other)
     return common >= 3 and common >= ALIKE * (len(one) + len(other) - common)
