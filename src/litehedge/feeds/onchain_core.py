@@ -27,7 +27,6 @@ from litehedge.feeds.onchain import KnownBlocks, Teller
 from litehedge.feeds.onchain_whales import Remembered, Whales
 from litehedge.feeds.onchain_wire import (
     Block,
-    Drops,
     Output,
     Reply,
     Transaction,
@@ -37,8 +36,8 @@ from litehedge.feeds.onchain_wire import (
     core_hashes,
     core_transaction,
     rpc_reply,
-    zmq_notice,
 )
+from litehedge.feeds.onchain_zmq import Drops, zmq_notice
 from litehedge.net import Pause, ask
 from litehedge.ports import Outlet
 

@@ -1,8 +1,7 @@
 """Litecoin's chain as nodes and explorers tell it: bytes in, transactions out. No I/O.
 
-Three forms are read: JSON of Litecoin Core's RPC (doc/REST-interface.md, ``getrawtransaction
-true``, ``getblock 2``), JSON of litecoinspace.org, a fork of mempool (docs of Esplora's API), and
-Core's ZMQ notices (doc/zmq.md). The node decodes; raw transactions are never parsed here, since
+Two forms are read: JSON of Litecoin Core's RPC (``getrawtransaction true``, ``getblock 2``), and
+JSON of litecoinspace.org, a fork of mempool (API.md of Esplora). The node decodes; raw transactions are never parsed here, since
 the extension block (MWEB) breaks every parser made for Bitcoin.
 
 The last transaction of nearly every block, the HogEx, carries the whole balance of the extension
@@ -13,9 +12,9 @@ block in its first output: more than 100,000 LTC that nobody moved. That output 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -35,7 +34,6 @@ Hash = Annotated[str, msgspec.Meta(pattern=_HASH)]
 Litoshi = Annotated[int, msgspec.Meta(ge=0, le=MOST_LITOSHI)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**32)]
 Second = Annotated[int, msgspec.Meta(ge=0, le=2**33)]
-T = TypeVar("T")
 
 # --- what is told -----------------------------------------------------------------------------
 
@@ -347,67 +345,3 @@ def _space_output(got: _SpaceCoins, n: int) -> Output:
 def _space_block(got: _SpaceBlock) -> Block:
     previous = got.previousblockhash or "0" * 64
     return Block(got.id, previous, got.height, got.timestamp, (), got.tx_count)
-
-
-# --- ZMQ --------------------------------------------------------------------------------------
-
-Happened = Literal["tx", "block", "unblocked", "removed"]
-_LABELS: Final[dict[int, Happened]] = {
-    ord("A"): "tx", ord("C"): "block", ord("D"): "unblocked", ord("R"): "removed",
-}  # fmt: skip
-_TOPICS: Final[dict[bytes, Happened | None]] = {
-    b"hashtx": "tx", b"hashblock": "block", b"sequence": None,
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What a node says over ZMQ: of which hash, and the count of its topic's messages."""
-
-    topic: str
-    happened: Happened
-    of: str
-    count: int
-    mempool_sequence: int | None = None
-
-
-def zmq_notice(parts: list[bytes]) -> Notice:
-    """Read a multipart message `[topic, body, uint32 LE]` of `hashtx`, `hashblock`, `sequence`.
-
-    A `sequence` body is a hash, a label (C, D: block connected, disconnected; A, R: transaction
-    added, removed) and, for A and R, the mempool's own count. Hashes come as people write them.
-    """
-    if len(parts) != 3 or parts[0] not in _TOPICS or len(parts[2]) != 4:
-        shape = [len(part) for part in parts[:5]]
-        raise BadMessage(f"not a notice of a node (parts of {shape} bytes)", "it is skipped")
-    topic, body, raw_count = parts
-    count = int.from_bytes(raw_count, "little")
-    happened, mempool = _TOPICS[topic], None
-    if happened is None:
-        happened = _LABELS.get(body[32]) if len(body) > 32 else None
-        counted = happened in ("tx", "removed")
-        if happened is None or len(body) != (41 if counted else 33):
-            raise BadMessage(f"a sequence notice of {len(body)} bytes", "it is skipped")
-        mempool = int.from_bytes(body[33:], "little") if counted else None
-    elif len(body) != 32:
-        raise BadMessage(f"a {topic.decode()} notice of {len(body)} bytes", "it is skipped")
-    return Notice(topic.decode(), happened, body[:32].hex(), count, mempool)
-
-
-@dataclass(slots=True)
-class Drops:
-    """Finds out from the counts that messages were dropped."""
-
-    _last: dict[str, int] = field(default_factory=dict)
-
-    def missed(self, notice: Notice) -> int:
-        """Return how many messages of the topic are missing before this one.
-
-        A count that goes back is a node that started again: at least one is missing.
-        """
-        last = self._last.get(notice.topic)
-        self._last[notice.topic] = notice.count
-        if last is None:
-            return 0
-        ahead = (notice.count - last - 1) % 2**32
-        return ahead if ahead < 2**31 else max(1, notice.count)

@@ -44,46 +44,11 @@ _MARKET: Final = re.compile(
     re.I,
 )
 _WORD: Final = re.compile(r"[a-z0-9%]+")
-_COMMON: Final = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "but",
-        "by",
-        "for",
-        "from",
-        "has",
-        "have",
-        "in",
-        "is",
-        "it",
-        "its",
-        "of",
-        "on",
-        "or",
-        "says",
-        "that",
-        "the",
-        "this",
-        "to",
-        "was",
-        "will",
-        "with",
-        "after",
-        "over",
-        "amid",
-        "new",
-        "here",
-        "why",
-        "how",
-        "what",
-    ]
-)
+_COMMON_WORDS: Final = """
+a an and are as at be but by for from has have in is it its of on or
+says that the this to was will with after over amid new here why how what
+"""
+_COMMON: Final = frozenset(_COMMON_WORDS.split())
 
 
 def read_slang(path: Path = SLANG) -> dict[str, float]:
