@@ -1,8 +1,9 @@
 """Litecoin's chain as nodes and explorers tell it: bytes in, transactions out. No I/O.
 
 Two forms are read: JSON of Litecoin Core's RPC (``getrawtransaction true``, ``getblock 2``), and
-JSON of litecoinspace.org, a fork of mempool (API.md of Esplora). The node decodes; raw transactions are never parsed here, since
-the extension block (MWEB) breaks every parser made for Bitcoin.
+JSON of litecoinspace.org, a fork of mempool (API.md of Esplora). The node decodes; raw
+transactions are never parsed here, since the extension block (MWEB) breaks every parser made for
+Bitcoin.
 
 The last transaction of nearly every block, the HogEx, carries the whole balance of the extension
 block in its first output: more than 100,000 LTC that nobody moved. That output is marked
