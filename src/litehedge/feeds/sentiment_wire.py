@@ -115,7 +115,7 @@ def rss(payload: bytes) -> list[Text]:
         texts = [_entry(entry) for entry in got.entries]
     except Exception as error:  # the parser promises no type of error
         raise BadMessage(f"not a feed ({type(error).__name__}: {error})", "skipped") from None
-    if not texts and (got.bozo or not got.version):
+    if not texts and (got.get("bozo") or not got.get("version")):
         raise BadMessage(f"not a feed ({got.get('bozo_exception', 'no entries')})", "skipped")
     return _newest([text for text in texts if text is not None])
 
