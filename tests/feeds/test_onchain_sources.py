@@ -261,6 +261,20 @@ def test_a_wrong_password_is_said_and_not_shown() -> None:
     assert with_node(scene, password="hunter2").events == []
 
 
+def test_a_login_in_the_address_is_used_and_not_shown() -> None:
+    async def main() -> None:
+        out, node = Kept(), Node()
+        async with serving(node.app()) as where, aiohttp.ClientSession() as session:
+            url = f"http://me:secret@{where}"
+            source = LitecoinCore(session, Whales(TAGS), price, rpc_url=url)
+            task = asyncio.create_task(source.run(out))
+            await started(out)
+            await ended(task)
+            assert "secret" not in out.words() + repr(source)
+
+    asyncio.run(main())
+
+
 def test_the_cookie_is_read_anew_after_the_node_started_again(tmp_path: Path) -> None:
     cookie = tmp_path / ".cookie"
 

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import aiohttp
 import msgspec
+from yarl import URL  # comes with aiohttp
 
 from litehedge.errors import BadMessage, VenueDown, VenueError
 from litehedge.feeds.onchain import KnownBlocks, Teller
@@ -90,7 +91,9 @@ class LitecoinCore:
         self._session = session
         self._whales = whales
         self._price_usdt = price_usdt
-        self._url = rpc_url
+        url = URL(rpc_url)  # one may hold a login, which is no part of where the node is
+        self._url = str(url.with_user(None))
+        user, password = user or url.user or "", password or url.password or ""
         self._login = f"{user}:{password}" if user else ""
         self._cookie = cookie
         self._zmq = zmq_address
@@ -103,7 +106,7 @@ class LitecoinCore:
         self._words = "" if zmq_address else "no ZMQ: transfers are known with their block"
 
     def __repr__(self) -> str:
-        return f"LitecoinCore({self._url})"
+        return "LitecoinCore()"
 
     async def run(self, out: Outlet) -> None:
         """Put transfers until cancelled."""
@@ -112,35 +115,34 @@ class LitecoinCore:
         hears = asyncio.create_task(self._hear(teller)) if self._zmq else None
         try:
             while True:
-                wait_s = await self._round(teller)
-                await self._listen(teller, wait_s)
+                if await self._round(teller):
+                    await self._listen(teller)
+                else:
+                    await asyncio.sleep(self._pause.after(0.0))
         finally:
             if hears is not None:
                 hears.cancel()
                 await asyncio.gather(hears, return_exceptions=True)
 
-    async def _round(self, teller: Teller) -> float:
-        """Look at new blocks; return how long to wait before the next time."""
+    async def _round(self, teller: Teller) -> bool:
+        """Look at new blocks; return whether the node answered."""
         try:
             await self._new_blocks(teller)
             if self._lost:
-                self._lost = False
                 await self._whole_mempool(teller)
-        except VenueError as error:
+                self._lost = False
+        except (VenueError, BadMessage) as error:
             teller.health("down", str(error))
-            return self._pause.after(0.0)
-        except BadMessage as error:
-            teller.health("down", str(error))
-            return self._pause.after(0.0)
+            return False
         self._pause = Pause(self._pause.first_s, self._pause.longest_s)
         words = [teller.tags_words(), self._words]
         teller.health("ok", "; ".join(word for word in words if word))
-        return self._poll_s
+        return True
 
-    async def _listen(self, teller: Teller, wait_s: float) -> None:
+    async def _listen(self, teller: Teller) -> None:
         """Look at transactions as they are heard of, until a block comes or the time is over."""
         clock = asyncio.get_running_loop().time
-        until = clock() + wait_s
+        until = clock() + self._poll_s
         while (left := until - clock()) > 0:
             try:
                 async with asyncio.timeout(left):
@@ -190,12 +192,12 @@ class LitecoinCore:
         except BadMessage as error:
             teller.bad(error, b"".join(parts)[:4096])
             return
-        if drops.missed(notice):
-            self._lost = True
+        lost = drops.missed(notice) > 0
+        self._lost = self._lost or lost
         try:
             if notice.happened == "tx":
                 self._work.put_nowait(notice.of)
-            if notice.happened == "block" or self._lost:
+            if notice.happened == "block" or lost:
                 self._work.put_nowait("")
         except asyncio.QueueFull:
             self._lost = True

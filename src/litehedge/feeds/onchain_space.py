@@ -9,6 +9,7 @@ it is asked too often, it is left alone for as long as it says.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -148,11 +149,15 @@ class LitecoinSpace:
             if first:
                 self._blocks.add(block.block_hash)
             elif block.block_hash not in self._blocks:
-                for start in range(0, block.count, PAGE):
-                    page = f"/block/{block.block_hash}/txs/{start}"
-                    for tx in await self._ask(teller, space_transactions, page):
-                        teller.transaction(tx, block)
+                with contextlib.suppress(BadMessage):  # counted; it stays unreadable
+                    await self._whole_block(teller, block)
                 self._blocks.add(block.block_hash)
+
+    async def _whole_block(self, teller: Teller, block: Block) -> None:
+        for start in range(0, block.count, PAGE):
+            page = f"/block/{block.block_hash}/txs/{start}"
+            for tx in await self._ask(teller, space_transactions, page):
+                teller.transaction(tx, block)
 
     async def _ask(self, teller: Teller, read: Callable[[bytes], Any], path: str) -> Any:
         answer = await ask(self._session, "GET", self._api + path)
