@@ -14,7 +14,7 @@ from litehedge.feeds.onchain_wire import LITOSHI, Output, Spend, Transaction, co
 
 PRICE = 100.0
 ADDRESSES = st.sampled_from([HOT, COLD, OTHER, SOMEBODY, ELSE, ""])
-AMOUNTS = st.integers(0, 200_000 * LITOSHI)
+AMOUNTS = st.sampled_from([0, 1, 14_999, 15_000, 40_000, 200_000]).map(lambda ltc: ltc * LITOSHI)
 
 
 def made(
@@ -120,6 +120,12 @@ def test_small_ones_are_not_told() -> None:
     tx = made(1, [(SOMEBODY, 14_999)], [(HOT, 14_999)])
     assert told(Whales(TAGS), tx) == []
     assert told(Whales(TAGS), tx, price=100.01) == [(14_999 * 100.01, True)], "not told before"
+
+
+def test_a_transfer_that_spends_nothing_is_told_once_too() -> None:
+    whales = Whales(TAGS)
+    assert told(whales, made(1, [], [(HOT, 20_000)]))
+    assert told(whales, made(1, [], [(HOT, 20_000)])) == []
 
 
 def test_a_replacement_with_a_higher_fee_is_the_same_transfer() -> None:
