@@ -263,7 +263,7 @@ class Desk:
         if known.untold is not None:  # it did know it once
             report = self._guessed(known, known.untold)
             said = self._fill(known, report, report.event_ns or now_ns, now_ns)
-        if not known.order.is_open:
+        if known.order.state is OrderState.FILLED:
             return said
         why = (
             f"the venue does not know it, asked {known.missing.answers} times in "
