@@ -79,9 +79,16 @@ class UserStream:
         self._fills: OrderedDict[str, dict[int, _Fill]] = OrderedDict()
         self._account: AccountReport | None = None
 
-    def took(self, account: AccountReport) -> None:
-        """Take note of the account as it was asked for."""
+    def begin(self, account: AccountReport) -> None:
+        """Take the account as it was asked for when the stream (again) began."""
         self._account = account
+
+    def took(self, account: AccountReport) -> bool:
+        """Take the account as it was asked for, unless the stream told something newer."""
+        if self._account is not None and self._account.event_ns > account.event_ns:
+            return False
+        self._account = account
+        return True
 
     def read(self, payload: bytes) -> Told:
         """Read a message.
