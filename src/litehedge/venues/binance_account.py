@@ -255,8 +255,8 @@ class _ListenKey(Struct):
 class _WsAnswer(Struct):
     id: Any = None
     status: Annotated[int, Meta(ge=0, le=999)] = 0
-    result: msgspec.Raw | None = None
-    error: msgspec.Raw | None = None
+    result: msgspec.Raw = msgspec.Raw(b"")
+    error: msgspec.Raw = msgspec.Raw(b"")
 
 
 _ACCOUNT_CONFIG: Final = _decoder(_AccountConfig)
@@ -378,5 +378,4 @@ def ws_answer(payload: bytes) -> WsAnswer:
     """Read an answer over the websocket API."""
     got = read(_WS_ANSWER, payload, "an answer")
     request = got.id if isinstance(got.id, str) else ""
-    raw = got.error if got.error is not None else got.result
-    return WsAnswer(request, got.status, b"" if raw is None else bytes(raw))
+    return WsAnswer(request, got.status, bytes(got.error) or bytes(got.result))

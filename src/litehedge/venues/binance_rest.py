@@ -30,8 +30,8 @@ from litehedge.venues.binance_wire import (
 )
 
 T = TypeVar("T")
-_LARGEST: Final = Decimal(10) ** 15
-_FINEST: Final = -18
+_LARGEST: Final = 15  # digits before the point, less one
+_FINEST: Final = -18  # and after it
 
 
 def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
@@ -46,7 +46,13 @@ def exact(value: Decimal, what: str) -> Decimal:
     BadMessage
         When it is not.
     """
-    if not value.is_finite() or abs(value) > _LARGEST or value.as_tuple().exponent < _FINEST:  # type: ignore[operator]
+    # By digits, since arithmetic with a number that is too large raises by itself.
+    digits = value.as_tuple()
+    if (
+        not isinstance(digits.exponent, int)
+        or digits.exponent < _FINEST
+        or value.adjusted() > _LARGEST
+    ):
         raise BadMessage(f"Binance: {what} is no possible number", "it is skipped")
     return value
 

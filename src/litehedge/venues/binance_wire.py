@@ -23,7 +23,7 @@ Price = Annotated[float, Meta(gt=0.0, le=1e9)]
 Size = Annotated[float, Meta(ge=0.0, le=1e12)]
 Rate = Annotated[float, Meta(ge=-1.0, le=1.0)]
 Ms = Annotated[int, Meta(ge=0, le=9_000_000_000_000)]  # the year 2255, within 63 bits of ns
-Id = Annotated[int, Meta(ge=0, lt=2**63)]
+Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Name = Annotated[str, Meta(max_length=64)]
 OrderSide = Literal["BUY", "SELL"]
 Level = tuple[Price, Size]
@@ -152,7 +152,7 @@ class _Frame(Struct, frozen=True):
 
     e: Any = None
     stream: str | None = None
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.Raw(b"")
     id: Any = None
     error: Any = None
     code: Any = None
@@ -173,8 +173,9 @@ def read_stream(payload: bytes) -> Heard | Reply:
     if payload.startswith(b'{"e":"'):  # raw mode: no need to look twice
         return read(_HEARD, payload, "a market message")
     frame = read(_FRAME, payload, "a market message")
-    if frame.data is not None:
-        return read(_HEARD, bytes(frame.data), "a market message")
+    wrapped = bytes(frame.data)
+    if wrapped:
+        return read(_HEARD, wrapped, "a market message")
     if frame.e is None and (frame.id is not None or frame.code is not None or frame.error):
         why = frame.error or (frame.msg if frame.code is not None else "")
         known_id = frame.id if isinstance(frame.id, int | str) else None
