@@ -26,9 +26,10 @@ from binance_samples import (
     fixture,
 )
 
-from litehedge.venues.binance import Hosts, Keys
+from litehedge.venues.binance import Hosts
+from litehedge.venues.keys import Keys
 
-KEYS = Keys("the-key", "the-secret")
+KEYS = Keys("binance", "the-key", "the-secret")
 Answer = tuple[int, Any]
 
 

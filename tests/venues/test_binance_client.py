@@ -13,8 +13,9 @@ from binance_stub import KEYS, Out, running, stub, until
 from litehedge.errors import VenueDown, VenueRefused, VenueUnknown, WrongSetup
 from litehedge.orders.reports import AccountReport, OrderReport, VenueOrder
 from litehedge.ports import VenueClient
-from litehedge.venues.binance import BinanceClient, Keys
-from litehedge.venues.binance_link import Quiet
+from litehedge.venues.binance import BinanceClient
+from litehedge.venues.binance_link import Quiet, sign
+from litehedge.venues.keys import Keys
 
 HEDGE = VenueOrder("lh-a-000001", False, "short", Decimal("10.000"), Decimal("83.90"), False)
 STOP = VenueOrder("", False, "long", Decimal("10"), Decimal(0), True)
@@ -32,7 +33,7 @@ async def opened(**options):
 
 
 def test_keys_are_never_shown():
-    keys = Keys("AKEY", "ASECRET")
+    keys = Keys("binance", "AKEY", "ASECRET")
     client = BinanceClient(keys)
     assert "AKEY" not in f"{keys!r} {keys} {client!r} {vars(client)}"
     assert "ASECRET" not in f"{keys!r} {keys} {client!r} {vars(client)}"
@@ -40,12 +41,12 @@ def test_keys_are_never_shown():
 
 def test_the_signature_is_that_of_the_documentation():
     # The example in "General Info / SIGNED Endpoint Examples" of the Binance documentation.
-    keys = Keys("", "2b5eb11e18796d12d88f13dc27dbbd02c2cc51ff7059765ed9821957d82bb4d9")
+    keys = Keys("binance", "", "2b5eb11e18796d12d88f13dc27dbbd02c2cc51ff7059765ed9821957d82bb4d9")
     text = (
         "symbol=BTCUSDT&side=BUY&type=LIMIT&quantity=1&price=9000&timeInForce=GTC"
         "&recvWindow=5000&timestamp=1591702613943"
     )
-    assert keys.sign(text) == "3c661234138461fcc7a7d8746c6558c9842d4e10870d2ecbedf7777cad694af9"
+    assert sign(keys, text) == "3c661234138461fcc7a7d8746c6558c9842d4e10870d2ecbedf7777cad694af9"
 
 
 def test_the_listen_key_is_not_told_in_health():
@@ -82,7 +83,7 @@ def test_an_order_goes_over_the_kept_socket():
             text = "&".join(
                 f"{k}={v}" for k, v in sorted(sent["params"].items()) if k != "signature"
             )
-            assert sent["params"]["signature"] == KEYS.sign(text)
+            assert sent["params"]["signature"] == sign(KEYS, text)
             assert venue.count("POST", "/fapi/v1/order") == 0
 
     asyncio.run(main())

@@ -171,7 +171,7 @@ def test_market_answers():
         ev.OpenInterest(1_795_000_000_000 * NS_PER_MS, NOW, 2310450.12)
     )
     past = rest.past_open_interest(raw(fixture("rest_openInterestHist_LTCUSDT")), "LTCUSDT")
-    assert [(e.known_ns, e.oi_ltc) for e in past] == [(1_795_000_000_000 * NS_PER_MS, 2310450.12)]
+    assert [(e.known_ns, e.oi_ltc) for e in past] == [(1_795_000_300_000 * NS_PER_MS, 2310450.12)]
     assert rest.long_short_ratio(raw(RATIOS), "LTCUSDT", NOW).ratio == 2.5
     settled = rest.funding(raw(fixture("rest_fundingRate_LTCUSDT")), "LTCUSDT")
     at = 1_794_971_200_000 * NS_PER_MS

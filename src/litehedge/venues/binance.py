@@ -9,6 +9,6 @@ from __future__ import annotations
 
 from litehedge.venues.binance_client import BinanceClient
 from litehedge.venues.binance_feed import history, sources
-from litehedge.venues.binance_link import PRODUCTION, TESTNET, Hosts, Keys
+from litehedge.venues.binance_link import PRODUCTION, TESTNET, Hosts
 
-__all__ = ["PRODUCTION", "TESTNET", "BinanceClient", "Hosts", "Keys", "history", "sources"]
+__all__ = ["PRODUCTION", "TESTNET", "BinanceClient", "Hosts", "history", "sources"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from typing import Final
 
 import aiohttp
 
@@ -34,7 +35,6 @@ from litehedge.venues.binance_errors import NO_NEED, NOT_THERE, error_of
 from litehedge.venues.binance_link import (
     PRODUCTION,
     Hosts,
-    Keys,
     Rest,
     WsApi,
     now_ms,
@@ -42,6 +42,10 @@ from litehedge.venues.binance_link import (
 )
 from litehedge.venues.binance_listen import KEEP_KEY_S, Listener
 from litehedge.venues.binance_stops import Stops
+from litehedge.venues.keys import Keys
+
+
+KEY_AGAIN_MS: Final = 600_000.0  # permissions that were not told are asked for again
 
 
 class BinanceClient:
@@ -81,6 +85,7 @@ class BinanceClient:
         self._links: tuple[Rest, WsApi] | None = None
         self._made_stops: Stops | None = None
         self._can_withdraw: bool | None = None
+        self._key_again_ms = 0.0
 
     def __repr__(self) -> str:
         return f"BinanceClient({self._symbol})"
@@ -130,8 +135,10 @@ class BinanceClient:
         return await self._rest.sync_clock()
 
     async def _check_key(self) -> None:
-        if not self._hosts.sapi or self._can_withdraw is not None:
+        now = self._clock_ms()
+        if not self._hosts.sapi or self._can_withdraw is not None or now < self._key_again_ms:
             return
+        self._key_again_ms = now + KEY_AGAIN_MS  # an account must not wait for it every time
         try:
             body = await self._rest.send(
                 "GET", "/sapi/v1/account/apiRestrictions", {}, "the key's permissions",
@@ -139,7 +146,7 @@ class BinanceClient:
             )  # fmt: skip
             self._can_withdraw = parse.may_withdraw(body)
         except (VenueDown, VenueUnknown, VenueRefused, BadMessage):
-            return  # not told: asked again with the next account
+            return  # not told
 
     # --- what is -----------------------------------------------------------------------------
 

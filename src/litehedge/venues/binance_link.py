@@ -23,6 +23,7 @@ from litehedge.ports import Health, Outlet
 from litehedge.venues.binance_account import WsAnswer, ws_answer
 from litehedge.venues.binance_errors import error_of, hold_s
 from litehedge.venues.binance_rest import server_time_ms
+from litehedge.venues.keys import Keys
 
 RECV_WINDOW_MS: Final = 5000
 CLOCK_AGE_S: Final = 1800.0
@@ -50,19 +51,9 @@ TESTNET: Final = Hosts(
 )
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Keys:
-    """An API key and its secret; neither is ever shown."""
-
-    key: str
-    secret: str
-
-    def __repr__(self) -> str:
-        return "Keys(...)"
-
-    def sign(self, text: str) -> str:
-        """Return the HMAC-SHA256 of the text, in hexadecimal."""
-        return hmac.new(self.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+def sign(keys: Keys, text: str) -> str:
+    """Return the HMAC-SHA256 of the text under the secret, in hexadecimal."""
+    return hmac.new(keys.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
 def now_ms() -> float:
@@ -160,7 +151,7 @@ class Rest:
             headers["X-MBX-APIKEY"] = self._keys.key
         query = urlencode(self.stamped(params) if signed else params)
         if signed:
-            query += f"&signature={self._signer().sign(query)}"
+            query += f"&signature={sign(self._signer(), query)}"
         url = f"{host or self.hosts.rest}{path}" + (f"?{query}" if query else "")
         answer = await ask(self._session, method, url, headers=headers, changes=changes)
         if 200 <= answer.status < 300:
@@ -195,7 +186,7 @@ class Rest:
         keys = self._signer()
         full = self.stamped({**params, "apiKey": keys.key})
         text = "&".join(f"{name}={full[name]}" for name in sorted(full))
-        full["signature"] = keys.sign(text)
+        full["signature"] = sign(keys, text)
         return full
 
     def _signer(self) -> Keys:

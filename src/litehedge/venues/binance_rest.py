@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from litehedge.errors import BadMessage, WrongSetup
 from litehedge.market import events as ev
 from litehedge.orders.reports import Contract
-from litehedge.units import NS_PER_MS
+from litehedge.units import NS_PER_MINUTE, NS_PER_MS
 from litehedge.venues.binance_wire import (
     Id,
     Level,
@@ -157,10 +157,17 @@ def open_interest(payload: bytes, symbol: str, known_ns: int) -> ev.OpenInterest
 
 
 def past_open_interest(payload: bytes, symbol: str) -> list[ev.OpenInterest]:
-    """Read ``GET /futures/data/openInterestHist``, known when it happened."""
+    """Read ``GET /futures/data/openInterestHist``.
+
+    As in the archives (decision 0009), a row counts as known five minutes after its label.
+    """
     rows = read(_PAST_INTEREST, payload, "past open interest")
     return [
-        ev.OpenInterest(row.timestamp * NS_PER_MS, row.timestamp * NS_PER_MS, row.sumOpenInterest)
+        ev.OpenInterest(
+            row.timestamp * NS_PER_MS,
+            row.timestamp * NS_PER_MS + 5 * NS_PER_MINUTE,
+            row.sumOpenInterest,
+        )
         for row in rows
         if row.symbol == symbol
     ]
