@@ -65,7 +65,7 @@ class Venue:
         return levels(sync.book) == (sorted(bids.items(), reverse=True), sorted(asks.items()))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.data())
 def test_a_live_book_is_the_true_one_after_any_gap_repeat_and_disorder(seed, data):
     venue = Venue(seed, 25)

@@ -44,7 +44,6 @@ from litehedge.venues.binance_listen import KEEP_KEY_S, Listener
 from litehedge.venues.binance_stops import Stops
 from litehedge.venues.keys import Keys
 
-
 KEY_AGAIN_MS: Final = 600_000.0  # permissions that were not told are asked for again
 
 
