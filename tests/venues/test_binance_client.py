@@ -329,6 +329,7 @@ def test_the_account_is_told_after_every_connection_then_what_happens():
                 assert [r.status for r in told[1:]] == ["open", "open", "expired"]
                 await venue.users[0].send_str("{broken")
                 await until(lambda: out.wrong)
+                await until(lambda: isinstance(told[-1], AccountReport))  # it may have mattered
                 await venue.users[0].close()
                 await until(lambda: len(venue.users) == 2)
                 await until(lambda: isinstance(told[-1], AccountReport))

@@ -60,8 +60,9 @@ class Listener:
 
     async def run(self, tell: Callable[[Report], None], out: Outlet) -> None:
         """Tell until cancelled. A listen key that ends is replaced by a new one."""
+        clock = asyncio.get_running_loop().time
         while True:
-            renew = asyncio.Event()
+            renew, began = asyncio.Event(), clock()
             tasks = [
                 asyncio.create_task(self._listen(tell, out, renew)),
                 asyncio.create_task(self._keep_key(renew)),
@@ -78,6 +79,8 @@ class Listener:
                 await asyncio.gather(*tasks, return_exceptions=True)
             for task in done:
                 task.result()  # a mistake of ours is not hidden
+            if clock() - began < AGAIN_S:
+                await asyncio.sleep(AGAIN_S)  # keys that end at once are not asked for in a rush
 
     async def _listen(
         self, tell: Callable[[Report], None], out: Outlet, renew: asyncio.Event
@@ -97,7 +100,11 @@ class Listener:
             tell(report)
 
         def message(payload: bytes) -> None:
-            told = self._user.read(payload)
+            try:
+                told = self._user.read(payload)
+            except BadMessage:
+                ask_again.set()  # it may have told a change
+                raise
             for report in told.reports:
                 tell(report)
             if told.warning:
@@ -121,7 +128,7 @@ class Listener:
                     tell(report)
                 else:  # something newer came while it was on its way
                     ask_again.set()
-                    await asyncio.sleep(AGAIN_S)
+                await asyncio.sleep(AGAIN_S)  # many wishes are one question
 
         asking = asyncio.create_task(keep_asking())
         try:
