@@ -80,6 +80,7 @@ async def keep_socket(
     silence_s: float = 30.0,
     heartbeat: tuple[str, float] | None = None,
     life_s: float = 23.5 * 3600,
+    ping_s: float | None = None,
     pause: Pause | None = None,
 ) -> None:
     """Keep a websocket open for ever; hand over its messages.
@@ -102,6 +103,9 @@ async def keep_socket(
         Text to send, and every how many seconds. Its answer is a message: it ends a silence.
     life_s
         The connection is renewed after so long, before the venue cuts it.
+    ping_s
+        Every how many seconds the protocol itself is asked for a sign of life: for streams that
+        may be silent for hours.
     """
     pause = pause or Pause()
     clock = asyncio.get_running_loop().time
@@ -113,7 +117,11 @@ async def keep_socket(
             url = await address()
             async with asyncio.timeout(CONNECT_S):
                 socket = await session.ws_connect(
-                    url, max_msg_size=LARGEST_MESSAGE, autoping=True, compress=0
+                    url,
+                    max_msg_size=LARGEST_MESSAGE,
+                    autoping=True,
+                    compress=0,
+                    heartbeat=ping_s,
                 )
             try:
                 wire = Wire(socket)
