@@ -99,7 +99,9 @@ class Digest:
         """Take in an event and what it led to."""
         if type(event) in _QUOTED:
             self._quote(event)
-        elif isinstance(event, ev.OrderFilled) and self.today is not None:
+        if self.today is None and self._state.is_open and self._price == self._price:
+            self._begin(event.known_ns)
+        if isinstance(event, ev.OrderFilled) and self.today is not None:
             self.today.trades += 1
             self.today.fees += event.fee_usdt
             self.today.slippage += event.slippage_usdt
@@ -113,6 +115,7 @@ class Digest:
     def finish(self) -> Day | None:
         """Return the day so far."""
         if self.today is not None:
+            self.today.equity_last = float(equity(self._state.books, self._price))
             self._close(self.today)
         return self.today
 
@@ -125,20 +128,21 @@ class Digest:
             self._price = event.close
 
     def _minute(self, now_ns: int) -> None:
-        if not self._state.is_open or self._price != self._price:
+        if self.today is None:
             return
-        date = datetime.fromtimestamp(now_ns // NS_PER_SECOND, tz=UTC).date().isoformat()
-        if self.today is not None and now_ns % NS_PER_DAY < 60 * NS_PER_SECOND:
+        if now_ns % NS_PER_DAY < 60 * NS_PER_SECOND:
             self._close(self.today)
             self._tell(self.today)
-            self.today = None
+            self._begin(now_ns)
+        self.today.equity_last = float(equity(self._state.books, self._price))
+
+    def _begin(self, now_ns: int) -> None:
+        date = datetime.fromtimestamp(now_ns // NS_PER_SECOND, tz=UTC).date().isoformat()
         worth = float(equity(self._state.books, self._price))
-        if self.today is None:
-            self.today = Day(date, equity_first=worth)
-            self._funding_before = self._paid()
-            self._failures_before = self._failures()
-            self._bad_before = self._bad()
-        self.today.equity_last = worth
+        self.today = Day(date, equity_first=worth, equity_last=worth)
+        self._funding_before = self._paid()
+        self._failures_before = self._failures()
+        self._bad_before = self._bad()
 
     def _effects(self, day: Day, effects: list[Effect]) -> None:
         for effect in effects:
