@@ -141,7 +141,7 @@ class BinanceWire:
         banned = self.faults.strikes(Fault.BANNED, subject)
         if banned is not None:
             access.banned_until_ms = now + round(1000 * float(banned.get("seconds", 120.0)))
-        if now < access.banned_until_ms:
+        if banned is not None or now < access.banned_until_ms:
             text = f"Way too many requests; IP banned until {access.banned_until_ms}."
             wait = str((access.banned_until_ms - now) // 1000 + 1)
             raise Error(418, {"code": -1003, "msg": text}, {"Retry-After": wait})

@@ -22,6 +22,9 @@ from litehedge.exchange.access import Access, Key
 from litehedge.exchange.binance_rest import BinanceRest
 from litehedge.exchange.binance_streams import BinanceStreams
 from litehedge.exchange.binance_wire import BinanceWire
+from litehedge.exchange.bybit_rest import BybitRest
+from litehedge.exchange.bybit_streams import BybitStreams
+from litehedge.exchange.bybit_wire import BybitWire
 from litehedge.exchange.faults import Fault, Faults
 from litehedge.exchange.happenings import Happening, LegNow
 from litehedge.exchange.hub import Connection, Hub
@@ -228,6 +231,8 @@ class FakeExchange:
         access = Access(self._by_key, lambda: self.clock(), limited=self._limited)
         if name == "binance":
             self._add_binance(venue, access)
+        else:
+            self._add_bybit(venue, access)
 
     def _add_binance(self, venue: Venue, access: Access) -> None:
         hub = self._hubs["binance"]
@@ -256,3 +261,19 @@ class FakeExchange:
         self._app.router.add_get("/ws-fapi/v1", api)
         for prefix in ("/fapi", "/sapi", "/futures"):
             self._app.router.add_route("*", prefix + "/{rest:.*}", wire.http)
+
+    def _add_bybit(self, venue: Venue, access: Access) -> None:
+        hub = self._hubs["bybit"]
+        wire = BybitWire(BybitRest(venue, access), access, self.faults)
+        streams = BybitStreams(wire, hub)
+        self._tellers["bybit"] = streams.tell
+        self._end_of_second.append(streams.flush)
+
+        def on_fault(fault: Fault) -> None:
+            if fault is Fault.DAY_END:
+                self.drop_connections("bybit")
+
+        venue.on_fault = on_fault
+        for path in ("/v5/public/linear", "/v5/private", "/v5/trade"):
+            self._app.router.add_get(path, streams.connect)
+        self._app.router.add_route("*", "/v5/{rest:.*}", wire.http)
