@@ -16,6 +16,8 @@ from litehedge.exchange.server import FakeExchange
 LTC = "LTC/USDT:USDT"
 SCENE = Scripted(liquidations=((3, "long", 152.3, 83.05), (4, "short", 20.0, 85.0)))
 
+LINEAR = {"options": {"fetchMarkets": {"types": ["linear"]}, "defaultType": "swap"}}
+
 
 @pytest.fixture(scope="module")
 def ccxt() -> Any:
@@ -83,7 +85,7 @@ def test_binance_orders_positions_and_tiers(ccxt: Any) -> None:
         balance = (await client.fetch_balance())["USDT"]["total"]
         assert balance == pytest.approx(float(fake.truth().wallet_usdt), abs=0.1)
         fake.faults.next(Fault.UNKNOWN_DONE, match="POST /fapi/v1/order")
-        with pytest.raises(ccxt.ExchangeError):
+        with pytest.raises(ccxt.ExchangeNotAvailable):
             await client.create_order(
                 LTC, "limit", "sell", 1, 83.9, sell | {"newClientOrderId": "u"}
             )
@@ -133,3 +135,61 @@ def test_binance_streams(ccxt: Any) -> None:
         assert (await trade())[0]["symbol"] == LTC
 
     with_ccxt(ccxt.binanceusdm({"apiKey": "key", "secret": "secret"}), fake, work)
+
+
+def test_bybit_orders_positions_and_tiers(ccxt: Any) -> None:
+    fake = FakeExchange(venues=("bybit",), hedge_mode=False)
+
+    async def work(client: Any) -> None:
+        sell = {"timeInForce": "IOC", "clientOrderId": "lh-1"}
+        made = await client.create_order(LTC, "limit", "sell", 2, 83.9, sell)
+        order = await client.fetch_order(made["id"], LTC, {"acknowledged": True})
+        assert (order["status"], order["filled"], order["clientOrderId"]) == ("closed", 2.0, "lh-1")
+        (position,) = await client.fetch_positions([LTC])
+        assert (position["side"], position["contracts"]) == ("short", 2.0)
+        made = await client.create_order(LTC, "limit", "buy", 1, 82.0, {"clientOrderId": "lh-2"})
+        assert [o["clientOrderId"] for o in await client.fetch_open_orders(LTC)] == ["lh-2"]
+        await client.cancel_order(made["id"], LTC)
+        assert await client.fetch_open_orders(LTC) == []
+        tiers = await client.fetch_market_leverage_tiers(LTC)
+        assert tiers[0]["maxLeverage"] == 75
+        assert (await client.fetch_funding_rate(LTC))["fundingRate"] == 0.0001
+        balance = (await client.fetch_balance())["USDT"]["total"]
+        assert balance == pytest.approx(float(fake.truth("bybit").wallet_usdt), abs=0.1)
+
+    with_ccxt(ccxt.bybit({"apiKey": "key", "secret": "secret"} | LINEAR), fake, work)
+
+
+def test_bybit_refuses_a_wrong_secret(ccxt: Any) -> None:
+    async def work(client: Any) -> None:
+        with pytest.raises(ccxt.AuthenticationError):
+            await client.fetch_balance()
+
+    client = ccxt.bybit({"apiKey": "key", "secret": "wrong"} | LINEAR)
+    with_ccxt(client, FakeExchange(venues=("bybit",)), work)
+
+
+def test_bybit_streams(ccxt: Any) -> None:
+    liquidated = tuple((second, "long", 152.3, 83.05) for second in range(1, 200))
+    fake = FakeExchange(Scripted(liquidations=liquidated), venues=("bybit",), hedge_mode=False)
+
+    async def work(client: Any) -> None:
+        for _ in range(5):
+            book = await hear(fake, client.watch_order_book(LTC), 0.1)
+        mine = fake.bybit.matching.book
+        assert len(book["bids"]) > 10
+        assert book["bids"][0][0] == max(mine.bids) / 100
+        assert (await hear(fake, client.watch_liquidations(LTC)))[0]["info"]["S"] == "Buy"
+        assert (await hear(fake, client.watch_trades(LTC)))[0]["amount"] > 0
+        told = asyncio.ensure_future(client.watch_orders(LTC))
+        for number in range(50):
+            sell = {"timeInForce": "IOC", "clientOrderId": f"o{number}"}
+            await client.create_order(LTC, "limit", "sell", 1, 83.9, sell)
+            if (await asyncio.wait({told}, timeout=0.1))[0]:
+                break
+        assert told.result()[0]["symbol"] == LTC
+        ws = {"timeInForce": "IOC", "clientOrderId": "ws"}
+        await client.create_order_ws(LTC, "limit", "sell", 1, 83.9, ws)
+        assert fake.truth("bybit").order("ws") is not None
+
+    with_ccxt(ccxt.bybit({"apiKey": "key", "secret": "secret"} | LINEAR), fake, work)

@@ -30,7 +30,6 @@ from litehedge.exchange.happenings import (
 from litehedge.exchange.hub import Connection, Hub
 
 SYMBOL: Final = "ltcusdt"
-PUBLIC: Final = ("depth", "bookTicker")
 FORCE_EVERY_MS: Final = 1_000
 MOST_STREAMS: Final = 1_024
 MOST_MESSAGES: Final = 10  # a second, from the client
@@ -59,6 +58,7 @@ class BinanceStreams:
                 self._tell_book(happening)
             case Traded():
                 self._stream("market", "aggTrade", words.agg_trade(happening, self.symbol))
+                self._stream("public", "trade", words.trade_event(happening, self.symbol))
             case Marked():
                 self._tell_second(happening)
             case Closed():

@@ -266,6 +266,15 @@ def agg_trade(trade: Traded, symbol: str) -> Json:
     }  # fmt: skip
 
 
+def trade_event(trade: Traded, symbol: str) -> Json:
+    """Return `trade`, which is on the route of books."""
+    return {
+        "e": "trade", "E": trade.at_ms, "T": trade.at_ms, "s": symbol, "t": trade.trade_id,
+        "p": price(trade.price_usdt), "q": qty(trade.qty_ltc), "X": "MARKET",
+        "m": not trade.taker_buys, "st": 1,
+    }  # fmt: skip
+
+
 def mark_price(marked: Marked, symbol: str) -> Json:
     """Return `markPriceUpdate`."""
     mark = plain(marked.mark_usdt, 8)
