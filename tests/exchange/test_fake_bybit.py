@@ -241,10 +241,11 @@ def test_liquidation_and_deleveraging_are_told_as_executions(bybit: FakeExchange
         bybit.faults.next(Fault.LIQUIDATE)
         await bybit.advance(1.0)
         told = [m["data"][0] for m in await heard(private) if m["topic"] == "execution"]
-        assert [(row["execType"], row["execQty"]) for row in told] == [
-            ("AdlTrade", "5.0"), ("BustTrade", "5.0"),
-        ]  # fmt: skip
-        assert bybit.truth("bybit").qty_ltc("short") == 0
+        assert [row["execType"] for row in told] == ["AdlTrade", "BustTrade"]
+        assert told[0]["execQty"] == "5.0"
+        # Without a clearance fee a part is enough: the venue closes what its tiers demand.
+        left = -5 + Decimal(told[1]["execQty"])
+        assert bybit.truth("bybit").qty_ltc("short") == left > -5
         await private.close()
 
     with_bybit(bybit, work)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from conftest import Client, at_work, heard, run
 from litehedge.exchange.binance_orders import is_exempt
 from litehedge.exchange.binance_wire import UNKNOWN
-from litehedge.exchange.faults import Fault
+from litehedge.exchange.faults import Fault, Planned
 from litehedge.exchange.scene import Scripted
 from litehedge.exchange.server import FakeExchange
 
@@ -306,5 +306,38 @@ def test_funding_is_settled_and_told() -> None:
             _, rates = await client.plain("GET", "/fapi/v1/fundingRate?symbol=LTCUSDT")
             assert rates[0]["fundingRate"] == "0.00100000"
             await user.close()
+
+    run(work())
+
+
+def test_a_plan_sets_faults_by_market_time() -> None:
+    planned = Planned(3, Fault.DELEVERAGE, terms={"side": "short", "share": 0.5})
+    fake = FakeExchange(plan=[planned, Planned(1, Fault.GAP, 2, "markPrice")])
+
+    async def work() -> None:
+        async with at_work(fake) as client:
+            await client.order("SELL", "SHORT", "10", "83.90")
+            socket = await client.listen(*MARKS)
+            await fake.advance(2.0)
+            assert await heard(socket, 0.05) == []
+            assert fake.truth().qty_ltc("short") == -10
+            await fake.advance(1.0)
+            assert len(await heard(socket, 0.05)) == 1
+            assert fake.truth().qty_ltc("short") == -5
+            await socket.close()
+
+    run(work())
+
+
+def test_time_passes_by_itself_at_a_speed() -> None:
+    fake = FakeExchange(speed=100.0)
+
+    async def work() -> None:
+        async with at_work(fake) as client:
+            socket = await client.listen(*MARKS)
+            first = await socket.receive_json(timeout=5)
+            second = await socket.receive_json(timeout=5)
+            assert second["E"] - first["E"] == 1_000
+            await socket.close()
 
     run(work())

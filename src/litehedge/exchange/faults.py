@@ -43,7 +43,7 @@ class Fault(enum.StrEnum):
     HIDDEN = "hidden"  # a query is told that there is no such order
     # orders and the account
     PARTIAL = "partial"  # at most `share` of an order fills
-    LIQUIDATE = "liquidate"  # at the next second: a wick of the mark to our liquidation
+    LIQUIDATE = "liquidate"  # at the next second: a wick of the mark, until the tiers are content
     DELEVERAGE = "deleverage"  # at the next second: `share` of the leg `side`
     TIERS = "tiers"  # at the next second: every maintenance rate rises by `factor`
     INSURANCE_CLEAR = "insurance clear"  # at the next second: `usdt` come from the fund
@@ -62,6 +62,17 @@ SECONDS: Final = (
 
 Terms = Mapping[str, float | str]
 _NONE: Final[Terms] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A fault that is set when so many seconds of market time have passed (see `Faults.next`)."""
+
+    second: int
+    fault: Fault
+    n: int = 1
+    match: str = ""
+    terms: Terms = field(default_factory=lambda: _NONE)
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ from litehedge.exchange.binance_wire import BinanceWire
 from litehedge.exchange.bybit_rest import BybitRest
 from litehedge.exchange.bybit_streams import BybitStreams
 from litehedge.exchange.bybit_wire import BybitWire
-from litehedge.exchange.faults import Fault, Faults
+from litehedge.exchange.faults import Fault, Faults, Planned
 from litehedge.exchange.happenings import Happening, LegNow
 from litehedge.exchange.hub import Connection, Hub
 from litehedge.exchange.ledger import Ledger
@@ -73,6 +73,8 @@ class FakeExchange:
         What moves the market; a flat price by default.
     speed
         Market seconds per wall second; 0: time passes only by `advance`.
+    plan
+        Faults by market time, in seconds since the beginning.
     step_ms
         How often the book moves, in market time; a divisor of 1000.
     """
@@ -82,7 +84,7 @@ class FakeExchange:
         wallet_usdt: Decimal = Decimal(10_000), leverage: int = 20, hedge_mode: bool = True,
         isolated: bool = False, seed: int = 0, speed: float = 0.0, step_ms: int = STEP_MS,
         keys: Sequence[Key] = (Key(),), clock: Callable[[], int] = wall_ms, limited: bool = True,
-        tiers: TierTable | None = None,
+        tiers: TierTable | None = None, plan: Sequence[Planned] = (),
     ) -> None:  # fmt: skip
         self.scene: Scene = scene if scene is not None else Scripted()
         self.faults = Faults(seed)
@@ -93,6 +95,7 @@ class FakeExchange:
         self.venues: dict[VenueName, Venue] = {}
         self._hubs: dict[VenueName, Hub] = {}
         self._tellers: dict[VenueName, Callable[[Happening], None]] = {}
+        self._plan = sorted(plan, key=lambda planned: planned.second)
         self._by_key = {key.key: key for key in keys}
         self._limited = limited
         self._app = web.Application()
@@ -214,6 +217,10 @@ class FakeExchange:
     # --- pieces -----------------------------------------------------------------------------------
 
     def _live_second(self) -> None:
+        passed_s = self.now_ms // 1000 - self.scene.begins_s
+        while self._plan and self._plan[0].second <= passed_s:
+            due = self._plan.pop(0)
+            self.faults.next(due.fault, due.n, match=due.match, **due.terms)
         moment = self.scene.next_second()
         for venue in self.venues.values():
             venue.second(self.now_ms, moment)
