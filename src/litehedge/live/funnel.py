@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -54,10 +54,18 @@ class Funnel:
 
     Implements `ports.Outlet`. Events leave in the order in which they came, a `Tick` among them at
     every whole second, so that time passes when the market is silent.
+
+    Parameters
+    ----------
+    clock
+        The time in nanoseconds; a fake exchange has its own.
+    speed
+        Seconds of that clock that pass in a second.
     """
 
-    def __init__(self, clock: SteadyClock | None = None) -> None:
+    def __init__(self, clock: Callable[[], int] | None = None, speed: float = 1.0) -> None:
         self._clock = clock or SteadyClock()
+        self._speed = speed
         self._queue: queue.SimpleQueue[ev.AnyEvent | None] = queue.SimpleQueue()
         self._states: dict[str, SourceState] = {}
         self._lock = threading.Lock()
@@ -122,7 +130,7 @@ class Funnel:
         tick_ns = (self.now_ns() // NS_PER_SECOND + 1) * NS_PER_SECOND
         last_ns = 0
         while True:
-            wait_s = max(0.0, (tick_ns - self.now_ns()) / NS_PER_SECOND)
+            wait_s = max(0.0, (tick_ns - self.now_ns()) / NS_PER_SECOND / self._speed)
             try:
                 event = self._queue.get(timeout=wait_s) if wait_s else self._queue.get_nowait()
             except queue.Empty:
@@ -146,7 +154,7 @@ class Funnel:
 class LagWatch:
     """Measures how late the engine is: from knowing an event to having acted upon it."""
 
-    def __init__(self, clock: SteadyClock) -> None:
+    def __init__(self, clock: Callable[[], int]) -> None:
         self._clock = clock
         self.worst_ms = 0.0
         self.last_ms = 0.0

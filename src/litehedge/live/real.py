@@ -1,0 +1,167 @@
+"""A session on real accounts, from the first question to the last order.
+
+Before anything is sent, contract and account are asked, checks are made, a person confirms, and
+every account is brought to rest. From then on it runs as paper does, with another venue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from litehedge.config import Settings
+from litehedge.engine_state import State
+from litehedge.errors import WrongSetup
+from litehedge.live.funnel import Funnel
+from litehedge.live.opening import reconcile
+from litehedge.live.running import Observer, Plan, TakenUp, guard, take_up
+from litehedge.live.setup import held_leg, with_account, with_contract
+from litehedge.live.sockets import SocketThread
+from litehedge.live.trader import Account, LiveVenue
+from litehedge.margin.account import HEDGE, POSITION
+from litehedge.market import events as ev
+from litehedge.orders.desk import Desk
+from litehedge.orders.placing import Placement
+from litehedge.orders.reports import AccountReport, Contract
+from litehedge.ports import Inbox, Notifier, Source, VenueClient
+from litehedge.store.journal import Journal
+
+ASK_S: Final = 30.0
+
+History = Callable[[], Awaitable[Sequence[ev.MarketEvent]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a venue told before anything was started."""
+
+    client: VenueClient
+    contract: Contract
+    account: AccountReport
+    skew_ms: float
+
+
+def look(thread: SocketThread, client: VenueClient) -> Seen:
+    """Connect a client and ask for contract, account and clock.
+
+    Raises
+    ------
+    VenueError
+        When the venue does not answer, or keys, permissions or clock do not allow trading.
+    """
+    thread.call(client.open(), ASK_S)
+    skew = thread.call(client.clock_skew_ms(), ASK_S)
+    contract = thread.call(client.contract(), ASK_S)
+    return Seen(client, contract, thread.call(client.account(), ASK_S), skew)
+
+
+def settings_of(settings: Settings, first: Seen) -> Settings:
+    """Return the settings with what the venue says of its contract and of our position.
+
+    Raises
+    ------
+    WrongSetup
+        When there is no position to guard, or its margin does not allow the hedge's place.
+    """
+    ruled = with_contract(settings, first.contract)
+    leg = held_leg(first.account, first.client.name, first.contract.symbol)
+    try:
+        return with_account(ruled, first.account, leg)
+    except ValueError as error:  # pydantic's
+        raise WrongSetup(
+            f"the position on {first.client.name} and the settings do not fit: {error}",
+            "change hedge.location, or the position's margin mode; nothing was started",
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class RealSession:
+    """Everything that a session on real accounts needs, made by `prepare`."""
+
+    thread: SocketThread
+    funnel: Funnel
+    taken: TakenUp
+    first: Account
+    second: Account | None
+    venue: LiveVenue
+
+    def run(
+        self,
+        sources: Iterable[Source],
+        history: History,
+        *,
+        journal: Journal,
+        inbox: Inbox | None = None,
+        notifier: Notifier | None = None,
+        observers: Iterable[Observer] = (),
+        warming: Callable[[int, int], Any] = lambda done, of: None,
+    ) -> State:
+        """Bring the accounts to rest, then guard until the funnel is stopped.
+
+        Raises
+        ------
+        VenueError
+            When the accounts do not come to rest, or the past cannot be had. Nothing was sent.
+        """
+        past = self.thread.call(_all(history))
+        state = self.taken.state
+        told = self.thread.call(
+            reconcile(
+                self.first, self.second, state.order, self.funnel,
+                is_resumed=state.needs_reconciling,
+            )
+        )  # fmt: skip
+        for event in told:
+            self.funnel.put(event)
+        self.venue.start()
+        self.thread.run_sources(sources, self.funnel)
+        return guard(
+            state, self.venue, self.funnel, past, journal=journal, inbox=inbox, notifier=notifier,
+            observers=observers, warming=warming,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Disarm what would act without us, and let go of every connection."""
+        for account in (self.first, self.second):
+            if account is not None:
+                self.thread.call(account.close(), ASK_S)
+
+
+def prepare(
+    thread: SocketThread,
+    funnel: Funnel,
+    plan: Plan,
+    journal: Journal,
+    first: Seen,
+    second: Seen | None = None,
+    *,
+    session: str,
+    mode: str = "live",
+) -> RealSession:
+    """Begin a run in the journal and set up desks for the accounts; nothing is sent yet.
+
+    Raises
+    ------
+    JournalError
+        When the journal cannot be read or written.
+    """
+    settings = plan.settings
+    side, location = settings.position.side, settings.hedge.location
+    names = [seen.client.name for seen in (first, second) if seen is not None]
+    taken = take_up(
+        plan, journal, session=session, mode=mode, data=" and ".join(names),
+        now_ns=funnel.now_ns(),
+    )  # fmt: skip
+    placement = Placement(side, location, first.account.hedge_mode)
+    one = Account(first.client, Desk(placement, first.contract), funnel)
+    two = None
+    if second is not None:
+        apart = Placement(side, location, second.account.hedge_mode, is_second=True)
+        two = Account(second.client, Desk(apart, second.contract), funnel)
+    venue = LiveVenue(thread, funnel, {POSITION: one, HEDGE: two or one})
+    return RealSession(thread, funnel, taken, one, two, venue)
+
+
+async def _all(history: History) -> Sequence[ev.MarketEvent]:
+    return await history()
