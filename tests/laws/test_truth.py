@@ -1,7 +1,7 @@
-"""What venues say they hold: taken over where it agrees, told where it differs, adopted by people.
+"""What venues say they hold: taken over if it agrees, told if it differs, adopted by people.
 
-Before a restart is reconciled nothing is sent; and where hedges are refused the position is reduced,
-never more than the hedge would have been.
+Before a restart is reconciled nothing is sent. Where hedges are refused the position is reduced,
+never by more than the hedge would have been.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class World:
         self.tell(ev.SetHedge(self.now, self.now, ratio, self.now + 100 * NS_PER_HOUR))
 
     def bar(self, price: float = 100.0) -> list[Effect]:
-        self.now += MINUTE
+        self.now = (self.now // MINUTE + 1) * MINUTE
         return self.tell(ev.Bar(self.now, self.now, "LTC", MINUTE, price, price, price, price, 1e5))
 
     def wait(self, seconds: int) -> list[Effect]:
@@ -121,7 +121,7 @@ class World:
     location=st.sampled_from(PLACES), ratio=st.integers(0, 10), dust=st.floats(-4e-4, 4e-4),
     gap=st.floats(-50.0, 50.0), entry=st.floats(50.0, 200.0),
 )  # fmt: skip
-@settings(max_examples=100)
+@settings(max_examples=30)
 def test_books_that_agree_follow_the_venue_and_no_size_changes(
     location: str, ratio: int, dust: float, gap: float, entry: float
 ) -> None:
@@ -149,7 +149,7 @@ def test_books_that_agree_follow_the_venue_and_no_size_changes(
     location=st.sampled_from(PLACES), theirs=st.floats(-60.0, 60.0), hedge=st.floats(-60.0, 0.0),
     ratio=st.integers(0, 10), bars=st.integers(1, 4),
 )  # fmt: skip
-@settings(max_examples=100)
+@settings(max_examples=30)
 def test_while_books_differ_no_trade_raises_exposure_in_either(
     location: str, theirs: float, hedge: float, ratio: int, bars: int
 ) -> None:
@@ -260,7 +260,7 @@ def test_funding_and_forced_closings_end_at_the_venues_amounts() -> None:
 
 
 @given(st.lists(st.sampled_from("bbbwrofa"), max_size=25), st.sampled_from(PLACES))
-@settings(max_examples=100)
+@settings(max_examples=30)
 def test_before_it_is_reconciled_nothing_is_sent(story: list[str], location: str) -> None:
     before = World(location).open()
     before.bar()
@@ -283,9 +283,12 @@ def test_before_it_is_reconciled_nothing_is_sent(story: list[str], location: str
             case _:
                 here.tell(ev.Adopt(here.now, here.now))
     assert here.sent == []
+    here.tell(ev.Adopt(here.now, here.now))
     here.open(is_resumed=True)
+    assert not here.state.needs_reconciling
     here.hold(1.0)
-    here.bar()
+    for _ in range(2):  # after a gap the first bar may close nothing
+        here.bar()
     assert len(here.sent) == 1
 
 
@@ -351,7 +354,7 @@ def test_an_order_without_an_end_keeps_it_from_opening() -> None:
     st.lists(st.tuples(st.sampled_from("rfphb"), st.integers(0, 10)), min_size=1, max_size=25),
     st.sampled_from(["same_account", "second_venue"]), st.booleans(),
 )  # fmt: skip
-@settings(max_examples=100)
+@settings(max_examples=30)
 def test_falling_back_never_raises_gross_exposure(
     story: list[tuple[str, int]], location: str, falls_back: bool
 ) -> None:
