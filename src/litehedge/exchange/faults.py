@@ -109,6 +109,11 @@ class Faults:
         """
         self._rules.setdefault(fault, []).append(_Rule(match, n, 1.0, terms, skip))
 
+    def set_planned(self, planned: Planned) -> None:
+        """Set a fault whose time has come."""
+        rule = _Rule(planned.match, planned.n, 1.0, planned.terms, 0)
+        self._rules.setdefault(planned.fault, []).append(rule)
+
     def by_chance(
         self, fault: Fault, chance: float, *, match: str = "", **terms: float | str
     ) -> None:

@@ -219,8 +219,7 @@ class FakeExchange:
     def _live_second(self) -> None:
         passed_s = self.now_ms // 1000 - self.scene.begins_s
         while self._plan and self._plan[0].second <= passed_s:
-            due = self._plan.pop(0)
-            self.faults.next(due.fault, due.n, match=due.match, **due.terms)
+            self.faults.set_planned(self._plan.pop(0))
         moment = self.scene.next_second()
         for venue in self.venues.values():
             venue.second(self.now_ms, moment)
