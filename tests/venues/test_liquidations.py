@@ -207,7 +207,7 @@ def spoilt(draw: st.DrawFn, whole: bytes) -> bytes:
 
 @pytest.mark.parametrize("reader", READERS)
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_nothing_but_bad_message(reader: str, data: st.DataObject) -> None:
     read, whole = READERS[reader]
     payload = data.draw(st.one_of(spoilt(whole), st.binary(max_size=80)))

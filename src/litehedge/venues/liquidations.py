@@ -16,10 +16,11 @@ dollar of USD, USDC and USDT is taken as one), and whether the source tells `all
 | HTX `liquidation_orders` | closing order | coins, and turnover in USDT | bankruptcy | all |
 | Deribit `trades` | taker; `liquidation` tells which side was liquidated | coins | fill | all |
 
-Reference: OKX API v5 "Liquidation orders channel" (it "doesn't represent the total number"); Kraken Futures "Trade" feed and "Get public
-execution events"; Gate futures WebSocket v4 and REST v4 (its REST names a signed *position* size,
-its socket a signed *order* size; the sign of the second was not seen live); HTX linear swap
-notifications, version 1 and v5 REST; Deribit `trades.{instrument}`.
+Reference: OKX API v5 "Liquidation orders channel" (it "doesn't represent the total number"); Kraken
+Futures "Trade" feed and "Get public execution events"; Gate futures WebSocket v4 and REST v4 (its
+REST names a signed *position* size, its socket a signed *order* size; the sign of the second was
+not seen live); HTX linear swap notifications, version 1 and v5 REST; Deribit
+`trades.{instrument}`.
 """
 
 from __future__ import annotations

@@ -207,8 +207,8 @@ def deribit(
 ) -> list[Liquidation]:
     """Read a message of Deribit's `trades.{instrument}.{interval}`.
 
-    Trades with `liquidation` count. `T`: the taker was liquidated, `M`: the maker, whose side is the other one, `MT`: both, which
-    gives two events.
+    Trades with `liquidation` count. `T`: the taker was liquidated, `M`: the maker, whose side is
+    the other one, `MT`: both, which gives two events.
 
     Raises
     ------
