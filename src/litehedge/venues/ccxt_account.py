@@ -9,7 +9,7 @@ from typing import Any, Final
 from litehedge.errors import VenueRefused, WrongSetup
 from litehedge.orders.reports import AccountReport, Contract, OrderReport, VenueOrder
 from litehedge.units import NS_PER_MS
-from litehedge.venues.ccxt_facts import CcxtVenue, order_params
+from litehedge.venues.ccxt_facts import CcxtVenue, number, order_params
 from litehedge.venues.ccxt_ids import from_venue, to_venue
 from litehedge.venues.ccxt_read import (
     exact,
@@ -196,10 +196,13 @@ async def replace_stop(
     isolated: bool,
     leverage: int,
 ) -> None:
-    """Place a reduce-only stop at market on the mark price, then cancel ours that close as it does."""
+    """Place a reduce-only stop on the mark price, then cancel ours that close as it does."""
     params = order_params(venue, closes, isolated=isolated, leverage=leverage)
     del params["timeInForce"]
-    params |= {"stopLossPrice": trigger_usdt, **venue.stop}
+    # As text: ccxt takes a decimal among the parameters for none, and would sell at market at once.
+    params |= {"stopLossPrice": format(trigger_usdt, "f"), "reduceOnly": True, **venue.stop}
+    if closes.position_side != "both" and venue.ccxt_id in ("okx", "binanceusdm"):
+        del params["reduceOnly"]
     if venue.ccxt_id == "okx":
         params["algoClOrdId"] = params.pop("clientOrderId")
     side = "buy" if closes.buys else "sell"
@@ -208,8 +211,8 @@ async def replace_stop(
         venue.symbol,
         "market",
         side,
-        closes.qty_ltc / contract_ltc,
-        closes.limit_usdt if needs_price else None,
+        number(venue, closes.qty_ltc / contract_ltc),
+        number(venue, closes.limit_usdt) if needs_price else None,
         params,
     )
     asked = dict(venue.stops_asked or {})

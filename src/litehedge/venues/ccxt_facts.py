@@ -192,6 +192,11 @@ def venue_named(name: str) -> CcxtVenue:
     return venue
 
 
+def number(venue: CcxtVenue, value: Decimal) -> Decimal | str:
+    """Return a number so that ccxt keeps it: its Hyperliquid takes text, KuCoin compares."""
+    return format(value, "f") if venue.ccxt_id == "hyperliquid" else value
+
+
 def closes_a_leg(order: VenueOrder) -> bool:
     """Whether an order closes: reduce-only, or against the leg that it is for."""
     against = (order.position_side == "long" and not order.buys) or (

@@ -37,9 +37,7 @@ def kind_of(venue: str, order: Mapping[str, Any]) -> Literal["liquidation", "del
     return None
 
 
-def forced(
-    venue: str, order: Mapping[str, Any], contract_ltc: Decimal = Decimal(1)
-) -> ForcedReport | None:
+def forced(venue: str, order: Mapping[str, Any], contract_ltc: Decimal) -> ForcedReport | None:
     """Return what was closed of ours once the order is over; None for an ordinary order.
 
     Raises

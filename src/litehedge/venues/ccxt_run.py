@@ -77,7 +77,7 @@ def _orders(
             tell(await client.account())
         for one in told:
             try:
-                closing = forced(client.venue.name, one)
+                closing = forced(client.venue.name, one, client.contract_ltc)
                 report = None if closing is not None else client.heard(one)
             except BadMessage as error:
                 out.bad(f"{client.name}.orders", error, b"")

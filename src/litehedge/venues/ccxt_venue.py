@@ -1,4 +1,4 @@
-"""One account on any venue that ccxt knows, behind `VenueClient`: breadth, where no native client is.
+"""One account on a venue that ccxt knows, behind `VenueClient`, where there is no native client.
 
 ccxt is asked for signing, symbols and shapes. What it would do by itself is taken from it: its own
 limiter waits 200 ms before an order, its ids carry a broker's prefix, its requests may be repeated.
@@ -7,7 +7,6 @@ An order is sent once. What became of it is asked by our id.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -30,10 +29,9 @@ from litehedge.orders.reports import (
     VenueOrder,
 )
 from litehedge.ports import Outlet
-from litehedge.units import NS_PER_MS
 from litehedge.venues import ccxt_account, ccxt_read
 from litehedge.venues.ccxt_errors import translated
-from litehedge.venues.ccxt_facts import CcxtVenue, closes_a_leg, order_params, venue_named
+from litehedge.venues.ccxt_facts import CcxtVenue, closes_a_leg, number, order_params, venue_named
 from litehedge.venues.ccxt_ids import from_venue, to_venue
 
 TIMEOUT_MS: Final = 10_000
@@ -71,9 +69,9 @@ def make_exchange(
     settings = {
         "enableRateLimit": False,
         "timeout": timeout_ms,
-        "options": {**venue.options, "maxRetriesOnFailure": 0, "warnOnFetchOpenOrdersWithoutSymbol": False},
+        "options": {**venue.options, "maxRetriesOnFailure": 0},
         **(dict(keys.values) if keys is not None else {}),
-    }  # fmt: skip
+    }
     exchange = getattr(ccxt.pro, venue.ccxt_id)(settings)
     exchange.has["fetchCurrencies"] = False  # asks with keys for what is not needed
     if rewrite is not None:
@@ -203,7 +201,12 @@ class CcxtClient:
         try:
             with translated(self.name, f"order {order.client_id}", places=True):
                 told = await exchange.create_order(
-                    self.venue.symbol, "limit", side, contracts, order.limit_usdt, params
+                    self.venue.symbol,
+                    "limit",
+                    side,
+                    number(self.venue, contracts),
+                    number(self.venue, order.limit_usdt),
+                    params,
                 )
                 report = ccxt_read.order_report(told, order.client_id, self._contract_ltc)
         except BadMessage as error:
@@ -343,6 +346,11 @@ class CcxtClient:
             Before `open`.
         """
         return self._opened()
+
+    @property
+    def contract_ltc(self) -> Decimal:
+        """LTC in a contract."""
+        return self._contract_ltc
 
     def unsettled(self) -> list[str]:
         """Return our ids of the orders that were sent, and whose end is not known."""
