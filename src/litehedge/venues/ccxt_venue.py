@@ -208,6 +208,8 @@ class CcxtClient:
                     number(self.venue, order.limit_usdt),
                     params,
                 )
+                if not told.get("id"):
+                    raise BadMessage("an answer that names no order")
                 report = ccxt_read.order_report(told, order.client_id, self._contract_ltc)
         except BadMessage as error:
             what = f"{self.name}, order {order.client_id}: {error.what}"
