@@ -1,4 +1,4 @@
-"""Market sources through the real ccxt.pro against a fake OKX: what comes, and what stands still."""
+"""Market sources through the real ccxt.pro against a fake OKX: what comes, what stands still."""
 
 from __future__ import annotations
 

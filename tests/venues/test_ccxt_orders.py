@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
-from litehedge.errors import VenueRefused, VenueUnknown, WrongSetup
+from litehedge.errors import VenueDown, VenueRefused, VenueUnknown, WrongSetup
 from litehedge.orders.reports import VenueOrder
 from litehedge.venues.ccxt_facts import VENUES, order_params, rewritten, venue_named
 from litehedge.venues.ccxt_ids import to_venue
@@ -288,3 +290,47 @@ def test_a_bare_exchange_error_leaves_the_outcome_unknown() -> None:
         await client.close()
 
     asyncio.run(play())
+
+
+def test_the_account_on_kraken() -> None:
+    """Collateral of many kinds, one net position, and no leverage told."""
+    answers = {
+        "accounts": {"result": "success", "serverTime": "2026-11-18T11:06:40.000Z", "accounts": {
+            "flex": {"type": "multiCollateralMarginAccount", "currencies": {},
+                     "balanceValue": "1000.5", "portfolioValue": "1012", "pnl": "11.5"}}},
+        "openpositions": {"result": "success", "openPositions": [
+            {"side": "short", "symbol": "PF_LTCUSD", "price": 84.2, "size": 3.5,
+             "fillTime": "2026-11-18T11:06:40.000Z", "unrealizedFunding": 0.0}]},
+    }  # fmt: skip
+
+    async def play() -> Any:
+        client = CcxtClient("krakenfutures", KEYS, leverage=3)
+        from litehedge.venues import ccxt_venue
+
+        exchange = ccxt_venue.make_exchange(client.venue, KEYS, None, 1000)
+        exchange.set_markets([market(exchange, "krakenfutures")])
+
+        async def answer(url: str, *_: Any) -> Any:
+            return answers[url.rpartition("/")[2]]
+
+        exchange.fetch = answer
+        client._exchange = exchange
+        account = await client.account()
+        answers["accounts"] = {"result": "success", "accounts": {"flex": {}}}
+        with pytest.raises(VenueDown, match="balance"):
+            await client.account()
+        await client.close()
+        return account
+
+    account = asyncio.run(play())
+    assert account.wallet_usdt == Decimal("1000.5")
+    [held] = account.legs
+    assert (held.qty_ltc, held.entry_usdt, held.leverage) == (
+        Decimal("-3.5"), Decimal("84.2"), Decimal(3),
+    )  # fmt: skip
+
+
+def test_ccxt_is_imported_only_when_it_is_needed() -> None:
+    """It takes seconds, and most of those who import litehedge never trade."""
+    code = "import sys, litehedge.venues.ccxt_feed; sys.exit('ccxt' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from decimal import Decimal, getcontext
+from decimal import ROUND_DOWN, Decimal, getcontext, localcontext
+from itertools import pairwise
 from typing import Any
 
 import aiohttp
@@ -158,7 +159,7 @@ def test_maintenance_has_no_steps(raw: list[tuple[int, int]]) -> None:
                      "maintenanceMarginRate": rate, "maxLeverage": 10})  # fmt: skip
         floor += width
     rows = ccxt_read.tiers(told, base_usdt=None)
-    for (*_, low, before), (at, _, _, high, after) in zip(rows, rows[1:], strict=False):
+    for (*_, low, before), (at, _, _, high, after) in pairwise(rows):
         assert at * low - before == at * high - after
 
 
@@ -268,15 +269,17 @@ def test_addresses_lose_their_queries() -> None:
 
 def test_ccxt_does_not_change_our_decimals() -> None:
     """It sets rounding and traps of the context that it finds."""
-    before = getcontext().rounding
 
-    async def play() -> None:
+    async def play() -> str:
         exchange = ccxt.okx()
         with translated("okx", "x"):
             exchange.decimal_to_precision("1.25", 1, 1, 2)
+            assert getcontext().rounding != ROUND_DOWN
+        return getcontext().rounding
 
-    asyncio.run(play())
-    assert getcontext().rounding == before
+    with localcontext() as ours:
+        ours.rounding = ROUND_DOWN
+        assert asyncio.run(play()) == ROUND_DOWN
 
 
 # --- Kraken forgets orders after five seconds -----------------------------------------------------

@@ -117,7 +117,8 @@ async def account(
     venue: CcxtVenue, exchange: Any, contract_ltc: Decimal, *, hedge_mode: bool, leverage: int
 ) -> AccountReport:
     """Return wallet, legs and mode; the mode is what the venue says, else what was set."""
-    balance = await exchange.fetch_balance({"type": "swap"} if venue.ccxt_id != "okx" else {})
+    is_one_account = venue.ccxt_id in ("okx", "krakenfutures")  # there `type` is another thing
+    balance = await exchange.fetch_balance({} if is_one_account else {"type": "swap"})
     told = await exchange.fetch_positions([venue.symbol])
     mode = hedge_mode
     if exchange.has.get("fetchPositionMode"):

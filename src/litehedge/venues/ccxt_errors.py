@@ -15,6 +15,7 @@ from decimal import localcontext
 from typing import Final
 
 from litehedge.errors import (
+    BadMessage,
     LitehedgeError,
     VenueDown,
     VenueError,
@@ -113,6 +114,9 @@ def translated(
     try:
         with localcontext():
             yield
+    except BadMessage as error:
+        lost = VenueUnknown if changes or places else VenueDown
+        raise lost(f"{venue}, {doing}: {error.what}", "it is asked again") from None
     except LitehedgeError:
         raise
     except Exception as error:

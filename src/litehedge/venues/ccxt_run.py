@@ -1,4 +1,9 @@
-"""What a ccxt account tells by itself: orders over its stream, the rest by asking; supervised."""
+"""What a ccxt account tells by itself: orders over its stream, the rest by asking; supervised.
+
+A stream of orders may be silent for days, so silence says nothing about it. Orders that were sent
+are asked for every second until they ended, and the account every few seconds: a stream that is
+dead in secret costs seconds, and loses nothing.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +25,8 @@ if TYPE_CHECKING:
 SETTLE_S: Final = 1.0
 FUNDING_S: Final = 300.0
 REMEMBERED: Final = 1000
+CONNECTED_S: Final = 10.0
+MISSING_TIMES: Final = 60  # a venue may know an order only a while after it took it
 
 
 async def keep_told(
@@ -66,12 +73,18 @@ def _orders(
     async def once() -> None:
         nonlocal was_lost
         exchange = client.exchange()
+        hearing = asyncio.ensure_future(exchange.watch_orders(client.venue.symbol))
         try:
             with translated(client.name, "its orders are not heard"):
-                told = await exchange.watch_orders(client.venue.symbol)
+                done, _ = await asyncio.wait({hearing}, timeout=CONNECTED_S)
+                if not done:  # nothing is ordered, nothing is said
+                    out.health(f"{client.name}.orders", "ok")
+                told = await hearing
         except VenueError:
             was_lost = True
             raise
+        finally:
+            hearing.cancel()
         if was_lost:
             was_lost = False
             tell(await client.account())
@@ -101,9 +114,17 @@ def _account(client: CcxtClient, tell: Callable[[Report], None]) -> Callable[[],
 
 
 def _settling(client: CcxtClient, tell: Callable[[Report], None]) -> Callable[[], Awaitable[None]]:
+    unknown: dict[str, int] = {}
+
     async def once() -> None:
         for client_id in client.unsettled():
-            tell(await client.order(client_id))
+            report = await client.order(client_id)
+            tell(report)
+            times = unknown.pop(client_id, 0) + 1
+            if report.status == "missing" and times < MISSING_TIMES:
+                unknown[client_id] = times
+            elif report.status == "missing":
+                client.forget(client_id)
 
     return once
 

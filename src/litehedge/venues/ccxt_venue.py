@@ -211,9 +211,6 @@ class CcxtClient:
                 if not told.get("id"):
                     raise BadMessage("an answer that names no order")
                 report = ccxt_read.order_report(told, order.client_id, self._contract_ltc)
-        except BadMessage as error:
-            what = f"{self.name}, order {order.client_id}: {error.what}"
-            raise VenueUnknown(what, "it is asked what became of it") from None
         except VenueUnknown:
             raise
         except VenueError:
@@ -375,6 +372,10 @@ class CcxtClient:
         report = ccxt_read.order_report(told, ours, self._contract_ltc)
         self._settle(report)
         return report
+
+    def forget(self, client_id: str) -> None:
+        """Ask no more for an order that the venue does not know."""
+        self._unsettled.pop(client_id, None)
 
     def _settle(self, report: OrderReport) -> None:
         if report.status in FINAL:
