@@ -330,6 +330,27 @@ def test_the_account_on_kraken() -> None:
     )  # fmt: skip
 
 
+def test_an_order_that_meets_nobody_ended_and_was_not_refused() -> None:
+    async def play() -> Any:
+        from litehedge.venues import ccxt_venue
+
+        client = CcxtClient("krakenfutures", KEYS)
+        exchange = ccxt_venue.make_exchange(client.venue, KEYS, None, 1000)
+        exchange.set_markets([market(exchange, "krakenfutures")])
+
+        async def answer(*_: Any) -> Any:
+            return {"result": "success", "sendStatus": {"status": "iocWouldNotExecute"}}
+
+        exchange.fetch = answer
+        client._exchange = exchange
+        report = await client.place(order())
+        await client.close()
+        return report, client.unsettled()
+
+    report, unsettled = asyncio.run(play())
+    assert (report.status, report.filled_ltc, unsettled) == ("expired", 0, [])
+
+
 def test_ccxt_is_imported_only_when_it_is_needed() -> None:
     """It takes seconds, and most of those who import litehedge never trade."""
     code = "import sys, litehedge.venues.ccxt_feed; sys.exit('ccxt' in sys.modules)"

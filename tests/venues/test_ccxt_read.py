@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from decimal import ROUND_DOWN, Decimal, getcontext, localcontext
 from itertools import pairwise
 from typing import Any
@@ -232,7 +233,9 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (ccxt.ExchangeNotAvailable("503"), VenueUnknown, VenueDown),
         (caused(ccxt.ExchangeNotAvailable("x"), aiohttp.ServerDisconnectedError()),
          VenueUnknown, VenueDown),
-        (caused(ccxt.ExchangeNotAvailable("x"), OSError("no route")), VenueDown, VenueDown),
+        (caused(ccxt.ExchangeNotAvailable("x"), socket.gaierror("no host")), VenueDown, VenueDown),
+        (caused(ccxt.ExchangeNotAvailable("x"), aiohttp.ClientOSError(104, "reset while sending")),
+         VenueUnknown, VenueDown),
         (ccxt.OnMaintenance("x"), VenueDown, VenueDown),
         (ccxt.RateLimitExceeded("x"), VenueDown, VenueDown),
         (ccxt.DDoSProtection("x"), VenueDown, VenueDown),

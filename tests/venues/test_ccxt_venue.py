@@ -144,7 +144,9 @@ def test_nobody_there_is_down() -> None:
     async def act(client: CcxtClient, fake: FakeOkx) -> None:
         await fake.__aexit__()
         with pytest.raises(VenueDown):
-            await client.place(order())
+            await client.account()  # on the connection that was kept
+        with pytest.raises(VenueDown, match="network"):
+            await client.place(order())  # on a new one: it never went out
         assert client.unsettled() == []
 
     async def run() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from litehedge.errors import VenueRefused, WrongSetup
+from litehedge.errors import BadMessage, VenueRefused, WrongSetup
 from litehedge.orders.reports import AccountReport, Contract, OrderReport, VenueOrder
 from litehedge.units import NS_PER_MS
 from litehedge.venues.ccxt_facts import CcxtVenue, number, order_params
@@ -136,6 +136,40 @@ async def account(
     ]
     now_ns = int(exchange.milliseconds()) * NS_PER_MS
     return AccountReport(now_ns, wallet(venue.name, balance["info"]), legs, mode)
+
+
+async def place(
+    venue: CcxtVenue,
+    exchange: Any,
+    sent: VenueOrder,
+    contracts: Decimal,
+    params: Mapping[str, Any],
+    contract_ltc: Decimal,
+) -> OrderReport:
+    """Send an order; one that met nobody within its limit has ended, and was not refused.
+
+    Raises
+    ------
+    BadMessage
+        When the answer names no order.
+    """
+    import ccxt
+
+    side = "buy" if sent.buys else "sell"
+    try:
+        told = await exchange.create_order(
+            venue.symbol,
+            "limit",
+            side,
+            number(venue, contracts),
+            number(venue, sent.limit_usdt),
+            dict(params),
+        )
+    except (ccxt.OrderNotFillable, ccxt.OrderImmediatelyFillable) as error:
+        return OrderReport(sent.client_id, "expired", reason=type(error).__name__)
+    if not told.get("id"):
+        raise BadMessage("an answer that names no order")
+    return order_report(told, sent.client_id, contract_ltc)
 
 
 async def order(

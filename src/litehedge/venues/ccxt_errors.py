@@ -9,6 +9,7 @@ after the order had gone out.
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import localcontext
@@ -82,10 +83,8 @@ def in_our_words(
     if isinstance(error, (ccxt.RateLimitExceeded, ccxt.DDoSProtection, ccxt.OnMaintenance)):
         return VenueDown(what, "the venue is too busy; it is tried again", code=code)
     if isinstance(error, ccxt.ExchangeNotAvailable):
-        cause = error.__cause__
-        if isinstance(cause, (aiohttp.ClientConnectorError, OSError)) and not isinstance(
-            cause, aiohttp.ServerDisconnectedError | ConnectionResetError | BrokenPipeError
-        ):
+        never_began = (aiohttp.ClientConnectorError, socket.gaierror)
+        if isinstance(error.__cause__, never_began):
             return VenueDown(what, "check the network", code=code)
         return is_unsure
     if isinstance(error, ccxt.OperationFailed):

@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Any, Final, Protocol
 
 from litehedge.errors import (
-    BadMessage,
     VenueDown,
     VenueError,
     VenueRefused,
@@ -31,7 +30,7 @@ from litehedge.orders.reports import (
 from litehedge.ports import Outlet
 from litehedge.venues import ccxt_account, ccxt_read
 from litehedge.venues.ccxt_errors import translated
-from litehedge.venues.ccxt_facts import CcxtVenue, closes_a_leg, number, order_params, venue_named
+from litehedge.venues.ccxt_facts import CcxtVenue, closes_a_leg, order_params, venue_named
 from litehedge.venues.ccxt_ids import from_venue, to_venue
 
 TIMEOUT_MS: Final = 10_000
@@ -195,22 +194,13 @@ class CcxtClient:
         exchange = self._opened()
         contracts = self._on_grid(exchange, order)
         params = order_params(self.venue, order, isolated=self._isolated, leverage=self._leverage)
-        side = "buy" if order.buys else "sell"
         await self._limiter.wait(LIGHT, closes_a_leg(order))
         self._unsettled[order.client_id] = None
         try:
             with translated(self.name, f"order {order.client_id}", places=True):
-                told = await exchange.create_order(
-                    self.venue.symbol,
-                    "limit",
-                    side,
-                    number(self.venue, contracts),
-                    number(self.venue, order.limit_usdt),
-                    params,
+                report = await ccxt_account.place(
+                    self.venue, exchange, order, contracts, params, self._contract_ltc
                 )
-                if not told.get("id"):
-                    raise BadMessage("an answer that names no order")
-                report = ccxt_read.order_report(told, order.client_id, self._contract_ltc)
         except VenueUnknown:
             raise
         except VenueError:
