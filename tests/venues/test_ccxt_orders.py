@@ -330,6 +330,41 @@ def test_the_account_on_kraken() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("name", VENUES)
+def test_an_order_is_asked_for_by_our_id(name: str) -> None:
+    """An answer that names no order is never taken for one that is open."""
+    answers: dict[str, Any] = {
+        "hyperliquid": {"status": "unknownOid"}, "bybit": {"retCode": 0, "result": {"list": []}},
+        "krakenfutures": {"result": "success", "orders": [], "fills": []},
+    }  # fmt: skip
+    went: list[str] = []
+
+    async def play() -> Any:
+        from litehedge.venues import ccxt_venue
+
+        client = CcxtClient(name, KEYS)
+        exchange = ccxt_venue.make_exchange(client.venue, KEYS, None, 1000)
+        exchange.set_markets([market(exchange, name)])
+        for option in ("uta", "unifiedAccount", "enableUnifiedAccount", "enableUnifiedMargin"):
+            exchange.options[option] = option == "enableUnifiedAccount"
+
+        async def answer(url: str, method: str, headers: Any, body: Any) -> Any:
+            went.append(f"{url} {body}")
+            return answers.get(name, {"code": "200000", "data": {}})
+
+        exchange.fetch = answer
+        client._exchange = exchange
+        try:
+            return (await client.order("lh-s1-000042")).status
+        except VenueDown:
+            return "asked again"
+        finally:
+            await client.close()
+
+    assert asyncio.run(play()) == ("missing" if name in answers else "asked again")
+    assert to_venue(VENUES[name].ids, "lh-s1-000042") in went[0]
+
+
 def test_an_order_that_meets_nobody_ended_and_was_not_refused() -> None:
     async def play() -> Any:
         from litehedge.venues import ccxt_venue

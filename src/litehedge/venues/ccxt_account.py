@@ -175,7 +175,13 @@ async def place(
 async def order(
     venue: CcxtVenue, exchange: Any, client_id: str, contract_ltc: Decimal
 ) -> OrderReport:
-    """Return where an order stands; `missing` when the venue does not know it."""
+    """Return where an order stands; `missing` when the venue does not know it.
+
+    Raises
+    ------
+    BadMessage
+        When the answer names no order, or cannot be read.
+    """
     import ccxt
 
     spelt = to_venue(venue.ids, client_id)
@@ -183,7 +189,7 @@ async def order(
     found: Mapping[str, Any] | None = None
     try:
         if venue.ccxt_id == "krakenfutures":
-            told = await exchange.fetch_orders(None, None, None, {"cliOrdIds": [spelt]})
+            told = await exchange.fetch_orders(None, None, None, {"cliOrdIds": spelt})
             found = next((one for one in told if one.get("clientOrderId") == spelt), None)
             if found is None:  # what ended five seconds ago is no longer told there
                 fills = await exchange.fetch_my_trades(venue.symbol)
@@ -191,15 +197,19 @@ async def order(
                 if ours:
                     return from_fills(ours, client_id, contract_ltc)
         elif venue.ccxt_id == "bybit":
-            for ask in (exchange.fetch_open_orders, exchange.fetch_closed_orders):
+            # Among the closed ones ccxt would ask for filled ones alone.
+            ended = exchange.fetch_canceled_and_closed_orders
+            for ask in (exchange.fetch_open_orders, ended):
                 told = await ask(venue.symbol, None, None, asked)
                 found = found or next(iter(told), None)
         else:
             found = await exchange.fetch_order(None, venue.symbol, asked)
     except ccxt.OrderNotFound:
         found = None
-    if found is None:
-        return OrderReport(client_id, "missing")
+    if found is None or (venue.ccxt_id == "hyperliquid" and not found.get("id")):
+        return OrderReport(client_id, "missing")  # Hyperliquid: `unknownOid`, which ccxt lets pass
+    if not found.get("id"):
+        raise BadMessage("an answer that names no order")
     return order_report(found, client_id, contract_ltc)
 
 
