@@ -1,0 +1,385 @@
+"""One account on a venue that ccxt knows, behind `VenueClient`, where there is no native client.
+
+ccxt is asked for signing, symbols and shapes. What it would do by itself is taken from it: its own
+limiter waits 200 ms before an order, its ids carry a broker's prefix, its requests may be repeated.
+An order is sent once. What became of it is asked by our id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final, Protocol
+
+from litehedge.errors import (
+    VenueDown,
+    VenueError,
+    VenueRefused,
+    VenueUnknown,
+    WrongSetup,
+)
+from litehedge.orders.reports import (
+    FINAL,
+    AccountReport,
+    Contract,
+    OrderReport,
+    Report,
+    VenueOrder,
+)
+from litehedge.ports import Outlet
+from litehedge.venues import ccxt_account, ccxt_read
+from litehedge.venues.ccxt_errors import translated
+from litehedge.venues.ccxt_facts import CcxtVenue, closes_a_leg, order_params, venue_named
+from litehedge.venues.ccxt_ids import from_venue, to_venue
+
+TIMEOUT_MS: Final = 10_000
+LIGHT, HEAVY = 1.0, 5.0  # what a request takes of the limit
+
+
+class Limiter(Protocol):
+    """What keeps us below a venue's limits; `emergency` may use what is held back for it."""
+
+    async def wait(self, cost: float, emergency: bool) -> None:
+        """Return when the request may go out."""
+        ...
+
+
+class Unlimited:
+    """Lets everything pass."""
+
+    async def wait(self, cost: float, emergency: bool) -> None:
+        """Return at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Credentials under ccxt's names (`apiKey`, `secret`, `password`, ...); never shown."""
+
+    values: Mapping[str, str] = field(repr=False)
+
+
+def make_exchange(
+    venue: CcxtVenue, keys: Keys | None, rewrite: Callable[[Any], Any] | None, timeout_ms: int
+) -> Any:
+    """Return ccxt's object for a venue with its own habits switched off. Imports ccxt: slow."""
+    import ccxt.pro
+
+    settings = {
+        "enableRateLimit": False,
+        "timeout": timeout_ms,
+        "options": {**venue.options, "maxRetriesOnFailure": 0},
+        **(dict(keys.values) if keys is not None else {}),
+    }
+    exchange = getattr(ccxt.pro, venue.ccxt_id)(settings)
+    exchange.has["fetchCurrencies"] = False  # asks with keys for what is not needed
+    if rewrite is not None:
+        exchange.urls["api"] = rewrite(exchange.urls["api"])
+        exchange.urls["hostname"] = exchange.hostname
+    if venue.ccxt_id == "hyperliquid":
+        # Before the first order ccxt would approve a builder's fee and set a referrer.
+        exchange.initialize_client = _nothing_to_do
+    return exchange
+
+
+async def _nothing_to_do() -> bool:
+    return True
+
+
+class CcxtClient:
+    """A `VenueClient` through ccxt.
+
+    Parameters
+    ----------
+    name
+        One of `ccxt_facts.VENUES`.
+    isolated, leverage
+        How the account holds its legs; KuCoin wants the leverage on every order.
+    hedge_mode
+        What the mode is taken for where the venue does not tell.
+    rewrite
+        Turns ccxt's tree of addresses into another, for a fake venue.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        keys: Keys,
+        *,
+        limiter: Limiter | None = None,
+        isolated: bool = False,
+        leverage: int = 1,
+        hedge_mode: bool = False,
+        rewrite: Callable[[Any], Any] | None = None,
+        timeout_ms: int = TIMEOUT_MS,
+        poll_s: float = 5.0,
+    ) -> None:
+        self.venue = venue_named(name)
+        self._keys, self._rewrite, self._timeout_ms = keys, rewrite, timeout_ms
+        self._limiter: Limiter = Unlimited() if limiter is None else limiter
+        self._isolated, self._leverage, self._hedge_mode = isolated, leverage, hedge_mode
+        self._poll_s = poll_s
+        self._exchange: Any = None
+        self._contract_ltc = Decimal(1)
+        self._unsettled: dict[str, None] = {}
+        self._has_stop = False
+
+    @property
+    def name(self) -> str:
+        """The venue."""
+        return self.venue.name
+
+    async def open(self) -> None:
+        """Load the markets and ask what ccxt would ask before the first order."""
+        missing = [key for key in self.venue.keys if not self._keys.values.get(key)]
+        if missing:
+            raise WrongSetup(
+                f"{self.name} needs {' and '.join(missing)}", "set them and start again"
+            )
+        if not self.venue.hedges and self._hedge_mode:
+            raise WrongSetup(f"{self.name} has no hedge mode", "hold the hedge on another venue")
+        self._exchange = make_exchange(self.venue, self._keys, self._rewrite, self._timeout_ms)
+        try:
+            with translated(self.name, "its markets were not loaded"):
+                await self._exchange.load_markets()
+                market = self._exchange.market(self.venue.symbol)
+                for method in self.venue.warm:
+                    asks_uta = method == "handle_uta_and_params"
+                    await getattr(self._exchange, method)(
+                        *(({}, "createOrder") if asks_uta else ())
+                    )
+        except VenueError:
+            await self.close()
+            raise
+        self._contract_ltc = ccxt_read.exact(market.get("contractSize") or 1, "contract size")
+
+    async def close(self) -> None:
+        """Close every connection of ccxt."""
+        if self._exchange is not None:
+            exchange, self._exchange = self._exchange, None
+            await exchange.close()
+
+    async def clock_skew_ms(self) -> float:
+        """Return by how much this machine is ahead; the answer is taken for half way old."""
+        exchange = await self._ready(LIGHT)
+        with translated(self.name, "its clock was not read"):
+            before_ms = exchange.milliseconds()
+            if exchange.has.get("fetchTime"):
+                venue_ms = await exchange.fetch_time()
+            else:
+                answer = await exchange.publicGetTickers()
+                venue_ms = exchange.parse8601(answer["serverTime"])
+            return 0.5 * (before_ms + exchange.milliseconds()) - float(venue_ms)
+
+    async def contract(self) -> Contract:
+        """Return the rules of the contract, its tiers, and our fees."""
+        exchange = await self._ready(HEAVY)
+        with translated(self.name, "the contract was not read"):
+            return await ccxt_account.contract(self.venue, exchange, self._contract_ltc)
+
+    async def account(self) -> AccountReport:
+        """Return wallet, legs and mode."""
+        exchange = await self._ready(HEAVY)
+        with translated(self.name, "the account was not read"):
+            return await ccxt_account.account(
+                self.venue,
+                exchange,
+                self._contract_ltc,
+                hedge_mode=self._hedge_mode,
+                leverage=self._leverage,
+            )
+
+    async def place(self, order: VenueOrder) -> OrderReport:
+        """Send an order once; it never rests."""
+        exchange = self._opened()
+        contracts = self._on_grid(exchange, order)
+        params = order_params(self.venue, order, isolated=self._isolated, leverage=self._leverage)
+        await self._limiter.wait(LIGHT, closes_a_leg(order))
+        self._unsettled[order.client_id] = None
+        try:
+            with translated(self.name, f"order {order.client_id}", places=True):
+                report = await ccxt_account.place(
+                    self.venue, exchange, order, contracts, params, self._contract_ltc
+                )
+        except VenueUnknown:
+            raise
+        except VenueError:
+            self._unsettled.pop(order.client_id, None)
+            raise
+        self._settle(report)
+        return report
+
+    def _on_grid(self, exchange: Any, order: VenueOrder) -> Decimal:
+        """Return the size in contracts.
+
+        Raises
+        ------
+        VenueRefused
+            When size or limit do not lie on the venue's grid: ccxt would round them silently.
+        """
+        symbol = self.venue.symbol
+        contracts = order.qty_ltc / self._contract_ltc
+        with translated(self.name, f"order {order.client_id} was not sent"):
+            sent = Decimal(exchange.amount_to_precision(symbol, contracts))
+            price = Decimal(exchange.price_to_precision(symbol, order.limit_usdt))
+        if sent != contracts or contracts <= 0:
+            what = f"{self.name}: {order.qty_ltc} LTC is no whole number of lots"
+            raise VenueRefused(what, "round it to the contract's lot")
+        if price != order.limit_usdt:
+            what = f"{self.name}: a limit of {order.limit_usdt} lies between two ticks"
+            raise VenueRefused(what, "round it to the contract's tick")
+        return contracts
+
+    async def order(self, client_id: str) -> OrderReport:
+        """Ask where an order stands, by our id."""
+        exchange = await self._ready(LIGHT, emergency=True)
+        with translated(self.name, f"order {client_id} was not found out"):
+            report = await ccxt_account.order(self.venue, exchange, client_id, self._contract_ltc)
+        self._settle(report)
+        return report
+
+    async def open_orders(self) -> list[str]:
+        """Return our ids of what rests; the venue's own id for what is not ours."""
+        return [
+            from_venue(self.venue.ids, str(one.get("clientOrderId") or "")) or str(one["id"])
+            for one in await self._resting()
+        ]
+
+    async def cancel_all(self) -> None:
+        """Cancel what rests, one by one: a venue's own "cancel all" would take the stops, too."""
+        exchange = self._opened()
+        for one in await self._resting():
+            await self._limiter.wait(LIGHT, True)
+            with translated(self.name, f"order {one['id']} was not cancelled", changes=True):
+                await ccxt_account.cancel(exchange, one["id"], self.venue.symbol)
+
+    async def _resting(self) -> list[Mapping[str, Any]]:
+        exchange = await self._ready(LIGHT, emergency=True)
+        with translated(self.name, "open orders were not read"):
+            told = await exchange.fetch_open_orders(self.venue.symbol)
+        return [one for one in told if not ccxt_account.is_stop(one)]
+
+    async def set_protective_stop(self, closes: VenueOrder, trigger_usdt: Decimal) -> None:
+        """Place the new stop, then cancel ours of before: there is never none."""
+        exchange = await self._ready(LIGHT, emergency=True)
+        self._on_grid(exchange, closes)
+        doing = f"the protective stop at {trigger_usdt} was not set"
+        with translated(self.name, doing, changes=True):
+            await ccxt_account.replace_stop(
+                self.venue,
+                exchange,
+                closes,
+                trigger_usdt,
+                self._contract_ltc,
+                isolated=self._isolated,
+                leverage=self._leverage,
+            )
+        self._has_stop = True
+
+    async def arm_dead_man(self, after_ms: int) -> bool:
+        """Arm the switch where the venue has one that leaves the protective stop alone.
+
+        Kraken's cancels stops too: while one of ours is set it is not armed, and this is False.
+        """
+        can = self.venue.dead_man != "no" and not (
+            self.venue.dead_man == "takes stops" and self._has_stop and after_ms > 0
+        )
+        if not can:
+            return False
+        exchange = await self._ready(LIGHT)
+        least, most = self.venue.dead_man_ms
+        wait_ms = 0 if after_ms <= 0 else min(max(after_ms, least), most)
+        with translated(self.name, "the dead-man switch was not armed", changes=True):
+            if self.venue.ccxt_id == "binanceusdm":
+                asked = {"symbol": "LTCUSDT", "countdownTime": wait_ms}
+                await exchange.fapiPrivatePostCountdownCancelAll(asked)
+            else:
+                await exchange.cancel_all_orders_after(wait_ms)
+        return True
+
+    async def set_leverage(self, leverage: int) -> None:
+        """Set the leverage of the contract."""
+        exchange = await self._ready(LIGHT)
+        mode = "isolated" if self._isolated else "cross"
+        with translated(self.name, f"leverage {leverage} was not set", changes=True):
+            await ccxt_account.set_leverage(self.venue, exchange, leverage, mode)
+        self._leverage = leverage
+
+    async def set_hedge_mode(self, on: bool) -> None:
+        """Hold long and short legs apart, or netted; a venue that has this mode says nothing."""
+        if not self.venue.hedges:
+            if on:
+                told = f"{self.name} has no hedge mode"
+                raise WrongSetup(told, "hold the hedge on another venue")
+            return
+        exchange = await self._ready(LIGHT)
+        with translated(self.name, "the position mode was not set", changes=True):
+            await ccxt_account.set_hedge_mode(self.venue, exchange, on)
+        self._hedge_mode = on
+
+    async def run(self, tell: Callable[[Report], None], out: Outlet) -> None:
+        """Tell what happens: orders as ccxt hears of them, what is unsettled by asking, and the
+        account every few seconds and after every connection."""
+        from litehedge.venues.ccxt_run import keep_told
+
+        await keep_told(self, tell, out, self._poll_s)
+
+    # --- for `ccxt_run` ---------------------------------------------------------------------------
+
+    def exchange(self) -> Any:
+        """Return ccxt's object.
+
+        Raises
+        ------
+        VenueDown
+            Before `open`.
+        """
+        return self._opened()
+
+    @property
+    def contract_ltc(self) -> Decimal:
+        """LTC in a contract."""
+        return self._contract_ltc
+
+    def unsettled(self) -> list[str]:
+        """Return our ids of the orders that were sent, and whose end is not known."""
+        return list(self._unsettled)
+
+    def heard(self, told: Mapping[str, Any]) -> OrderReport | None:
+        """Read an order that ccxt heard of; None where it is not ours.
+
+        Raises
+        ------
+        BadMessage
+            When it cannot be read.
+        """
+        ours = from_venue(self.venue.ids, str(told.get("clientOrderId") or ""))
+        if ours is None:
+            spelt = str(told.get("clientOrderId") or "")
+            ours = next((i for i in self._unsettled if to_venue(self.venue.ids, i) == spelt), None)
+        if ours is None:
+            return None
+        report = ccxt_read.order_report(told, ours, self._contract_ltc)
+        self._settle(report)
+        return report
+
+    def forget(self, client_id: str) -> None:
+        """Ask no more for an order that the venue does not know."""
+        self._unsettled.pop(client_id, None)
+
+    def _settle(self, report: OrderReport) -> None:
+        if report.status in FINAL:
+            self._unsettled.pop(report.client_id, None)
+
+    def _opened(self) -> Any:
+        if self._exchange is None:
+            raise VenueDown(f"{self.name} was not opened", "open it first")
+        return self._exchange
+
+    async def _ready(self, cost: float, emergency: bool = False) -> Any:
+        exchange = self._opened()
+        await self._limiter.wait(cost, emergency)
+        return exchange
+
+
+__all__ = ["CcxtClient", "Keys", "Limiter", "Unlimited", "make_exchange"]
