@@ -9,6 +9,7 @@ says from when to when and why: nobody has to guess whether silence was silence.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import shutil
 import time
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from litehedge.errors import BadMessage, DataError
 from litehedge.live import recorder_compact as compacting
@@ -29,6 +30,8 @@ from litehedge.store.lake import Lake
 MOST_BUFFERED: Final = 500_000
 """Events of a venue that wait for a disk that does not come back."""
 TOO_SLOW: Final = "the disk is too slow"
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ class Recorder:
         self._writing = asyncio.Lock()
         self._compacting = asyncio.Lock()
         self._jobs: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
 
     # --- for sources --------------------------------------------------------------------------
@@ -163,12 +167,10 @@ class Recorder:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
+        self._stop.set()
         if self._loop is not None:
-            self._loop.cancel()
             try:
                 await self._loop
-            except asyncio.CancelledError:
-                pass
             except DataError:  # told by `failed`: another recorder has the folder
                 for track in self._tracks.values():
                     track.release()
@@ -176,7 +178,7 @@ class Recorder:
         async with self._writing:
             for venue, track in self._tracks.items():
                 batch = self._waiting[venue].take(self.now_ns())
-                await asyncio.to_thread(track.finish, batch)
+                await _in_thread(track.finish, batch)
         if self._jobs:
             await asyncio.gather(*self._jobs, return_exceptions=True)
         await self._compact()
@@ -193,7 +195,7 @@ class Recorder:
             is_finished = False
             for venue, track in list(self._tracks.items()):
                 batch = self._waiting[venue].take(self.now_ns())
-                is_finished |= await asyncio.to_thread(track.write, batch)
+                is_finished |= await _in_thread(track.write, batch)
         if is_finished and not self._compacting.locked():
             job = asyncio.create_task(self._compact())
             self._jobs.add(job)
@@ -206,13 +208,15 @@ class Recorder:
 
     async def _flush_for_ever(self) -> None:
         await self.flush()  # takes the folders now: a second recorder ends at once
-        while True:
-            await asyncio.sleep(self.options.flush_s)
+        while not self._stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.options.flush_s):
+                    await self._stop.wait()
             await self.flush()
 
     async def _compact(self) -> None:
         async with self._compacting:
-            await asyncio.to_thread(self._compact_now)
+            await _in_thread(self._compact_now)
 
     def _compact_now(self) -> None:
         try:
@@ -307,6 +311,16 @@ class _Inlet:
             self._waiting.gaps.append(gap)
             heard.gap = None
             heard.state = "ok"
+
+
+async def _in_thread(work: Callable[..., _Result], *arguments: object) -> _Result:
+    """Do work on a thread, and wait for its end even when cancelled: it holds files."""
+    job = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    try:
+        return await asyncio.shield(job)
+    except asyncio.CancelledError:
+        await asyncio.wait([job])
+        raise
 
 
 async def record(sources: Iterable[Source], recorder: Recorder, stop: asyncio.Event) -> None:
