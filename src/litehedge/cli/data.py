@@ -13,6 +13,7 @@ from rich.text import Text
 
 from litehedge.cli.common import home, print_table, stderr, write_json
 from litehedge.cli.data_check import check
+from litehedge.cli.data_fetch import fetch_command
 from litehedge.cli.data_record import record_command
 from litehedge.cli.data_words import facts, kind, say, what
 from litehedge.errors import DataError, UsageError
@@ -22,11 +23,12 @@ from litehedge.store.lake import Dataset, Lake, check_name
 from litehedge.store.merge import merge
 from litehedge.units import iso_utc
 
-app = typer.Typer(help="Import, list and check recorded history.", no_args_is_help=True)
+app = typer.Typer(help="Import, fetch, record, list and check history.", no_args_is_help=True)
 
 _CHECKSUM = ".CHECKSUM"
 
 app.command("check")(check)
+app.command("fetch")(fetch_command)
 app.command("record")(record_command)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
