@@ -15,6 +15,7 @@ import pytest
 from recorded_sources import Broken, Steady
 
 from litehedge.errors import BadMessage, DataError, UsageError
+from litehedge.feeds.replay import merge
 from litehedge.live import sources as registry
 from litehedge.live.recorder import Options, Recorder, record
 from litehedge.market import events as ev
@@ -157,6 +158,28 @@ def test_every_kind_of_event_comes_back_from_the_lake(tmp_path) -> None:
     companions = lake.companions(held["ltc_1m"])
     assert companions["btc"].name == "recorded_fake_btc_1m"
     assert lake.read("recorded_fake_mark_index").row(0)[2:] == (83.0, 83.2)
+
+
+def test_what_was_recorded_is_replayed_as_it_was_known(tmp_path) -> None:
+    lake, clock = Lake(tmp_path / "lake"), Clock()
+    marks = [ev.Mark(T0, T0 + 1, 83.0), ev.Index(T0, T0 + 2, 83.2), ev.Mark(T0 + 9, T0 + 3, 83.1)]
+
+    async def main():
+        async with Recorder(tmp_path / "rec", lake, FAST, clock=clock) as recorder:
+            out = recorder.outlet("fake.all")
+            out.put(ev.Trade(T0, T0, 83.0, 1.0, False))
+            for event in marks:
+                out.put(event)
+            clock.now_ns += NS_PER_HOUR
+
+    asyncio.run(main())
+    dataset = lake.dataset("recorded_fake_ltc_1m")
+    tables = {"bars": lake.read(dataset.name)}
+    tables |= {role: lake.read(one.name) for role, one in lake.companions(dataset).items()}
+    events = list(merge(tables, dataset.interval_ns).events())
+    assert events[:3] == marks
+    assert all(type(event) is ev.Bar for event in events[3:])
+    assert len(events) == 63
 
 
 def test_two_recorders_of_one_folder(tmp_path) -> None:

@@ -172,8 +172,8 @@ def _tell(outcomes: Sequence[Outcome], sets: Sequence[Dataset], *, as_json: bool
                 say(f"the archive does not have {names}{more}")
             elif state != "failed":
                 say(f"{len(some):,} files {state}" + (" from before" if state == "kept" else ""))
-        for one in sets:
-            say(f"{one.name}: {one.rows:,} rows, {one.span}")
+        for dataset in sets:
+            say(f"{dataset.name}: {dataset.rows:,} rows, {dataset.span}")
         if not sets and not failed:
             say("nothing was found for these days")
         elif sets:
