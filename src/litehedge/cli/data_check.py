@@ -62,7 +62,9 @@ def check(
     silence = longest_silence(table)
     days = coverage_of(lake, dataset, table)
     if as_json:
-        found = _bar_facts(survey) if survey is not None else {"longest_silence": gap(silence)}
+        found: dict[str, Any] = {"longest_silence": gap(silence)}
+        if survey is not None:
+            found = _bar_facts(survey)
         found["days"] = [asdict(day) for day in days]
         write_json({**facts(dataset), "files_match": True, "problems": [], **found}, "-")
         return
