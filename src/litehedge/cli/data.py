@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from litehedge.cli.common import console, home, print_table, stderr, write_json
+from litehedge.cli.common import home, print_table, stderr, write_json
+from litehedge.cli.data_check import check
+from litehedge.cli.data_fetch import fetch_command
+from litehedge.cli.data_record import record_command
+from litehedge.cli.data_words import facts, kind, say, what
 from litehedge.errors import DataError, UsageError
 from litehedge.feeds.archive import Series, read
 from litehedge.feeds.names import check_market, check_symbol
 from litehedge.store.lake import Dataset, Lake, check_name
 from litehedge.store.merge import merge
-from litehedge.store.survey import BarSurvey, Gap, longest_silence, survey_bars
-from litehedge.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, describe_ns, iso_utc
+from litehedge.units import iso_utc
 
-app = typer.Typer(help="Import, list and check recorded history.", no_args_is_help=True)
+app = typer.Typer(help="Import, fetch, record, list and check history.", no_args_is_help=True)
 
-_GAPS_SHOWN = 10
 _CHECKSUM = ".CHECKSUM"
+
+app.command("check")(check)
+app.command("fetch")(fetch_command)
+app.command("record")(record_command)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
@@ -108,8 +113,8 @@ def import_(
     if as_json:
         write_json(
             {
-                "imported": [_facts(dataset) for dataset in imported],
-                "unchanged": [_facts(dataset) for dataset in unchanged],
+                "imported": [facts(dataset) for dataset in imported],
+                "unchanged": [facts(dataset) for dataset in unchanged],
                 "notes": [{"file": file, "note": note} for file, note in notes],
             },
             "-",
@@ -119,12 +124,12 @@ def import_(
         _print_table(lake, imported)
     _print_notes(notes)
     for dataset in unchanged:
-        _say(f"unchanged: {dataset.name} already holds this")
+        say(f"unchanged: {dataset.name} already holds this")
     if imported:
         sets = f"{len(imported)} data set{'s' if len(imported) > 1 else ''}"
         # The one that a person most likely came for.
         first = min(imported, key=lambda one: (one.kind != "bars", one.asset != "LTC"))
-        _say(f"{sets} imported. Next: litehedge data check {first.name}")
+        say(f"{sets} imported. Next: litehedge data check {first.name}")
 
 
 def _groups(paths: Sequence[Path], name: str | None) -> dict[str, list[Path]]:
@@ -162,7 +167,7 @@ def _refuse_taken(lake: Lake, name: str) -> None:
     for dataset in lake.datasets():
         if dataset.name == name:
             raise DataError(
-                f"there already is a data set {name} ({_what(dataset)}, {dataset.span}), "
+                f"there already is a data set {name} ({what(dataset)}, {dataset.span}), "
                 "from other files or read in another way",
                 "add --replace and give all files it should hold, or choose another --name",
             )
@@ -177,7 +182,7 @@ def _print_notes(notes: Sequence[tuple[str, str]]) -> None:
         files.setdefault(note, []).append(file)
     for note, some in files.items():
         more = f" and {len(some) - 1} more" if len(some) > 1 else ""
-        _say(f"note: {some[0]}{more}: {note}")
+        say(f"note: {some[0]}{more}: {note}")
 
 
 # --- list -------------------------------------------------------------------------------------
@@ -192,16 +197,16 @@ def list_(as_json: Json = False) -> None:
     lake = Lake(home() / "lake")
     datasets, broken = lake.datasets(), lake.broken()
     if as_json:
-        listed = [{**_facts(dataset), "gaps": _gap_count(lake, dataset)} for dataset in datasets]
+        listed = [{**facts(dataset), "gaps": _gap_count(lake, dataset)} for dataset in datasets]
         reasons = [{"name": name, "reason": reason} for name, reason in broken]
         write_json({"datasets": listed, "broken": reasons}, "-")
         return
     if not datasets and not broken:
-        _say(f"The lake in {lake.root} is empty. Import files: litehedge data import FILE...")
+        say(f"The lake in {lake.root} is empty. Import files: litehedge data import FILE...")
     if datasets:
         _print_table(lake, datasets)
     for name, reason in broken:
-        _say(f"broken: {name}: {reason}")
+        say(f"broken: {name}: {reason}")
 
 
 def _print_table(lake: Lake, datasets: Sequence[Dataset]) -> None:
@@ -214,7 +219,7 @@ def _print_table(lake: Lake, datasets: Sequence[Dataset]) -> None:
         gaps = _gap_count(lake, one)
         table.add_row(
             Text(one.name),
-            f"{one.interval} {_kind(one)}".strip(),
+            f"{one.interval} {kind(one)}".strip(),
             one.symbol,
             one.market,
             # The last bar of April closes at midnight of the first of May.
@@ -232,135 +237,6 @@ def _gap_count(lake: Lake, dataset: Dataset) -> int | None:
         return None
 
 
-# --- check ------------------------------------------------------------------------------------
-
-
-@app.command("check")
-def check(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the data set.")],
-    as_json: Json = False,
-) -> None:
-    """Check a data set: coverage, gaps, flat bars, largest moves, whole files.
-
-    Example: litehedge data check ltc_perp_1m
-    """
-    lake = Lake(home() / "lake")
-    dataset = lake.dataset(name)
-    problems = lake.problems(dataset)
-    if problems:
-        if as_json:
-            write_json({**_facts(dataset), "files_match": False, "problems": problems}, "-")
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise DataError(
-            f"data set {name} does not match its manifest: {problems[0]}{more}",
-            f"import it again: litehedge data import FILE... --name {name} --replace",
-        )
-    table = lake.read(name)
-    survey = survey_bars(dataset, table) if dataset.kind == "bars" else None
-    silence = longest_silence(table)
-    if as_json:
-        found = _bar_facts(survey) if survey is not None else {"longest_silence": _gap(silence)}
-        write_json({**_facts(dataset), "files_match": True, "problems": [], **found}, "-")
-        return
-    _say(f"{name}: {_what(dataset)}", style="bold")
-    _line("span", f"{dataset.span} UTC")
-    if survey is None:
-        _line("rows", f"{dataset.rows:,}")
-        if silence is not None:
-            _line("silence", f"longest without a row: {_gap_text(silence)}")
-    else:
-        _print_bars(dataset, survey)
-    count = len(dataset.parts)
-    match = "file matches" if count == 1 else "files match"
-    _line("files", f"{count:,} monthly {match} the manifest")
-    for source in dataset.sources[:_GAPS_SHOWN]:
-        _line("from", f"{source.file} ({source.rows:,} rows, sha256 {source.sha256[:12]}…)")
-    if len(dataset.sources) > _GAPS_SHOWN:
-        _line("", f"and {len(dataset.sources) - _GAPS_SHOWN:,} more files")
-
-
-def _print_bars(dataset: Dataset, survey: BarSurvey) -> None:
-    _line("bars", f"{dataset.rows:,}, {100 * survey.coverage:.2f} % of the span")
-    if survey.gaps:
-        total = sum(gap.length_ns for gap in survey.gaps)
-        order = ", longest first" if len(survey.gaps) > 1 else ""
-        _line("gaps", f"{len(survey.gaps):,}, together {_length(total)}{order}")
-        for gap in survey.gaps[:_GAPS_SHOWN]:
-            _line("", _gap_text(gap))
-        if len(survey.gaps) > _GAPS_SHOWN:
-            _line("", f"and {len(survey.gaps) - _GAPS_SHOWN:,} shorter ones")
-    else:
-        _line("gaps", "none")
-    _line("flat", f"{survey.flat_bars:,} bars without any price move")
-    if survey.zero_volume_bars is None:
-        _line("volume", "none: not traded, or not told")
-    else:
-        _line("volume", f"{survey.zero_volume_bars:,} bars without a trade")
-    moves = [f"{iso_utc(m.open_ns)}  {100 * m.fraction:+.2f} %" for m in survey.largest_moves]
-    for label, move in zip(["moves", *[""] * len(moves)], moves, strict=False):
-        _line(label, move + ("  (largest from open to close of a bar)" if label else ""))
-
-
-def _bar_facts(survey: BarSurvey) -> dict[str, Any]:
-    return {
-        "coverage": survey.coverage,
-        "gap_count": len(survey.gaps),
-        "gaps": [_gap(gap) for gap in survey.gaps[:_GAPS_SHOWN]],
-        "flat_bars": survey.flat_bars,
-        "zero_volume_bars": survey.zero_volume_bars,
-        "largest_moves": [
-            {"open": iso_utc(m.open_ns), "open_ns": m.open_ns, "fraction": m.fraction}
-            for m in survey.largest_moves
-        ],
-    }
-
-
-# --- words ------------------------------------------------------------------------------------
-
-
-def _facts(dataset: Dataset) -> dict[str, Any]:
-    facts = asdict(dataset)
-    del facts["parts"]
-    start, end = iso_utc(dataset.start_ns), iso_utc(dataset.end_ns)
-    return {**facts, "interval": dataset.interval, "start": start, "end": end}
-
-
-def _what(dataset: Dataset) -> str:
-    every = f"{dataset.interval} " if dataset.kind == "bars" else ""
-    unit = f" in {dataset.unit}" if dataset.unit else ""
-    return f"{dataset.symbol} {dataset.market}, {every}{_kind(dataset)}{unit}"
-
-
-def _kind(dataset: Dataset) -> str:
-    return dataset.kind.replace("_", " ")
-
-
-def _gap(gap: Gap | None) -> dict[str, Any] | None:
-    if gap is None:
-        return None
-    return {
-        "start": iso_utc(gap.start_ns),
-        "end": iso_utc(gap.end_ns),
-        "start_ns": gap.start_ns,
-        "end_ns": gap.end_ns,
-        "length": _length(gap.length_ns),
-    }
-
-
-def _gap_text(gap: Gap) -> str:
-    return f"{iso_utc(gap.start_ns)} .. {iso_utc(gap.end_ns)}  {_length(gap.length_ns)}"
-
-
-def _length(span_ns: int) -> str:
-    """Write a length of time with its two largest units: ``417d 20h``."""
-    words = []
-    for unit, size in (("d", NS_PER_DAY), ("h", NS_PER_HOUR), ("m", NS_PER_MINUTE)):
-        count, span_ns = divmod(span_ns, size)
-        if count:
-            words.append(f"{count}{unit}")
-    return " ".join(words[:2]) or describe_ns(span_ns)
-
-
 def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
@@ -370,12 +246,3 @@ def _progress() -> Progress:
         transient=True,
         disable=not stderr.is_terminal,
     )
-
-
-def _line(label: str, text: str) -> None:
-    _say(f"  {label:<8}{text}")
-
-
-def _say(text: str, style: str = "") -> None:
-    # No markup: file names may hold brackets.
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)

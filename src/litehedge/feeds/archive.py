@@ -17,6 +17,8 @@ kind                      columns
 ``transfers``             event_ns, known_ns, notional_usdt, to_exchange
 ``sentiment``             event_ns, known_ns, score
 ``predicted_funding``     event_ns, known_ns, venue, rate
+``trades``                event_ns, known_ns, price, qty_ltc, taker_buys
+``gaps``                  event_ns (the end), known_ns, start_ns, source, kinds, why
 ========================  ====================================================================
 
 Files hold the first four; the others are recorded from feeds.
@@ -44,7 +46,7 @@ from litehedge.units import NS_PER_DAY, NS_PER_MINUTE
 
 Kind = Literal[
     "bars", "funding", "open_interest", "liquidations", "book", "mark_index", "long_short_ratio",
-    "transfers", "sentiment", "predicted_funding",
+    "transfers", "sentiment", "predicted_funding", "trades", "gaps",
 ]  # fmt: skip
 
 METRICS_DELAY_NS: Final = 5 * NS_PER_MINUTE

@@ -126,4 +126,9 @@ def _streams(role: str, table: pl.DataFrame) -> Iterator[_Stream]:
         values = np.zeros((n, rw.N_VALUES))
         for i, column in enumerate(columns):
             values[:, i] = table[column].to_numpy() if column in table.columns else np.nan
-        yield np.full(n, kind, dtype=np.int8), event_ns, known_ns, values
+        if role == "mark_index":  # a message may have told one of the two alone
+            told = ~np.isnan(values[:, 0])
+            kinds = np.full(int(told.sum()), kind, dtype=np.int8)
+            yield kinds, event_ns[told], known_ns[told], values[told]
+        else:
+            yield np.full(n, kind, dtype=np.int8), event_ns, known_ns, values

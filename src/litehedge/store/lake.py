@@ -5,6 +5,8 @@
     root/<dataset>/manifest.json
     root/<dataset>/<version>/<kind>/<venue>-<market>/<symbol>/<YYYY-MM>.parquet
 
+A data set that grows (`store/growing.py`) has a file for each day, ``<YYYY-MM-DD>.parquet``.
+
 The manifest alone decides what readers see. A new version is written aside, made durable, moved
 into place, and only then does a new manifest replace the old one in one step. A process that dies
 at any instant leaves the old content or the new; what it leaves lying about is swept up by the next
@@ -16,7 +18,8 @@ from __future__ import annotations
 import io
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -29,6 +32,7 @@ import litehedge
 from litehedge.errors import DataError, EmptyRange
 from litehedge.feeds.archive import Series
 from litehedge.store import durable
+from litehedge.store.columns import COMPANIONS, OPTIONAL, SCHEMAS
 from litehedge.store.manifest import (
     VERSION,
     Dataset,
@@ -49,28 +53,6 @@ SIMULATED: Final = "simulated-"
 _INCOMING: Final = ".incoming-"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ +()-]{0,99}")
 _READ_TRIES: Final = 5
-_SCHEMAS: Final[dict[str, tuple[str, ...]]] = {
-    "bars": ("event_ns", "known_ns", "open", "high", "low", "close", "volume"),
-    "funding": ("event_ns", "known_ns", "rate"),
-    "open_interest": ("event_ns", "known_ns", "oi", "unit"),
-    "liquidations": ("event_ns", "known_ns", "side", "price", "qty", "notional_usdt"),
-    "book": (
-        "event_ns", "known_ns", "bid", "ask", "bid_depth_usdt", "ask_depth_usdt",
-        "bid_depth_near_usdt", "ask_depth_near_usdt", "bid_depth_far_usdt", "ask_depth_far_usdt",
-    ),
-    "mark_index": ("event_ns", "known_ns", "mark", "index"),
-    "long_short_ratio": ("event_ns", "known_ns", "ratio"),
-    "transfers": ("event_ns", "known_ns", "notional_usdt", "to_exchange"),
-    "sentiment": ("event_ns", "known_ns", "score"),
-    "predicted_funding": ("event_ns", "known_ns", "venue", "rate"),
-}  # fmt: skip
-_OPTIONAL: Final[dict[str, tuple[str, ...]]] = {"bars": ("buy_volume",), "liquidations": ("feed",)}
-"""Columns that a data set has where its source told them."""
-_RECORDED: Final = (
-    "funding", "liquidations", "book", "mark_index", "long_short_ratio", "transfers", "sentiment",
-    "predicted_funding",
-)  # fmt: skip
-"""Kinds of which a bars data set may have one each as companion, under the kind's name."""
 
 
 class Lake:
@@ -158,7 +140,7 @@ class Lake:
             When there is no such data set, no row in the range, or a file is missing or damaged.
         """
         dataset = self.dataset(name)
-        return self._settled(dataset, start_ns, end_ns, _SCHEMAS[dataset.kind])
+        return self._settled(dataset, start_ns, end_ns, SCHEMAS[dataset.kind])
 
     def _settled(
         self, dataset: Dataset, start_ns: int | None, end_ns: int | None, columns: Sequence[str]
@@ -179,21 +161,21 @@ class Lake:
         months = [
             part.month
             for part in dataset.parts
-            if (start_ns is None or part.month >= _month_text(start_ns))
-            and (end_ns is None or part.month <= _month_text(end_ns - 1))
+            if (start_ns is None or part.month >= _text_like(part.month, start_ns))
+            and (end_ns is None or part.month <= _text_like(part.month, end_ns - 1))
         ]
         table = pl.DataFrame()
         if months:
-            paths = [self._part(dataset, month) for month in months]
+            paths = [self.part(dataset, month) for month in months]
             rows = pl.scan_parquet(paths, glob=False)
             if start_ns is not None:
                 rows = rows.filter(pl.col("known_ns") > start_ns)
             if end_ns is not None:
                 rows = rows.filter(pl.col("known_ns") <= end_ns)
             try:
-                if tuple(columns) == _SCHEMAS[dataset.kind]:
+                if tuple(columns) == SCHEMAS[dataset.kind]:
                     there = rows.collect_schema().names()
-                    more = [one for one in _OPTIONAL.get(dataset.kind, ()) if one in there]
+                    more = [one for one in OPTIONAL.get(dataset.kind, ()) if one in there]
                     columns = (*columns, *more)
                 table = rows.select(columns).collect()
             except (PolarsError, PanicException, OSError) as error:
@@ -216,12 +198,12 @@ class Lake:
         """Compare the files with the manifest; return what differs, in words."""
         found: list[str] = []
         for part in dataset.parts:
-            path = self._part(dataset, part.month)
+            path = self.part(dataset, part.month)
             if not path.is_file():
                 found.append(f"{path} is missing")
                 continue
             try:
-                table = pl.read_parquet(path, columns=list(_SCHEMAS[dataset.kind]))
+                table = pl.read_parquet(path, columns=list(SCHEMAS[dataset.kind]))
             except (PolarsError, PanicException, OSError) as error:
                 found.append(f"{path} cannot be read ({_first_line(error)})")
                 continue
@@ -280,6 +262,7 @@ class Lake:
                 "name a data set of bars",
             )
         near = [other for other in self.datasets() if _overlap_ns(dataset, other) > 0]
+        near = [other for other in near if not _is_too_coarse(other, dataset)]
         near = [other for other in near if _world(other) == _world(dataset)]
         own = [other for other in near if other.asset == dataset.asset]
         bars = [other for other in near if other.kind == "bars" and other.name != dataset.name]
@@ -294,7 +277,7 @@ class Lake:
             "btc": same_market or traded or btc,
             "open_interest": [other for other in levels if other.interval_ns == finest_ns],
             "mark": [other for other in bars if other in own and other.market == "mark"],
-            **{kind: [other for other in own if other.kind == kind] for kind in _RECORDED},
+            **{kind: [other for other in own if other.kind == kind] for kind in COMPANIONS},
         }
         return {
             key: min(some, key=lambda other: (-_overlap_ns(dataset, other), other.name))
@@ -339,22 +322,34 @@ class Lake:
             end_ns=int(table["event_ns"].max()),  # type: ignore[arg-type]
             sources=tuple(Source(one.source, one.sha256, one.table.height) for one in series),
             parts=tuple(Part(month, part.height) for month, part in sorted(tables.items())),
-            version=secrets.token_hex(8),
+            version=new_version(),
             created_by=litehedge.__version__,
         )
+        with self.writing(name):
+            if not replace:
+                self._refuse_taken(name)
+            self.put(dataset, tables)
+        return dataset
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[None]:
+        """Hold the lake for changing one data set, and sweep up before and after.
+
+        Raises
+        ------
+        DataError
+            When another process writes, or the disk refuses. The data set is as it was then.
+        """
         try:
             with durable.exclusive(self.root):
                 self._sweep()
-                if not replace:
-                    self._refuse_taken(name)
-                self._put(dataset, tables)
+                yield
                 self._sweep()
         except OSError as error:
             raise DataError(
                 f"the lake in {self.root} cannot be written: {error.strerror or error}",
                 f"make room or check permissions; data set {name} is as it was",
             ) from None
-        return dataset
 
     def remove(self, name: str) -> None:
         """Remove a data set if it is there; readers see all of it until it is gone.
@@ -386,16 +381,27 @@ class Lake:
                 "replace it as a whole with --replace (give all its files), or give another --name",
             )
 
-    def _put(self, dataset: Dataset, tables: Mapping[str, pl.DataFrame]) -> None:
+    def put(
+        self, dataset: Dataset, tables: Mapping[str, pl.DataFrame], old: Dataset | None = None
+    ) -> None:
+        """Write a version and make it the one that readers see; within `writing` alone.
+
+        Parts that `tables` lack are those of the version `old`: the same files under new names.
+        """
         incoming = self.root / f"{_INCOMING}{secrets.token_hex(8)}"
         final = self.root / dataset.name
         try:
             for month, table in tables.items():
-                path = self._part(dataset, month, below=incoming)
+                path = self.part(dataset, month, below=incoming)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 payload = io.BytesIO()
                 table.write_parquet(payload, compression="zstd")
                 durable.write_synced(path, payload.getbuffer())
+            for part in () if old is None else dataset.parts:
+                if old is not None and part.month not in tables:
+                    path = self.part(dataset, part.month, below=incoming)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    durable.link(self.part(old, part.month), path)
             durable.sync_tree(incoming)
             durable.write_synced(incoming / "manifest.json", to_bytes(dataset))
             final.mkdir(exist_ok=True)
@@ -421,11 +427,17 @@ class Lake:
                 if VERSION.fullmatch(version.name) and version.name != kept:
                     durable.remove_tree(version)
 
-    def _part(self, dataset: Dataset, month: str, *, below: Path | None = None) -> Path:
+    def part(self, dataset: Dataset, month: str, *, below: Path | None = None) -> Path:
+        """Return where the file of a month (or day) lies."""
         base = self.root / dataset.name if below is None else below
         venue = _plain(f"{dataset.venue}-{dataset.market}")
         folder = base / dataset.version / dataset.kind / venue / _plain(dataset.symbol)
         return folder / f"{month}.parquet"
+
+
+def new_version() -> str:
+    """Return the name of a version that never was."""
+    return secrets.token_hex(8)
 
 
 def check_name(name: str) -> str:
@@ -453,8 +465,15 @@ def _overlap_ns(one: Dataset, other: Dataset) -> int:
     return min(one.end_ns, other.end_ns) - max(one.start_ns, other.start_ns)
 
 
-def _month_text(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns // NS_PER_SECOND, tz=UTC).strftime("%Y-%m")
+def _is_too_coarse(other: Dataset, bars: Dataset) -> bool:
+    """Tell whether forced volume comes as sums over longer than a bar: a burst that never was."""
+    return other.kind == "liquidations" and other.interval_ns > bars.interval_ns
+
+
+def _text_like(part: str, time_ns: int) -> str:
+    """Write the month of a time, or its day where the part is a day."""
+    shape = "%Y-%m" if len(part) == len("2021-05") else "%Y-%m-%d"
+    return datetime.fromtimestamp(time_ns // NS_PER_SECOND, tz=UTC).strftime(shape)
 
 
 def _plain(text: str) -> str:
