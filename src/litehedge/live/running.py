@@ -14,7 +14,7 @@ from typing import Any, Final
 import litehedge
 from litehedge.config import Settings
 from litehedge.effects import Effect
-from litehedge.engine import step
+from litehedge.engine import relive
 from litehedge.engine_state import State, start, take_checkpoint
 from litehedge.hedge.policies import Policy
 from litehedge.hedge.rules import to_toml
@@ -95,9 +95,8 @@ def take_up(
     if point is not None:
         state = begin(point.checkpoint)
         ended_ns = point.checkpoint.time_ns
-        for event in point.events:
-            state, _ = step(state, event)
-            ended_ns = max(ended_ns, event.known_ns)
+        state = relive(state, point.events)
+        ended_ns = max([ended_ns, *(event.known_ns for event in point.events)])
         taken = take_checkpoint(state, ended_ns)
         state = begin(taken)
         packed = encode_effect(taken)

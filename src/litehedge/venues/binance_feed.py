@@ -273,8 +273,9 @@ def sources(
     hosts: Hosts = PRODUCTION,
     *,
     interval_h: float = wire_words.FUNDING_HOURS,
+    has_btc: bool = True,
 ) -> list[Source]:
-    """Return everything that Binance tells about the market of a contract."""
+    """Return everything that Binance tells about the market of a contract, and of Bitcoin."""
     settled = wire_words.FundingClock()
     one: dict[str, str | int] = {"symbol": symbol}
     since_ns: list[int] = []
@@ -300,7 +301,7 @@ def sources(
     return [
         BookSource(symbol, tick_usdt, hosts),
         MarketSource(symbol, settled, hosts, interval_h),
-        BtcSource(btc_interval_ns, hosts=hosts),
+        *([BtcSource(btc_interval_ns, hosts=hosts)] if has_btc else []),
         PollSource("binance.open_interest", 10.0, open_interest, hosts),
         PollSource("binance.long_short", 300.0, ratio, hosts),
         PollSource("binance.funding", 300.0, funding, hosts),
@@ -313,7 +314,8 @@ async def history(
     """Return the last minutes as events in the order in which they became known.
 
     Bars of a minute of both coins, funding, and open interest each five minutes (Binance keeps a
-    month of it): what warms up features before the first live event.
+    month of it): what warms up features before the first live event. An empty `btc` leaves out the
+    other coin.
 
     Raises
     ------
@@ -339,7 +341,7 @@ async def history(
                     made.extend(_past(path, answer, extra["symbol"], symbol, until_ms))
                     at_ms = end_ms + 1
 
-            for name in (symbol, btc):
+            for name in (symbol, btc) if btc else (symbol,):
                 await pages("/fapi/v1/klines", 60_000, 1500, {"symbol": name, "interval": "1m"})
             await pages("/fapi/v1/fundingRate", 3_600_000, 1000, {"symbol": symbol})
             await pages(
