@@ -24,9 +24,10 @@ ORDER_IS_OVER: Final = frozenset({110008, 110010})
 TOO_OFTEN: Final = frozenset({10006, 10018, 10429})
 
 _STANDS = "the position stands as it was, guarded only by the stops that lie at the venue"
-_AS_IT_WAS = "nothing was done, the position is as it was"
-_ASKED = "it is asked for by its id before anything is sent again; until then the position is not"
-_ASKED_NO = f"{_ASKED} known"
+AS_IT_WAS: Final = "nothing was done, the position is as it was"
+ASKED: Final = (
+    "it is asked for by its id before anything is sent again; the position is not known until then"
+)
 
 _SETUP: Final[dict[int, tuple[str, str]]] = {
     10002: ("this machine's clock differs from bybit's", "set the clock (NTP)"),
@@ -113,13 +114,13 @@ def refusal(code: int, text: str, doing: str, *, changes: bool) -> VenueError:
     number = str(code)
     if code in _SENT_BEFORE:
         what = f"{doing}: bybit knows the id already"
-        return VenueUnknown(what, _ASKED_NO, code=number)
+        return VenueUnknown(what, ASKED, code=number)
     if code in _UNSURE:
         if changes:
-            return VenueUnknown(f"{doing}: {_UNSURE[code]}", _ASKED_NO, code=number)
+            return VenueUnknown(f"{doing}: {_UNSURE[code]}", ASKED, code=number)
         return VenueDown(f"{doing}: {_UNSURE[code]}", "it is asked again", code=number)
     if code in _NOT_BEGUN:
-        return VenueDown(f"{doing}: {_NOT_BEGUN[code]}", f"{_AS_IT_WAS}", code=number)
+        return VenueDown(f"{doing}: {_NOT_BEGUN[code]}", AS_IT_WAS, code=number)
     if code in _SETUP:
         what, remedy = _SETUP[code]
         return WrongSetup(f"{doing}: {what}", f"{remedy}; {_STANDS}", code=number)
@@ -127,12 +128,12 @@ def refusal(code: int, text: str, doing: str, *, changes: bool) -> VenueError:
         what = f"{doing}: bybit does not know the symbol"
         return WrongSetup(what, f"check the symbol; {_STANDS}", code=number)
     if code in _RAISES_ONLY:
-        remedy = f"{_AS_IT_WAS}; what reduces is still taken"
+        remedy = f"{AS_IT_WAS}; what reduces is still taken"
         return VenueRefused(f"{doing}: {_RAISES_ONLY[code]}", remedy, code=number, raises_only=True)
     if code in _REFUSED:
         what, remedy = _REFUSED[code]
-        return VenueRefused(f"{doing}: {what}", f"{_AS_IT_WAS}; {remedy}", code=number)
-    return VenueRefused(f"{doing}: bybit refuses ({code}: {_short(text)})", _AS_IT_WAS, code=number)
+        return VenueRefused(f"{doing}: {what}", f"{AS_IT_WAS}; {remedy}", code=number)
+    return VenueRefused(f"{doing}: bybit refuses ({code}: {_short(text)})", AS_IT_WAS, code=number)
 
 
 def http_failure(status: int, doing: str, *, changes: bool) -> VenueError:
@@ -140,7 +141,7 @@ def http_failure(status: int, doing: str, *, changes: bool) -> VenueError:
     code = f"HTTP {status}"
     if status in (403, 429):
         what = f"{doing}: bybit was asked too often from this address, or does not serve it"
-        return VenueDown(what, f"{_AS_IT_WAS}; nothing is sent for a while", code=code)
+        return VenueDown(what, f"{AS_IT_WAS}; nothing is sent for a while", code=code)
     if status == 401:
         what = f"{doing}: bybit does not accept the key"
         return WrongSetup(what, f"check key and secret; {_STANDS}", code=code)
@@ -148,7 +149,7 @@ def http_failure(status: int, doing: str, *, changes: bool) -> VenueError:
         what = f"{doing}: there is no such address at the venue"
         return WrongSetup(what, f"check the address; {_STANDS}", code=code)
     if changes:
-        return VenueUnknown(f"{doing}: bybit answered {status}", _ASKED_NO, code=code)
+        return VenueUnknown(f"{doing}: bybit answered {status}", ASKED, code=code)
     return VenueDown(f"{doing}: bybit answered {status}", "it is asked again", code=code)
 
 
@@ -156,7 +157,7 @@ def unreadable(doing: str, *, changes: bool) -> VenueError:
     """Return the error for an answer that is not one of Bybit's."""
     what = f"{doing}: bybit's answer cannot be read"
     if changes:
-        return VenueUnknown(what, _ASKED_NO)
+        return VenueUnknown(what, ASKED)
     return VenueDown(what, "it is asked again")
 
 
