@@ -11,14 +11,14 @@ import asyncio
 import time
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from litehedge.errors import BadMessage, VenueDown, VenueError, WrongSetup
+from litehedge.errors import BadMessage, VenueDown, VenueError
 from litehedge.market.events import AnyEvent
 from litehedge.orders.reports import AccountReport, Contract, OrderReport, Report, VenueOrder
-from litehedge.ports import Health, Outlet
+from litehedge.ports import Health, Outlet, VenueClient
 from litehedge.venues import bybit_errors as errors
 from litehedge.venues.bybit_account import (
     AccountMirror,
@@ -50,6 +50,7 @@ __all__ = ["PRODUCTION", "TESTNET", "BybitClient", "BybitMarket", "Hosts", "Keys
 
 RIGHTS_LIVE_S: Final = 600.0
 PAGES: Final = 10
+LONGEST_PAST_MS: Final = 6 * 86_400_000  # a question that begins earlier ends before today
 NO_DEAD_MAN: Final = (
     "bybit cancels orders on disconnection for institutions only; orders are immediate or cancel, "
     "so none is left lying, and the stops of the position stay at the venue"
@@ -232,7 +233,7 @@ class BybitClient:
                 await self._trade.create(body, doing)
                 return accepted
             except VenueDown as error:
-                if error.code and int(error.code) in errors.TOO_OFTEN:
+                if error.code.isdigit() and int(error.code) in errors.TOO_OFTEN:
                     raise
         await asks.post(CREATE, doing, body, emergency=urgent)
         return accepted
@@ -328,6 +329,7 @@ class BybitClient:
     async def _executions_since(self, since_ms: int) -> list[ExecutionRow]:
         """Return what was executed since then, oldest first."""
         rows: list[ExecutionRow] = []
+        since_ms = max(since_ms, self._clock_ms() - LONGEST_PAST_MS)
         cursor = ""
         for _ in range(PAGES):
             answer = await self._asks.get(
@@ -356,8 +358,5 @@ class _Readable:
             raise VenueDown(f"{self._doing}: {error.what}", "it is asked again") from None
 
 
-def _check(client: BybitClient) -> object:  # the type checker proves it
-    from litehedge.ports import VenueClient
-
-    fits: VenueClient = client
-    return fits
+if TYPE_CHECKING:  # the type checker proves that it fits
+    _FITS: type[VenueClient] = BybitClient

@@ -308,6 +308,9 @@ class Executions:
         for row in rows:
             if row.symbol != self._symbol or row.exec_id in self._seen:
                 continue
+            self._seen[row.exec_id] = None
+            if len(self._seen) > REMEMBERED:
+                self._seen.popitem(last=False)
             try:
                 told = self._one(row, hedge_mode)
             except BadMessage as error:
@@ -315,9 +318,6 @@ class Executions:
                 continue
             if told is not None:
                 out.append(told)
-            self._seen[row.exec_id] = None
-            if len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
         return out
 
     def _one(

@@ -8,13 +8,14 @@ of ours explains, and every few minutes, since interest and fees are told nowher
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import aiohttp
 import msgspec
 
-from litehedge.errors import BadMessage, VenueDown, VenueError, WrongSetup
+from litehedge.errors import BadMessage, VenueError, WrongSetup
 from litehedge.net import Pause, Resync, Wire, keep_socket
 from litehedge.orders.reports import AccountReport, Report
 from litehedge.ports import Outlet
@@ -164,6 +165,9 @@ class PrivateStream:
         out: Outlet,
         payload: bytes = b"",
     ) -> None:
+        if not self._mirror.is_whole:  # whose legs these are is not known yet: they are read again
+            self._wanted.set()
+            return
         told = self._executions.take(rows, self._mirror.hedge_mode)
         for report in told:
             self._since_ms = max(self._since_ms, report.event_ns // 1_000_000)
@@ -211,9 +215,5 @@ class PrivateStream:
 
 
 async def _quietly(sending: Awaitable[None]) -> None:
-    try:
+    with contextlib.suppress(VenueError):  # the reader of the socket sees its end
         await sending
-    except VenueDown:
-        pass  # the reader of the socket sees its end
-    except VenueError:
-        pass

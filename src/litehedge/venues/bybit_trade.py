@@ -24,7 +24,6 @@ from litehedge.venues.bybit_sign import RECV_WINDOW_MS, Keys, login
 NAME: Final = "bybit.orders"
 PING: Final = '{"op":"ping"}'
 CREATE: Final = "/v5/order/create"
-RESTARTING: Final = 10019
 
 
 class TradeSocket:
