@@ -14,7 +14,7 @@ import msgspec
 from litehedge.errors import BadMessage, WrongSetup
 from litehedge.orders.reports import AccountReport, LegReport, PositionSide
 from litehedge.venues.bybit_orders import Private
-from litehedge.venues.bybit_values import SKIPPED, Wire, decode, money, one_of, time_ns
+from litehedge.venues.bybit_values import SKIPPED, Whole, Wire, decode, money, one_of, time_ns
 
 _SIDES: Final[dict[int, PositionSide]] = {0: "both", 1: "long", 2: "short"}
 
@@ -30,14 +30,14 @@ class _Wallet(Wire, frozen=True):
 
 
 class _Wallets(Wire, frozen=True):
-    list: list[_Wallet]
+    rows: list[_Wallet] = msgspec.field(name="list")
 
 
 class PositionRow(Wire, frozen=True):
     """A leg; the entry is `avgPrice` in lists and `entryPrice` in the topic."""
 
     symbol: str
-    position_idx: int
+    position_idx: Whole
     side: str
     size: str
     avg_price: str = ""
@@ -45,20 +45,20 @@ class PositionRow(Wire, frozen=True):
     leverage: str = ""
     liq_price: str = ""
     position_balance: str = ""
-    seq: int = 0
+    seq: Whole = 0
 
 
 class _Positions(Wire, frozen=True):
-    list: list[PositionRow]
+    rows: list[PositionRow] = msgspec.field(name="list")
 
 
 class _Info(Wire, frozen=True):
     margin_mode: str
-    unified_margin_status: int = 0
+    unified_margin_status: Whole = 0
 
 
 class _Key(Wire, frozen=True):
-    read_only: int
+    read_only: Whole
     permissions: dict[str, list[str]]
 
 
@@ -126,7 +126,7 @@ def wallet_of(result: msgspec.Raw) -> Decimal:
     BadMessage
         When it cannot be read.
     """
-    found = _usdt(decode(_WALLETS, result, "wallet").list)
+    found = _usdt(decode(_WALLETS, result, "wallet").rows)
     return Decimal(0) if found is None else found
 
 
@@ -148,7 +148,7 @@ def positions_of(result: msgspec.Raw) -> list[PositionRow]:
     BadMessage
         When it cannot be read.
     """
-    return decode(_POSITIONS, result, "position list").list
+    return decode(_POSITIONS, result, "position list").rows
 
 
 def leg(row: PositionRow, isolated: bool) -> LegReport:

@@ -12,7 +12,7 @@ import msgspec
 
 from litehedge.errors import BadMessage, WrongSetup
 from litehedge.orders.reports import Contract
-from litehedge.venues.bybit_values import Wire, decode, money
+from litehedge.venues.bybit_values import Whole, Wire, decode, money
 
 Tier = tuple[Decimal, Decimal, Decimal, Decimal, Decimal]
 
@@ -24,7 +24,7 @@ class _Fee(Wire, frozen=True):
 
 
 class _Fees(Wire, frozen=True):
-    list: list[_Fee]
+    rows: list[_Fee] = msgspec.field(name="list")
 
 
 class _PriceFilter(Wire, frozen=True):
@@ -48,11 +48,11 @@ class _Instrument(Wire, frozen=True):
     price_filter: _PriceFilter
     lot_size_filter: _LotFilter
     risk_parameters: _Risk = _Risk()
-    funding_interval: int = 480
+    funding_interval: Whole = 480
 
 
 class _Instruments(Wire, frozen=True):
-    list: list[_Instrument]
+    rows: list[_Instrument] = msgspec.field(name="list")
 
 
 class _Tier(Wire, frozen=True):
@@ -65,7 +65,7 @@ class _Tier(Wire, frozen=True):
 
 
 class _Tiers(Wire, frozen=True):
-    list: list[_Tier]
+    rows: list[_Tier] = msgspec.field(name="list")
 
 
 _FEES = msgspec.json.Decoder(_Fees)
@@ -89,14 +89,14 @@ def contract_of(
     WrongSetup
         When Bybit does not know the symbol.
     """
-    found = decode(_INSTRUMENTS, instruments, "contract").list
+    found = decode(_INSTRUMENTS, instruments, "contract").rows
     ours = next((row for row in found if row.symbol == symbol), None)
     if ours is None:
         raise WrongSetup(
             f"bybit has no contract {symbol}",
             "check the symbol; nothing was started, and positions stand as they were",
         )
-    rates = decode(_FEES, fees, "fee rates").list
+    rates = decode(_FEES, fees, "fee rates").rows
     fee = next((row for row in rates if row.symbol == symbol), None)
     if fee is None:
         raise BadMessage(f"bybit tells no fees of {symbol}", "it is asked again")
@@ -134,7 +134,7 @@ def tiers_of(result: msgspec.Raw, symbol: str) -> list[Tier]:
     BadMessage
         When they cannot be read, or are no ladder.
     """
-    rows = [row for row in decode(_TIERS, result, "risk limits").list if row.symbol == symbol]
+    rows = [row for row in decode(_TIERS, result, "risk limits").rows if row.symbol == symbol]
     caps = [(money(row.risk_limit_value, "risk limit"), row) for row in rows]
     out: list[Tier] = []
     floor, rate, cut = Decimal(0), Decimal(0), Decimal(0)

@@ -22,7 +22,7 @@ PAGE: Final = 1000
 
 class _Bars(Wire, frozen=True):
     symbol: str
-    list: list[tuple[str, ...]]
+    rows: list[tuple[str, ...]] = msgspec.field(name="list")
 
 
 class _Rate(Wire, frozen=True):
@@ -32,7 +32,7 @@ class _Rate(Wire, frozen=True):
 
 
 class _Rates(Wire, frozen=True):
-    list: list[_Rate]
+    rows: list[_Rate] = msgspec.field(name="list")
 
 
 class _Interest(Wire, frozen=True):
@@ -41,7 +41,7 @@ class _Interest(Wire, frozen=True):
 
 
 class _Interests(Wire, frozen=True):
-    list: list[_Interest]
+    rows: list[_Interest] = msgspec.field(name="list")
     next_page_cursor: str = ""
 
 
@@ -61,7 +61,7 @@ def bars_of(result: msgspec.Raw, symbol: str, asset: Literal["LTC", "BTC"]) -> l
     page = decode(_BARS, result, "klines")
     if page.symbol != symbol:
         raise BadMessage(f"bybit told klines of {page.symbol[:20]!r}", SKIPPED)
-    return [bar(row, asset, None) for row in page.list]
+    return [bar(row, asset, None) for row in page.rows]
 
 
 def funding_of(result: msgspec.Raw, symbol: str) -> list[ev.Funding]:
@@ -73,7 +73,7 @@ def funding_of(result: msgspec.Raw, symbol: str) -> list[ev.Funding]:
         When it cannot be read or true.
     """
     out = []
-    for row in decode(_RATES, result, "funding history").list:
+    for row in decode(_RATES, result, "funding history").rows:
         rate = number(row.funding_rate, "funding rate", least=-1.0)
         if row.symbol != symbol or rate > 1.0:
             raise BadMessage(f"bybit funding of {row.symbol[:20]!r} is {rate}", SKIPPED)
@@ -92,7 +92,7 @@ def interest_of(result: msgspec.Raw) -> tuple[list[ev.OpenInterest], str]:
     """
     page = decode(_INTERESTS, result, "open interest")
     out = []
-    for row in page.list:
+    for row in page.rows:
         when_ns = time_ns(row.timestamp, "time of open interest")
         out.append(ev.OpenInterest(when_ns, when_ns, number(row.open_interest, "open interest")))
     return out, page.next_page_cursor

@@ -22,7 +22,16 @@ from litehedge.orders.reports import (
     PositionSide,
     VenueOrder,
 )
-from litehedge.venues.bybit_values import SKIPPED, Wire, decode, money, one_of, plain, time_ns
+from litehedge.venues.bybit_values import (
+    SKIPPED,
+    Whole,
+    Wire,
+    decode,
+    money,
+    one_of,
+    plain,
+    time_ns,
+)
 
 POSITION_IDX: Final[dict[PositionSide, int]] = {"both": 0, "long": 1, "short": 2}
 UNKNOWN: Final = Decimal("NaN")
@@ -35,10 +44,10 @@ class Private(Wire, frozen=True):
     op: str = ""
     success: bool | None = None
     ret_msg_private: str = msgspec.field(default="", name="ret_msg")
-    ret_code: int = 0
+    ret_code: Whole = 0
     ret_msg: str = ""
     req_id: str = ""
-    creation_time: int = 0
+    creation_time: Whole = 0
     data: msgspec.Raw = msgspec.Raw(b"")
     header: msgspec.Raw = msgspec.Raw(b"")
 
@@ -46,10 +55,10 @@ class Private(Wire, frozen=True):
 class Envelope(Wire, frozen=True):
     """The outside of every REST answer."""
 
-    ret_code: int
+    ret_code: Whole
     ret_msg: str = ""
     result: msgspec.Raw = msgspec.Raw(b"")
-    time: int = 0
+    time: Whole = 0
 
 
 class OrderRow(Wire, frozen=True):
@@ -88,12 +97,12 @@ class ExecutionRow(Wire, frozen=True):
 
 
 class _Rows(Wire, frozen=True):
-    list: list[OrderRow]
+    rows: list[OrderRow] = msgspec.field(name="list")
     next_page_cursor: str = ""
 
 
 class _Executions(Wire, frozen=True):
-    list: list[ExecutionRow]
+    rows: list[ExecutionRow] = msgspec.field(name="list")
     next_page_cursor: str = ""
 
 
@@ -248,7 +257,7 @@ def order_list(result: msgspec.Raw) -> tuple[list[OrderRow], str]:
         When it cannot be read.
     """
     page = decode(_ORDER_LIST, result, "order list")
-    return page.list, page.next_page_cursor
+    return page.rows, page.next_page_cursor
 
 
 def execution_list(result: msgspec.Raw) -> tuple[list[ExecutionRow], str]:
@@ -260,7 +269,7 @@ def execution_list(result: msgspec.Raw) -> tuple[list[ExecutionRow], str]:
         When it cannot be read.
     """
     page = decode(_EXECUTION_LIST, result, "execution list")
-    return page.list, page.next_page_cursor
+    return page.rows, page.next_page_cursor
 
 
 def executions_told(message: Private) -> list[ExecutionRow]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 from math import isfinite
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
@@ -21,6 +21,9 @@ NS_PER_MS: Final = 1_000_000
 
 _NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, OverflowError)
 T = TypeVar("T")
+
+Whole = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+"""An integer of a message. JSON has no largest one, and Python cannot even print the largest."""
 
 
 class Wire(msgspec.Struct, frozen=True, rename="camel"):

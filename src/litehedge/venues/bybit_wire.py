@@ -15,7 +15,7 @@ from litehedge.errors import BadMessage
 from litehedge.market import events as ev
 from litehedge.units import NS_PER_MINUTE
 from litehedge.venues.book import BANDS, LocalBook
-from litehedge.venues.bybit_values import SKIPPED, Wire, decode, number, price, time_ns
+from litehedge.venues.bybit_values import SKIPPED, Whole, Wire, decode, number, price, time_ns
 
 Level = tuple[str, str]
 
@@ -28,13 +28,13 @@ class Public(Wire, frozen=True):
     success: bool = True
     ret_msg: str = msgspec.field(default="", name="ret_msg")
     type: str = ""
-    ts: int = 0
-    cts: int = 0
+    ts: Whole = 0
+    cts: Whole = 0
     data: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Trade(Wire, frozen=True, rename=None):
-    T: int
+    T: Whole
     S: Literal["Buy", "Sell"]
     v: str
     p: str
@@ -45,8 +45,8 @@ class _Book(Wire, frozen=True, rename=None):
     s: str
     b: list[Level]
     a: list[Level]
-    u: int
-    seq: int = 0
+    u: Whole
+    seq: Whole = 0
 
 
 class _Ticker(Wire, frozen=True):
@@ -60,8 +60,8 @@ class _Ticker(Wire, frozen=True):
 
 
 class _Bar(Wire, frozen=True):
-    start: int
-    end: int
+    start: Whole
+    end: Whole
     open: str
     high: str
     low: str
