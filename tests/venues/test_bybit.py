@@ -119,10 +119,11 @@ def test_what_the_socket_did_not_begin_goes_by_rest() -> None:
 
 def test_a_socket_that_ends_or_is_silent_leaves_the_outcome_unknown() -> None:
     async def scene() -> None:
-        async with client(timeout_s=0.3) as (bybit, stub, _):
-            stub.orders = None
+        async with client() as (bybit, stub, _):
+            stub.orders, bybit._trade._timeout_s = None, 0.3  # type: ignore[union-attr]
             with pytest.raises(VenueUnknown, match="asked for by its id"):
                 await bybit.place(ORDER)
+            bybit._trade._timeout_s = 30.0  # type: ignore[union-attr]
             placing = asyncio.create_task(bybit.place(ORDER))
             await stub.until(lambda: sum(c["op"] == "order.create" for _, c in stub.commands) == 2)
             await stub.sockets["trade"][-1].close()
@@ -135,7 +136,7 @@ def test_a_socket_that_ends_or_is_silent_leaves_the_outcome_unknown() -> None:
 
 def test_failures_of_rest_are_told_apart() -> None:
     async def scene() -> None:
-        async with client(rest_only=True, timeout_s=0.3) as (bybit, stub, _):
+        async with client(rest_only=True) as (bybit, stub, _):
             create = "/v5/order/create"
             for says, kind in (
                 (lambda _: web.Response(status=502), VenueUnknown),

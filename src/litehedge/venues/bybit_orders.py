@@ -45,7 +45,7 @@ class Private(Wire, frozen=True):
     success: bool | None = None
     ret_msg_private: str = msgspec.field(default="", name="ret_msg")
     ret_code: Whole = 0
-    ret_msg: str = ""
+    ret_msg: str | None = ""
     req_id: str = ""
     creation_time: Whole = 0
     data: msgspec.Raw = msgspec.Raw(b"")
@@ -56,7 +56,7 @@ class Envelope(Wire, frozen=True):
     """The outside of every REST answer."""
 
     ret_code: Whole
-    ret_msg: str = ""
+    ret_msg: str | None = ""
     result: msgspec.Raw = msgspec.Raw(b"")
     time: Whole = 0
 

@@ -142,7 +142,7 @@ class Rest:
         if read.ret_code in errors.TOO_OFTEN:
             self.waiter.pause(1.0, path)
         if read.ret_code != 0 and read.ret_code not in errors.UNCHANGED:
-            raise errors.refusal(read.ret_code, read.ret_msg, doing, changes=changes)
+            raise errors.refusal(read.ret_code, read.ret_msg or "", doing, changes=changes)
         return read
 
     def _learn(self, path: str, answer: Answer) -> None:

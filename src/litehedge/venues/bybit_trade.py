@@ -118,7 +118,7 @@ class TradeSocket:
             self._waiting.pop(request_id, None)
         self._learn(answer)
         if answer.ret_code != 0:
-            raise errors.refusal(answer.ret_code, answer.ret_msg, doing, changes=True)
+            raise errors.refusal(answer.ret_code, answer.ret_msg or "", doing, changes=True)
 
     def _learn(self, answer: Private) -> None:
         try:
