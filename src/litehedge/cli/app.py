@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import litehedge
-from litehedge.cli import data, registry, rules, study
+from litehedge.cli import data, keys, registry, rules, study
 from litehedge.cli.advise import advise_command
 from litehedge.cli.backtest import backtest
 from litehedge.cli.common import complain
@@ -43,6 +43,7 @@ app.command("advise")(advise_command)
 app.add_typer(registry.app, name="models")
 app.command()(backtest)
 app.add_typer(rules.app, name="rules")
+app.add_typer(keys.app, name="keys")
 app.command()(replay)
 app.add_typer(study.app, name="study")
 app.command()(export_schema)

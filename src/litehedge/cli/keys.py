@@ -1,0 +1,66 @@
+"""``litehedge keys``: API keys in the system's keyring."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from litehedge.cli.common import console
+from litehedge.errors import UsageError, WrongSetup
+from litehedge.venues.keys import Keys, find_keys, forget_keys, parts_of, store_keys, variable
+
+app = typer.Typer(
+    help="API keys of your venues, kept in the system's keyring. They are never printed. A key "
+    "needs permission to read and to trade futures; one that can withdraw is refused.",
+    no_args_is_help=True,
+)
+VENUES = ("binance", "bybit", "okx", "krakenfutures", "hyperliquid", "bitget", "gate", "kucoin")
+Venue = Annotated[str, typer.Argument(help=f"One of {', '.join(VENUES)}.")]
+
+
+def check_venue(venue: str) -> str:
+    """Return the name of a venue.
+
+    Raises
+    ------
+    UsageError
+        When there is no such venue.
+    """
+    if venue not in VENUES:
+        raise UsageError(f"there is no venue {venue!r}", f"choose one of {', '.join(VENUES)}")
+    return venue
+
+
+@app.command("set")
+def set_keys(venue: Venue) -> None:
+    """Ask for a venue's keys and keep them in the keyring; what is typed is not shown."""
+    check_venue(venue)
+    typed = {part: typer.prompt(f"{venue} {part}", hide_input=True) for part in parts_of(venue)}
+    stripped = {part: value.strip() for part, value in typed.items()}
+    if not all(stripped.values()):
+        raise UsageError("a part of the keys is empty", "nothing was kept; try again")
+    store_keys(Keys(venue, **stripped))
+    console.print(f"kept in the keyring; check them with: litehedge doctor --venue {venue}")
+
+
+@app.command("show")
+def show_keys() -> None:
+    """Say for which venues there are keys, and where they come from. No key is shown."""
+    for venue in VENUES:
+        from_environment = [p for p in parts_of(venue) if os.environ.get(variable(venue, p))]
+        try:
+            find_keys(venue, os.environ)
+        except WrongSetup:
+            what = "none"
+        else:
+            what = "environment" if len(from_environment) == len(parts_of(venue)) else "keyring"
+        console.print(f"{venue:15} {what}", highlight=False)
+
+
+@app.command("forget")
+def forget(venue: Venue) -> None:
+    """Remove a venue's keys from the keyring."""
+    removed = forget_keys(check_venue(venue))
+    console.print("removed" if removed else f"there were no keys for {venue} in the keyring")

@@ -1,0 +1,157 @@
+"""Where all sockets end and the engine begins: one queue, one clock, one record of health."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from msgspec import structs
+
+from litehedge.errors import BadMessage
+from litehedge.market import events as ev
+from litehedge.ports import Health
+from litehedge.units import NS_PER_MS, NS_PER_SECOND
+
+log = logging.getLogger("litehedge.live")
+
+BAD_SHOWN: Final = 120  # characters of a bad message that go to the log
+TELL_BAD: Final = (1, 10, 100, 1000, 10_000, 100_000)  # counts that are worth a line
+
+
+class SteadyClock:
+    """This machine's time in nanoseconds since 1970, which never goes back.
+
+    It follows the system's clock, which may be set; when that one is set back, it waits for it.
+    """
+
+    def __init__(self) -> None:
+        self._last_ns = 0
+
+    def __call__(self) -> int:
+        """Return the time."""
+        self._last_ns = max(self._last_ns, time.time_ns())
+        return self._last_ns
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """How a source is: its state since when, what it said last, how much came, how much was bad."""
+
+    state: Health = "starting"
+    detail: str = ""
+    since_ns: int = 0
+    bad: int = 0
+    failures: int = 0
+
+
+class Funnel:
+    """Takes events from the thread of the sockets and gives them to the engine's thread.
+
+    Implements `ports.Outlet`. Events leave in the order in which they came, a `Tick` among them at
+    every whole second, so that time passes when the market is silent.
+    """
+
+    def __init__(self, clock: SteadyClock | None = None) -> None:
+        self._clock = clock or SteadyClock()
+        self._queue: queue.SimpleQueue[ev.AnyEvent | None] = queue.SimpleQueue()
+        self._states: dict[str, SourceState] = {}
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self.count = 0
+
+    # --- the sockets' side --------------------------------------------------------------------
+
+    def now_ns(self) -> int:
+        """Return the time of this machine, nanoseconds since 1970; never goes back."""
+        return self._clock()
+
+    def put(self, event: ev.AnyEvent) -> None:
+        """Hand over an event."""
+        self._queue.put(event)
+
+    def bad(self, source: str, error: BadMessage, payload: bytes) -> None:
+        """Count a message that could not be read; tell of the first ones and of many."""
+        with self._lock:
+            now = self._states.get(source, SourceState())
+            now = replace(now, bad=now.bad + 1)
+            self._states[source] = now
+        if now.bad in TELL_BAD:
+            start = payload[:BAD_SHOWN].decode("utf-8", "replace")
+            log.warning("%s: bad message %d: %s: %s", source, now.bad, error.what, start)
+
+    def health(self, source: str, state: Health, detail: str = "") -> None:
+        """Note how a source is."""
+        with self._lock:
+            before = self._states.get(source, SourceState())
+            if (before.state, before.detail) == (state, detail):
+                return
+            failed = state in ("down", "stale") and before.state not in ("down", "stale")
+            since_ns = before.since_ns if before.state == state else self._clock()
+            self._states[source] = replace(
+                before, state=state, detail=detail, since_ns=since_ns or self._clock(),
+                failures=before.failures + failed,
+            )  # fmt: skip
+        level = logging.INFO if state in ("ok", "starting", "off") else logging.WARNING
+        log.log(level, "%s is %s%s", source, state, f": {detail}" if detail else "")
+
+    def stop(self) -> None:
+        """End the stream of events, after those that are in it."""
+        self._stopped.set()
+        self._queue.put(None)
+
+    # --- the engine's side --------------------------------------------------------------------
+
+    @property
+    def sources(self) -> dict[str, SourceState]:
+        """Return how every source is, by name."""
+        with self._lock:
+            return dict(self._states)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many events the engine has not taken yet."""
+        return self._queue.qsize()
+
+    def events(self) -> Iterator[ev.AnyEvent]:
+        """Yield events until `stop`, and a `Tick` at every whole second."""
+        tick_ns = (self.now_ns() // NS_PER_SECOND + 1) * NS_PER_SECOND
+        last_ns = 0
+        while True:
+            wait_s = max(0.0, (tick_ns - self.now_ns()) / NS_PER_SECOND)
+            try:
+                event = self._queue.get(timeout=wait_s) if wait_s else self._queue.get_nowait()
+            except queue.Empty:
+                event = ev.Tick(tick_ns, tick_ns)
+            else:
+                if event is None:
+                    return
+                if event.known_ns < last_ns:  # it was on its way while the tick was made
+                    event = structs.replace(event, known_ns=last_ns)
+                while event.known_ns > tick_ns:
+                    yield ev.Tick(tick_ns, tick_ns)
+                    tick_ns += NS_PER_SECOND
+            if event.known_ns >= tick_ns:
+                behind = (event.known_ns - tick_ns) // NS_PER_SECOND
+                tick_ns += (behind + 1) * NS_PER_SECOND
+            self.count += 1
+            last_ns = event.known_ns
+            yield event
+
+
+class LagWatch:
+    """Measures how late the engine is: from knowing an event to having acted upon it."""
+
+    def __init__(self, clock: SteadyClock) -> None:
+        self._clock = clock
+        self.worst_ms = 0.0
+        self.last_ms = 0.0
+
+    def __call__(self, event: ev.AnyEvent, effects: object) -> None:
+        """Observe one event; an observer of `runner.run`."""
+        self.last_ms = (self._clock() - event.known_ns) / NS_PER_MS
+        self.worst_ms = max(self.worst_ms, self.last_ms)

@@ -1,0 +1,108 @@
+"""A session: one account that is guarded, its folder, and the lock that keeps a second one out.
+
+A folder holds ``journal.sqlite`` (everything that happened), ``litehedge.log`` and ``lock``.
+A session outlives the process: started again, it goes on where its journal ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Final
+
+from litehedge.errors import UsageError
+
+LOG_BYTES: Final = 5_000_000
+LOGS_KEPT: Final = 5
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Where a session lives."""
+
+    name: str
+    folder: Path
+
+    @property
+    def journal(self) -> Path:
+        """The journal's file."""
+        return self.folder / "journal.sqlite"
+
+    @property
+    def log(self) -> Path:
+        """The log's file."""
+        return self.folder / "litehedge.log"
+
+
+def session_at(root: Path, name: str) -> Session:
+    """Return the session called `name`; its folder need not exist.
+
+    Raises
+    ------
+    UsageError
+        When that is no name.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} is no name for a session",
+            "use up to 40 small letters, digits, - and _, beginning with a letter or digit",
+        )
+    return Session(name, root / "sessions" / name)
+
+
+def sessions(root: Path) -> list[Session]:
+    """Return the sessions that have a journal, by name."""
+    folder = root / "sessions"
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [s for s in (Session(f.name, f) for f in found) if s.journal.is_file()]
+
+
+@contextmanager
+def held(session: Session) -> Iterator[None]:
+    """Hold a session for this process, and write its log.
+
+    Raises
+    ------
+    UsageError
+        When another process holds it, or the disk refuses.
+    """
+    try:
+        session.folder.mkdir(parents=True, exist_ok=True)
+        lock = (session.folder / "lock").open("a+")
+    except OSError as error:
+        raise UsageError(
+            f"the session's folder {session.folder} cannot be used ({error.strerror})",
+            "set LITEHEDGE_HOME to a folder that can be written",
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise UsageError(
+                f"session {session.name} is run by another process ({lock.read().strip()})",
+                "stop that one first, or give this one another --name",
+            ) from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()}")
+        lock.flush()
+        handler = RotatingFileHandler(
+            session.log, maxBytes=LOG_BYTES, backupCount=LOGS_KEPT, encoding="utf-8", delay=True
+        )
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log = logging.getLogger("litehedge")
+        log.setLevel(logging.INFO)
+        log.addHandler(handler)
+        try:
+            yield
+        finally:
+            log.removeHandler(handler)
+            handler.close()
