@@ -32,7 +32,7 @@ async def client(**options: Any) -> AsyncIterator[tuple[BybitClient, Stub, Hosts
     rest_only = options.pop("rest_only", False)
     async with serving() as (stub, hosts):
         stub.accepts_login = not rest_only
-        made = BybitClient(Keys(KEY, options.pop("secret", SECRET)), hosts, **options)
+        made = BybitClient(Keys("bybit", KEY, options.pop("secret", SECRET)), hosts, **options)
         try:
             await made.open()
             if not rest_only:
@@ -195,12 +195,12 @@ def test_a_wrong_secret_and_a_wrong_clock_are_one_clear_message() -> None:
         assert KEY not in str(caught.value)
         async with serving() as (stub, hosts):
             stub.says["/v5/user/query-api"] = refuses(10002, "invalid request")
-            bybit = BybitClient(Keys(KEY, SECRET), hosts)
+            bybit = BybitClient(Keys("bybit", KEY, SECRET), hosts)
             with pytest.raises(WrongSetup, match=r"clock.*NTP.*position stands"):
                 await bybit.open()
         with pytest.raises(VenueDown, match="not open"):
             await bybit.account()
-        nobody = BybitClient(Keys(KEY, SECRET), Hosts("http://127.0.0.1:9", "", "", ""))
+        nobody = BybitClient(Keys("bybit", KEY, SECRET), Hosts("http://127.0.0.1:9", "", "", ""))
         with pytest.raises(VenueDown, match="cannot be reached"):
             await nobody.open()
 

@@ -185,6 +185,17 @@ def test_a_bad_or_crossed_message_loses_the_book() -> None:
     assert sync.event(KNOWN) is None
 
 
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e400", "0", "-84", "x", ""])
+def test_a_level_that_cannot_be_is_a_bad_message(text: str) -> None:
+    sync = wire.BookSync("LTCUSDT", 0.01)
+    message = book("snapshot", 7, {8410: 1}, {8411: 1})
+    for price in ("84.10", "84.11"):
+        broken = bytes(message.data).replace(price.encode(), text.encode())
+        with pytest.raises(BadMessage):
+            sync.take(msgspec.structs.replace(message, data=msgspec.Raw(broken)))
+        assert sync.event(KNOWN) is None
+
+
 def stream(seed: int, length: int) -> list[tuple[wire.Public, tuple[dict, dict]]]:
     """A true stream, and the book after each of its messages."""
     chance = random.Random(seed)

@@ -40,10 +40,10 @@ from litehedge.venues.bybit_orders import (
     stop_request,
 )
 from litehedge.venues.bybit_rest import PRODUCTION, TESTNET, Hosts, Rest, now_ms
-from litehedge.venues.bybit_sign import Keys
 from litehedge.venues.bybit_stream import PrivateStream
 from litehedge.venues.bybit_trade import CREATE, TradeSocket
 from litehedge.venues.bybit_values import NS_PER_MS, time_ns
+from litehedge.venues.keys import Keys
 from litehedge.venues.limiter import Waiter
 
 __all__ = ["PRODUCTION", "TESTNET", "BybitClient", "BybitMarket", "Hosts", "Keys"]

@@ -20,7 +20,8 @@ from litehedge.errors import BadMessage, VenueDown, VenueUnknown
 from litehedge.net import Answer, ask
 from litehedge.venues import bybit_errors as errors
 from litehedge.venues.bybit_orders import Envelope, envelope
-from litehedge.venues.bybit_sign import Keys, headers
+from litehedge.venues.bybit_sign import headers
+from litehedge.venues.keys import Keys
 from litehedge.venues.limiter import Waiter
 from litehedge.venues.limits import LIMITS, penalty_s
 

@@ -1,39 +1,20 @@
-"""Bybit's signatures, and keys that do not show themselves. Pure: times come in."""
+"""Bybit's signatures. Pure: times come in."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 from collections.abc import Mapping
-from typing import NoReturn
+
+from litehedge.venues.keys import Keys
 
 RECV_WINDOW_MS = 5000
 """How late a request may arrive; Bybit takes none that is more than a second early."""
 
 
-class Keys:
-    """An API key and its secret. Nothing that prints it tells either; it cannot be pickled."""
-
-    __slots__ = ("_key", "_secret")
-
-    def __init__(self, key: str, secret: str) -> None:
-        self._key = key
-        self._secret = secret.encode()
-
-    def __repr__(self) -> str:
-        return "Keys(hidden)"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("keys are not written anywhere")
-
-    @property
-    def key(self) -> str:
-        """The public half, which goes into headers."""
-        return self._key
-
-    def sign(self, text: str) -> str:
-        """Return the HMAC-SHA256 of a text, in hex."""
-        return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
+def sign(keys: Keys, text: str) -> str:
+    """Return the HMAC-SHA256 of a text, in hex."""
+    return hmac.new(keys.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
 def headers(keys: Keys, now_ms: int, payload: str) -> Mapping[str, str]:
@@ -49,7 +30,7 @@ def headers(keys: Keys, now_ms: int, payload: str) -> Mapping[str, str]:
         "X-BAPI-API-KEY": keys.key,
         "X-BAPI-TIMESTAMP": str(now_ms),
         "X-BAPI-RECV-WINDOW": window,
-        "X-BAPI-SIGN": keys.sign(f"{now_ms}{keys.key}{window}{payload}"),
+        "X-BAPI-SIGN": sign(keys, f"{now_ms}{keys.key}{window}{payload}"),
         "Content-Type": "application/json",
     }
 
@@ -57,6 +38,6 @@ def headers(keys: Keys, now_ms: int, payload: str) -> Mapping[str, str]:
 def login(keys: Keys, now_ms: int, request_id: str = "") -> dict[str, object]:
     """Return the message that logs a private or a trading socket in."""
     expires_ms = now_ms + 10_000
-    signature = keys.sign(f"GET/realtime{expires_ms}")
+    signature = sign(keys, f"GET/realtime{expires_ms}")
     message: dict[str, object] = {"op": "auth", "args": [keys.key, expires_ms, signature]}
     return message | ({"reqId": request_id} if request_id else {})

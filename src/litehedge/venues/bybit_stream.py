@@ -29,7 +29,8 @@ from litehedge.venues.bybit_orders import (
     private,
 )
 from litehedge.venues.bybit_rest import now_ms
-from litehedge.venues.bybit_sign import Keys, login
+from litehedge.venues.bybit_sign import login
+from litehedge.venues.keys import Keys
 
 NAME: Final = "bybit.account"
 PING: Final = '{"op":"ping"}'

@@ -19,7 +19,8 @@ from litehedge.ports import Outlet
 from litehedge.venues import bybit_errors as errors
 from litehedge.venues.bybit_orders import Private, private
 from litehedge.venues.bybit_rest import Rest, now_ms
-from litehedge.venues.bybit_sign import RECV_WINDOW_MS, Keys, login
+from litehedge.venues.bybit_sign import RECV_WINDOW_MS, login
+from litehedge.venues.keys import Keys
 
 NAME: Final = "bybit.orders"
 PING: Final = '{"op":"ping"}'
