@@ -139,7 +139,8 @@ class LocalBook:
         """
         self.clear()
         both = [_numbers(side) for side in (bids, asks)]
-        prices = [side[0, 0] for side in both if side.size]
+        # What cannot be a price is refused below, with the words for it.
+        prices = [side[0, 0] for side in both if side.size and 0.0 < side[0, 0] < 1e15]
         if prices:
             self._place[_BASE] = self._base_around(float(np.mean(prices)))
         self._apply(both)
