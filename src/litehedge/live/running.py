@@ -14,7 +14,7 @@ from typing import Any, Final
 import litehedge
 from litehedge.config import Settings
 from litehedge.effects import Effect
-from litehedge.engine import relive
+from litehedge.engine import relive, step
 from litehedge.engine_state import State, start, take_checkpoint
 from litehedge.hedge.policies import Policy
 from litehedge.hedge.rules import to_toml
@@ -124,6 +124,50 @@ def take_up(
         )
     )
     return TakenUp(state, ended_ns)
+
+
+def compile_kernels(plan: Plan) -> None:
+    """Run the whole path once on made-up prices, so that nothing is compiled when it matters.
+
+    Compiling holds up every thread; what is compiled stays on disk for the next start.
+    """
+    begins_ns = 1_700_000_000 * NS_PER_SECOND // plan.frame_ns * plan.frame_ns
+    price = 84.0
+    state = start(
+        plan.settings, plan.policy, plan.tiers, plan.forecaster, session="warm", atom_ns=ATOM_NS,
+        per_frame=plan.per_frame, held_every_ns=HELD_NS, keeps_checkpoints=True,
+    )  # fmt: skip
+    position = plan.settings.position
+    sign = 1.0 if position.side == "long" else -1.0
+    qty = sign * position.wallet_usdt * position.leverage / price
+    for number in range(3 * plan.per_frame):
+        now_ns = begins_ns + number * ATOM_NS
+        state, _ = step(state, ev.Book(now_ns, now_ns, price, price + 0.01, 1e6, 1e6))
+        state, _ = step(state, ev.Trade(now_ns, now_ns, price, 1.0, True))
+        state, _ = step(state, ev.Bar(now_ns, now_ns, "BTC", ATOM_NS, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0))
+        state, _ = step(state, ev.Mark(now_ns, now_ns, price))
+        if number == plan.per_frame:
+            state, _ = step(
+                state,
+                ev.Opened(
+                    now_ns, now_ns, position.wallet_usdt, None, qty, price, position.leverage,
+                    position.margin_mode == "isolated",
+                ),
+            )  # fmt: skip
+        if number == 2 * plan.per_frame:
+            state, _ = step(state, ev.SetHedge(now_ns, now_ns, 0.5, now_ns + NS_PER_MINUTE))
+        if state.order is not None:
+            order = state.order
+            said: list[ev.AnyEvent] = [
+                ev.OrderAccepted(now_ns, now_ns, order.client_id),
+                ev.OrderFilled(
+                    now_ns, now_ns, order.client_id, order.leg, float(order.qty_ltc), price, 0.0,
+                    0.0,
+                ),
+                ev.Tick(now_ns, now_ns),
+            ]  # fmt: skip
+            for event in said:
+                state, _ = step(state, event)
 
 
 class LogNotifier:
