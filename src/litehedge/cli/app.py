@@ -13,10 +13,14 @@ from litehedge.cli.advise import advise_command
 from litehedge.cli.backtest import backtest
 from litehedge.cli.common import complain
 from litehedge.cli.demo import demo
+from litehedge.cli.doctor import doctor
 from litehedge.cli.evaluate import evaluate
 from litehedge.cli.explain import explain
 from litehedge.cli.label import label
+from litehedge.cli.live import live
+from litehedge.cli.paper import paper
 from litehedge.cli.replay import replay
+from litehedge.cli.report import report
 from litehedge.cli.settings import export_schema
 from litehedge.cli.simulate import simulate
 from litehedge.cli.train import train
@@ -44,7 +48,11 @@ app.add_typer(registry.app, name="models")
 app.command()(backtest)
 app.add_typer(rules.app, name="rules")
 app.add_typer(keys.app, name="keys")
+app.command()(paper)
+app.command()(live)
+app.command()(report)
 app.command()(replay)
+app.command()(doctor)
 app.add_typer(study.app, name="study")
 app.command()(export_schema)
 

@@ -49,7 +49,7 @@ from litehedge.margin.tiers import TierTable
 from litehedge.report.contest import words
 from litehedge.report.contest.charts import frontier_svg
 from litehedge.report.contest.judge import Bench, Cell, Contest, bench_of, beside
-from litehedge.report.metrics import comparison_row, run_summary
+from litehedge.report.metrics import comparison_row, life_frontier, run_summary
 from litehedge.report.tearsheet import TearSheet, render
 from litehedge.risk.capital import capital_check
 from litehedge.sim.episode import PATH_HI, PATH_LO
@@ -360,7 +360,7 @@ def _single(
         run.path[:, [PATH_LO, PATH_HI]] = fast.path[:, [PATH_LO, PATH_HI]]
     runs = {policy.label: run, "unhedged": unhedged}
     summaries = {name: run_summary(one, tape, settings, unhedged) for name, one in runs.items()}
-    frontier = _life_frontier(job, settings, tape)
+    frontier = life_frontier(tape, settings, job.tiers, reopens=job.reopens)
     notes = _notes(job, tape)
     notes += capital_check(settings, float(tape.bars[0, 0]), job.tiers).problems
     rows = [
@@ -414,16 +414,6 @@ def _told(run: bt.Run) -> list[dict[str, Any]]:
         row["verdicts"] = [str(verdict) for verdict in decision.verdicts]
         told.append(row)
     return told
-
-
-def _life_frontier(job: Job, settings: Settings, tape: Tape) -> Any:
-    lives = [
-        bt.walk(tape, settings, job.tiers, static(float(ratio)), reopens=job.reopens).outcomes
-        for ratio in bt.STATIC_GRID
-    ]
-    rates = np.array([(one["liquidations"] > 0).mean() for one in lives])
-    returns = np.array([(one["equity"] / one["wallet"] - 1.0).mean() for one in lives])
-    return rates, returns
 
 
 def _play(job: Job, settings: Settings, policy: Policy, journal_path: Path | None) -> bt.Run:

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from litehedge.orders.reports import AccountReport, Contract
+from litehedge.orders.reports import AccountReport, Contract, LegReport
 
 FREE_BYTES: Final = 2 * 2**30
 SLOW_SYNC_MS: Final = 50.0
@@ -132,3 +132,24 @@ def account_checks(report: AccountReport, setup_faults: Iterable[str]) -> list[C
     mode = "hedge mode" if report.hedge_mode else "one-way mode"
     told = f"{report.wallet_usdt:.2f} USDT, {held or 'no position'}, {mode}"
     return [*found, Check("account", "ok", told)]
+
+
+def room_check(report: AccountReport, position: LegReport, max_ratio: float) -> Check:
+    """Judge whether the venue would take the largest hedge beside the position.
+
+    A venue asks for initial margin of both legs, notional / leverage of the contract each, at
+    entry prices here. The leverage that is set for the contract only decides how much is set
+    aside: with a cross margin, a higher one does not move the liquidation price.
+    """
+    leverage = max(float(position.leverage), 1.0)
+    aside = float(abs(position.qty_ltc) * position.entry_usdt) / leverage
+    free = float(report.wallet_usdt) - aside
+    room = max(0.0, free / aside) if aside > 0.0 else 1.0
+    what = f"at the contract's setting of {leverage:g}x a hedge of up to {min(room, 1.0):.0%} fits"
+    if room >= max_ratio:
+        return Check("room for hedges", "ok", what)
+    remedy = (
+        "the venue refuses more for lack of margin, and the position is reduced instead; a higher "
+        "setting of the contract's leverage makes room and does not change your risk"
+    )
+    return Check("room for hedges", "note", what, remedy)

@@ -6,7 +6,7 @@ every account is brought to rest. From then on it runs as paper does, with anoth
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from litehedge.store.journal import Journal
 
 ASK_S: Final = 30.0
 
-History = Callable[[], Awaitable[Sequence[ev.MarketEvent]]]
+History = Callable[[], Coroutine[Any, Any, Sequence[ev.MarketEvent]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class RealSession:
         VenueError
             When the accounts do not come to rest, or the past cannot be had. Nothing was sent.
         """
-        past = self.thread.call(_all(history))
+        past = self.thread.call(history())
         state = self.taken.state
         told = self.thread.call(
             reconcile(
@@ -161,7 +161,3 @@ def prepare(
         two = Account(second.client, Desk(apart, second.contract), funnel)
     venue = LiveVenue(thread, funnel, {POSITION: one, HEDGE: two or one})
     return RealSession(thread, funnel, taken, one, two, venue)
-
-
-async def _all(history: History) -> Sequence[ev.MarketEvent]:
-    return await history()

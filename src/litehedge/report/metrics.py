@@ -13,9 +13,11 @@ from typing import Final, NamedTuple, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from litehedge.backtest import STATIC_GRID, Run
+from litehedge.backtest import STATIC_GRID, Run, walk
 from litehedge.config import Settings
 from litehedge.errors import UsageError
+from litehedge.hedge.policies import static
+from litehedge.margin.tiers import TierTable
 from litehedge.report.blocks import CONFIDENCE, draw_blocks
 from litehedge.report.series import (
     align,
@@ -168,6 +170,19 @@ def comparison_row(
         static_mean_return=float(np.interp(avg_hedge, STATIC_GRID, frontier[1])),
         location=location,
     )
+
+
+def life_frontier(
+    tape: Tape, settings: Settings, tiers: TierTable, *, reopens: bool = True
+) -> tuple[Floats, Floats]:
+    """Return liquidation rates and mean returns of lives with a static hedge, at `STATIC_GRID`."""
+    lives = [
+        walk(tape, settings, tiers, static(float(ratio)), reopens=reopens).outcomes
+        for ratio in STATIC_GRID
+    ]
+    rates = np.array([(one["liquidations"] > 0).mean() for one in lives])
+    returns = np.array([(one["equity"] / one["wallet"] - 1.0).mean() for one in lives])
+    return rates, returns
 
 
 def comparison_interval(

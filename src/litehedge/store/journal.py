@@ -30,6 +30,7 @@ from litehedge.effects import (
 )
 from litehedge.errors import JournalError
 from litehedge.market.events import AccountEvent, AnyEvent, Command, decode_batch, encode_batch
+from litehedge.orders.manager import Order
 from litehedge.risk.state import TradingState
 
 FORMAT: Final = 1
@@ -274,6 +275,19 @@ class Journal:
                 query.order_by(_EFFECTS.c.event, _EFFECTS.c.place)
             ):
                 yield int(number), payload
+
+    def orders(self, run_id: int) -> Iterator[Order]:
+        """Yield the orders that a run sent, as they were when it sent them."""
+        query = sa.select(_EFFECTS.c.payload).where(
+            _EFFECTS.c.run_id == run_id, _EFFECTS.c.kind == "Submit"
+        )
+        with self._transaction() as connection:
+            for (payload,) in connection.execute(
+                query.order_by(_EFFECTS.c.event, _EFFECTS.c.place)
+            ):
+                sent = _EFFECT_DECODER.decode(payload)
+                assert isinstance(sent, Submit)
+                yield sent.order
 
     def decisions(self, run_id: int) -> Iterator[Decision]:
         """Yield the decisions of a run, in order."""

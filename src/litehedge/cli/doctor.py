@@ -1,0 +1,144 @@
+"""``litehedge doctor``: everything that is looked at before money depends on it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+import typer
+from rich.markup import escape
+
+from litehedge.cli.common import console, home, settings_from, write_json
+from litehedge.cli.market import MARKETS, check_market, client_of
+from litehedge.cli.models import choose_model
+from litehedge.config import Settings
+from litehedge.errors import ArtefactError, UsageError, VenueError
+from litehedge.live.checks import (
+    Check,
+    account_checks,
+    clock_check,
+    contract_checks,
+    faults,
+    machine_checks,
+    room_check,
+)
+from litehedge.live.real import Seen, look
+from litehedge.live.setup import tiers_differ, tiers_of
+from litehedge.live.sockets import SocketThread
+from litehedge.orders.placing import Placement, setup_faults
+from litehedge.store.bundled import tier_table
+from litehedge.units import NS_PER_MINUTE
+from litehedge.venues.keys import find_keys
+
+_MARKS: Final = {"ok": "[green]ok[/]   ", "note": "[yellow]note[/] ", "fault": "[red]fault[/]"}
+
+
+def doctor(
+    venue: Annotated[
+        list[str] | None,
+        typer.Option(help="Ask this venue too, with its keys; give it again for several."),
+    ] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="Settings file. Default: litehedge.toml if it exists.")
+    ] = None,
+    testnet: Annotated[bool, typer.Option(help="The venues' test networks.")] = False,
+    host: Annotated[str, typer.Option(help="Another server that speaks like the venue.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check the machine, the disk, the models and, with --venue, clock, keys, account and rules.
+
+    Exits with 1 when something would forbid live trading. Nothing is changed and nothing is sent.
+    """
+    chosen = settings_from(settings)
+    checks = [*machine_checks(home()), *_models(chosen)]
+    for name in venue or []:
+        check_market(name)
+        checks += _venue(chosen, name, host, testnet=testnet)
+    if not venue:
+        ready = [name for name in MARKETS if _has_keys(name)]
+        told = f"there are keys for {', '.join(ready)}" if ready else "there are none"
+        remedy = "paper needs none; for live: litehedge keys set VENUE"
+        checks.append(Check("keys", "ok" if ready else "note", told, "" if ready else remedy))
+    if json:
+        write_json({"checks": [msgspec.to_builtins(check) for check in checks]}, "-")
+    else:
+        print_checks(checks)
+    if faults(checks):
+        raise typer.Exit(1)
+
+
+def print_checks(checks: list[Check]) -> None:
+    """Print one line a check, with what to do where something is not right."""
+    for check in checks:
+        remedy = f" [dim]({escape(check.remedy)})[/]" if check.remedy else ""
+        console.print(
+            f"{_MARKS[check.outcome]} {escape(check.name):18} {escape(check.what)}{remedy}",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+
+
+def look_at(settings: Settings, first: Seen, second: Seen | None = None) -> list[Check]:
+    """Judge what venues told: clock, contract, account, and where the hedge is meant to live."""
+    location = settings.hedge.location
+    checks: list[Check] = []
+    for seen in (first, second):
+        if seen is None:
+            continue
+        is_second = seen is second
+        legs = [leg for leg in seen.account.legs if leg.qty_ltc != 0]
+        held = max(legs, key=lambda leg: abs(leg.qty_ltc)) if legs else None
+        # The hedge's venue is judged by the position's side, which the first one tells.
+        side = settings.position.side
+        if held is not None and not is_second:
+            side = "long" if held.qty_ltc > 0 else "short"
+        hedge_mode = location == "same_account" or seen.account.hedge_mode
+        placement = Placement(side, location, hedge_mode, is_second)
+        checks.append(clock_check(seen.client.name, seen.skew_ms))
+        checks += contract_checks(seen.contract, _differs(seen))
+        checks += account_checks(seen.account, setup_faults(seen.account, placement))
+        if held is not None and location == "same_account":
+            checks.append(room_check(seen.account, held, settings.hedge.max_ratio))
+    return checks
+
+
+def _differs(seen: Seen) -> str:
+    try:
+        packaged = tier_table(seen.contract.venue, seen.contract.symbol)
+    except UsageError:
+        return f"no tiers of {seen.contract.venue} ship: backtests use Binance's"
+    return tiers_differ(tiers_of(seen.contract), packaged)
+
+
+def _venue(settings: Settings, name: str, host: str, *, testnet: bool) -> list[Check]:
+    try:
+        keys = find_keys(name, os.environ)
+        with SocketThread() as thread:
+            client = client_of(keys, settings, host, testnet=testnet)
+            try:
+                return look_at(settings, look(thread, client))
+            finally:
+                thread.call(client.close())
+    except (VenueError, TimeoutError) as error:
+        what = getattr(error, "what", "") or f"{name} does not answer"
+        return [Check(name, "fault", what, getattr(error, "remedy", "check the network"))]
+
+
+def _models(settings: Settings) -> list[Check]:
+    try:
+        chosen = choose_model(settings.model.name, 5 * NS_PER_MINUTE)
+    except (ArtefactError, UsageError) as error:
+        return [Check("model", "fault", error.what, error.remedy)]
+    if chosen.card is None:
+        return [Check("model", "note", "none: the policies fall back on their rules")]
+    what = f"{chosen.card.name} ({chosen.card.kind}), {chosen.card.frame_s // 60} min frames"
+    return [Check("model", "ok", what)]
+
+
+def _has_keys(venue: str) -> bool:
+    try:
+        find_keys(venue, os.environ)
+    except VenueError:
+        return False
+    return True

@@ -1,0 +1,165 @@
+"""What paper and live share: the plan from the settings, the screen, and a clean end."""
+
+from __future__ import annotations
+
+import json as json_text
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import msgspec
+from rich.live import Live
+from rich.panel import Panel
+
+from litehedge.cli.board import Board
+from litehedge.cli.common import console, stderr
+from litehedge.cli.models import choose_model
+from litehedge.cli.policies import choose_policy
+from litehedge.config import Settings
+from litehedge.effects import Alert, Effect
+from litehedge.engine_state import State
+from litehedge.errors import UsageError
+from litehedge.hedge.policies import with_rules
+from litehedge.hedge.rules import Rules
+from litehedge.live.digest import Day, Digest
+from litehedge.live.funnel import Funnel
+from litehedge.live.running import ATOM_NS, Observer, Plan, compile_kernels
+from litehedge.live.session import Session
+from litehedge.margin.tiers import TierTable
+from litehedge.market import events as ev
+from litehedge.units import NS_PER_MINUTE, NS_PER_SECOND, duration_ns, iso_utc
+
+WARM_UP: Final = "8d"
+FRAME: Final = "5m"
+
+
+def plan_of(settings: Settings, rules: Rules | None, tiers: TierTable, frame: str) -> Plan:
+    """Return what a session guards with.
+
+    Raises
+    ------
+    UsageError
+        When the frame, the policy or the model does not exist.
+    """
+    frame_ns = duration_ns(frame)
+    if frame_ns not in (NS_PER_MINUTE, 5 * NS_PER_MINUTE):
+        raise UsageError(f"--frame {frame} has no model", "use 1m or 5m")
+    model = choose_model(settings.model.name, frame_ns)
+    policy = with_rules(choose_policy(settings.hedge.policy, settings), rules)
+    if policy.free_ratio:
+        raise UsageError(
+            f"{policy.name} is a smaller position, not a hedge", "choose plugin, or another policy"
+        )
+    assert frame_ns % ATOM_NS == 0
+    plan = Plan(settings, policy, tiers, model.forecaster, model.folder, frame_ns)
+    with stderr.status("compiling (once; later starts are fast) …"):
+        compile_kernels(plan)
+    return plan
+
+
+@contextmanager
+def stopping(funnel: Funnel, after: str | None) -> Iterator[None]:
+    """Let Ctrl-C, a polite kill, or the end of a time stop the funnel."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        funnel.stop()
+
+    timer = None
+    if after is not None:
+        timer = threading.Timer(duration_ns(after) / NS_PER_SECOND, funnel.stop)
+        timer.daemon = True
+        timer.start()
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if timer is not None:
+            timer.cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Screen:
+    """What a person sees of a session, or what a script reads at its end."""
+
+    def __init__(
+        self, state: State, mode: str, funnel: Funnel, session: Session, *, ui: bool, quiet: bool
+    ) -> None:
+        self.board = Board(state, mode, lambda: funnel.sources)
+        self._digest = Digest(state, lambda: funnel.sources, self._day)
+        self._session = session
+        self._live = ui and not quiet and console.is_terminal
+        self._quiet = quiet
+        self._warming: tuple[int, int] = (0, 1)
+        self._is_warm = False
+        self._told = 0.0
+
+    @property
+    def observers(self) -> list[Observer]:
+        """Return what watches the run."""
+        return [self.board, self._digest, self._say]
+
+    def warming(self, done: int, of: int) -> None:
+        """Note how far the past was taken in."""
+        self._warming = (done, of)
+        self._is_warm = done >= of
+        if not self._live and not self._quiet and time.monotonic() - self._told > 5.0:
+            self._told = time.monotonic()
+            stderr.print(f"warming up: {done:,} of {of:,} events of the past", highlight=False)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show the board while the session runs."""
+        if not self._live:
+            yield
+            return
+        with Live(get_renderable=self._view, console=console, refresh_per_second=4):
+            yield
+
+    def finish(self) -> dict[str, Any]:
+        """Return how it stands at the end, with the day so far."""
+        day = self._digest.finish()
+        result = self.board.result()
+        result["today"] = None if day is None else msgspec.to_builtins(day)
+        result["journal"] = str(self._session.journal)
+        return result
+
+    def _view(self) -> Panel:
+        if self._is_warm:
+            return self.board.view()
+        done, of = self._warming
+        return Panel(f"warming up on the past: {done:,} of {of:,} events", title="litehedge")
+
+    def _say(self, event: ev.AnyEvent, effects: list[Effect]) -> None:
+        if self._live or self._quiet:
+            return
+        for effect in effects:
+            if isinstance(effect, Alert):
+                when = iso_utc(event.known_ns, seconds=True)
+                style = "red" if effect.level == "act_now" else ""
+                console.print(f"{when} {effect.text}", style=style, highlight=False, markup=False)
+
+    def _day(self, day: Day) -> None:
+        line = json_text.dumps(msgspec.to_builtins(day)) + "\n"
+        with digests_of(self._session).open("a", encoding="utf-8") as file:
+            file.write(line)
+        if not self._live and not self._quiet:
+            console.print(day.text(), highlight=False, markup=False)
+
+
+def digests_of(session: Session) -> Path:
+    """Return the file with a session's days, one JSON object a line."""
+    return session.folder / "digests.jsonl"
+
+
+def say_end(result: dict[str, Any], name: str, say: Callable[[str], Any]) -> None:
+    """Say how a session ended and what to do with it."""
+    worth = result["equity_usdt"]
+    if worth is not None:
+        say(f"equity {worth:,.2f} USDT, hedge {result['hedge_ltc']:.3f} LTC, {result['trading']}")
+    say(f"journal in {result['journal']}; how it went: litehedge report {name}")

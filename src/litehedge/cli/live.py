@@ -1,0 +1,166 @@
+"""``litehedge live``: guard a real position with real orders."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.panel import Panel
+
+from litehedge.cli.common import console, home, settings_from, stderr, write_json
+from litehedge.cli.doctor import look_at, print_checks
+from litehedge.cli.guarding import FRAME, WARM_UP, Screen, plan_of, say_end, stopping
+from litehedge.cli.market import check_market, client_of, market_of
+from litehedge.cli.rules import ruled
+from litehedge.config import Settings
+from litehedge.errors import UsageError, WrongSetup
+from litehedge.live.checks import faults
+from litehedge.live.funnel import Funnel
+from litehedge.live.real import Seen, look, prepare, settings_of
+from litehedge.live.session import held, session_at
+from litehedge.live.setup import tiers_of
+from litehedge.live.sockets import SocketThread
+from litehedge.store.journal import Journal
+from litehedge.units import NS_PER_MINUTE, duration_ns
+from litehedge.venues.keys import find_keys
+
+WORD: Final = "GUARD"
+
+
+def live(
+    venue: Annotated[str, typer.Option(help="Where your position is: binance or bybit.")],
+    name: Annotated[str | None, typer.Option(help="Name of the session. Default: the venue.")] = (
+        None
+    ),
+    hedge_venue: Annotated[
+        str | None, typer.Option(help="Where hedges go, with hedge.location = second_venue.")
+    ] = None,
+    policy: Annotated[str | None, typer.Option(help="The policy.")] = None,
+    rules: Annotated[str | None, typer.Option(help="Your rules: a preset or a TOML file.")] = None,
+    location: Annotated[
+        str | None, typer.Option(help="same_account, second_venue or reduce.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The model by name or folder; auto.")] = None,
+    frame: Annotated[str, typer.Option(help="Frame of the model: 5m or 1m.")] = FRAME,
+    warm_up: Annotated[str, typer.Option(help="How much of the past warms it up.")] = WARM_UP,
+    duration: Annotated[
+        str | None, typer.Option("--for", help="Stop after 1h, 7d and so on. Default: never.")
+    ] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="Settings file. Default: litehedge.toml if it exists.")
+    ] = None,
+    testnet: Annotated[bool, typer.Option(help="The venue's test network: no real money.")] = False,
+    ui: Annotated[bool, typer.Option(help="Show the live view.")] = True,
+    host: Annotated[str, typer.Option(help="Another server that speaks like the venue.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print the end as JSON.")] = False,
+) -> None:
+    """Guard the position that your account holds, with real orders and real money.
+
+    Looks first (keys, permissions, clock, mode, margin, tiers), shows what it found, and asks for a
+    typed word. Keys come from the environment or the keyring (litehedge keys set VENUE); one that
+    can withdraw is refused. Nothing is opened but hedges, or reductions where hedges cannot be.
+
+    Stopped or killed, the position, the hedge and the protective stops stay as they are on the
+    venue; started again it first compares its books with the venue's.
+    """
+    check_market(venue)
+    session = session_at(home(), name or venue)
+    chosen, ruling = ruled(
+        settings_from(
+            settings,
+            {
+                "hedge.policy": policy, "hedge.rules": rules, "hedge.location": location,
+                "model.name": model,
+            },
+        ),
+        policy,
+    )  # fmt: skip
+    apart = _second_name(chosen, venue, hedge_venue)
+    keys = find_keys(venue, os.environ)
+    second_keys = None if apart is None else find_keys(apart, os.environ)
+    with held(session), SocketThread() as thread:
+        stderr.print(f"asking {venue} …", highlight=False)
+        first = look(thread, client_of(keys, chosen, host, testnet=testnet))
+        second = None
+        if second_keys is not None:
+            second = look(thread, client_of(second_keys, chosen, host, testnet=testnet))
+        try:
+            checks = look_at(chosen, first, second)
+            if not json:
+                print_checks(checks)
+            if bad := faults(checks):
+                raise WrongSetup(
+                    "; ".join(check.what for check in bad),
+                    f"{bad[0].remedy}; nothing was started, the position stays as it is",
+                )
+            guarded = settings_of(chosen, first)
+            plan = plan_of(guarded, ruling, tiers_of(first.contract), frame)
+            _confirm(guarded, first, testnet=testnet or bool(host))
+            journal = Journal(session.journal)
+            funnel = Funnel()
+            running = prepare(thread, funnel, plan, journal, first, second, session=session.name)
+            screen = Screen(running.taken.state, "LIVE", funnel, session, ui=ui, quiet=json)
+            market = market_of(venue, guarded, host, testnet=testnet)
+            minutes = duration_ns(warm_up) // NS_PER_MINUTE
+            with stopping(funnel, duration), screen.shown():
+                running.run(
+                    market.sources(), lambda: market.history(minutes), journal=journal,
+                    observers=screen.observers, warming=screen.warming,
+                )  # fmt: skip
+            journal.close()
+        finally:
+            for seen in (first, second):
+                if seen is not None:
+                    thread.call(seen.client.close())
+    result = screen.finish()
+    if json:
+        write_json(result, "-")
+        return
+    say_end(result, session.name, lambda text: console.print(text, highlight=False))
+    console.print("position, hedge and stops stay on the venue as they are", style="yellow")
+
+
+def _second_name(settings: Settings, venue: str, hedge_venue: str | None) -> str | None:
+    if settings.hedge.location != "second_venue":
+        if hedge_venue is not None:
+            raise UsageError(
+                f"--hedge-venue {hedge_venue} has no use with hedge.location = "
+                f"{settings.hedge.location}",
+                "add --location second_venue, or leave it out",
+            )
+        return None
+    if hedge_venue is None or hedge_venue == venue:
+        raise UsageError(
+            "hedge.location = second_venue needs another venue", "give --hedge-venue NAME"
+        )
+    check_market(hedge_venue)
+    return hedge_venue
+
+
+def _confirm(settings: Settings, first: Seen, *, testnet: bool) -> None:
+    """Show what is about to be guarded, and ask for a typed word."""
+    position = settings.position
+    money = "the test network's money" if testnet else "[bold red]real money[/]"
+    console.print(
+        Panel(
+            f"{first.client.name} {first.contract.symbol}: {position.side} at "
+            f"{position.leverage:.1f}x, {position.wallet_usdt:,.2f} USDT behind it\n"
+            f"hedges: {settings.hedge.location}, policy {settings.hedge.policy}, at most "
+            f"{settings.limits.max_hedge_notional_usdt:,.0f} USDT, "
+            f"{settings.limits.max_orders_per_day} orders a day, costs up to "
+            f"{settings.limits.daily_cost_share:.1%} of equity a day\n"
+            f"This sends orders with {money}. It cannot promise that you keep it.",
+            title="litehedge live",
+        )
+    )
+    if not sys.stdin.isatty() and os.environ.get("LITEHEDGE_CONFIRM") is None:
+        raise UsageError(
+            "live asks for a typed word, and nobody is at the terminal",
+            f"run it in a terminal, or set LITEHEDGE_CONFIRM={WORD} where you mean it",
+        )
+    typed = os.environ.get("LITEHEDGE_CONFIRM") or typer.prompt(f"type {WORD} to begin")
+    if typed.strip() != WORD:
+        raise UsageError("not confirmed", "nothing was started")

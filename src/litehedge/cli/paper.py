@@ -1,0 +1,116 @@
+"""``litehedge paper``: the real market, an account on paper, for as long as you like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from litehedge.cli.common import console, home, note, settings_from, stderr, write_json
+from litehedge.cli.guarding import FRAME, WARM_UP, Screen, plan_of, say_end, stopping
+from litehedge.cli.market import check_market, market_of
+from litehedge.cli.rules import ruled
+from litehedge.errors import VenueError
+from litehedge.live.funnel import Funnel
+from litehedge.live.paper import PaperVenue
+from litehedge.live.running import guard, take_up
+from litehedge.live.session import held, session_at
+from litehedge.live.sockets import SocketThread
+from litehedge.market import events as ev
+from litehedge.risk.capital import capital_check
+from litehedge.store.bundled import tier_table
+from litehedge.store.journal import Journal
+from litehedge.units import NS_PER_MINUTE, duration_ns
+
+TIERS: str = "binance"  # the one contract whose tiers ship: paper on another venue uses them too
+
+
+def paper(
+    name: Annotated[str, typer.Option(help="Name of the session; it goes on when run again.")] = (
+        "paper"
+    ),
+    venue: Annotated[str, typer.Option(help="Whose market: binance or bybit.")] = "binance",
+    side: Annotated[str | None, typer.Option(help="The position to guard: long or short.")] = None,
+    leverage: Annotated[float | None, typer.Option(help="Its leverage.")] = None,
+    wallet: Annotated[float | None, typer.Option(help="Its margin wallet in USDT.")] = None,
+    policy: Annotated[str | None, typer.Option(help="The policy.")] = None,
+    rules: Annotated[str | None, typer.Option(help="Your rules: a preset or a TOML file.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model by name or folder; auto.")] = None,
+    frame: Annotated[str, typer.Option(help="Frame of the model: 5m or 1m.")] = FRAME,
+    warm_up: Annotated[str, typer.Option(help="How much of the past warms it up.")] = WARM_UP,
+    duration: Annotated[
+        str | None, typer.Option("--for", help="Stop after 1h, 7d and so on. Default: never.")
+    ] = None,
+    reopen: Annotated[
+        bool, typer.Option(help="After a liquidation open it again at midnight (UTC).")
+    ] = True,
+    settings: Annotated[
+        Path | None, typer.Option(help="Settings file. Default: litehedge.toml if it exists.")
+    ] = None,
+    ui: Annotated[bool, typer.Option(help="Show the live view.")] = True,
+    host: Annotated[str, typer.Option(help="Another server that speaks like the venue.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print the end as JSON.")] = False,
+) -> None:
+    """Guard a made-up position in the real market. No keys, no money, the same code as live.
+
+    The position opens at the first price. Orders fill against the live book with latency and fees,
+    and the account is liquidated where the venue would. Stopped or killed, it goes on where it was
+    when it is started again; what it missed meanwhile it lives through unhedged-as-it-was.
+
+    litehedge paper --side long --leverage 10 --wallet 500
+
+    How it went, and how far it is from the backtest of the same days: litehedge report paper
+    """
+    check_market(venue)
+    session = session_at(home(), name)
+    overrides = {
+        "position.side": side, "position.leverage": leverage, "position.wallet_usdt": wallet,
+        "hedge.policy": policy, "hedge.rules": rules, "model.name": model,
+    }  # fmt: skip
+    chosen, ruling = ruled(settings_from(settings, overrides), policy)
+    tiers = tier_table(TIERS, chosen.venue.symbol)
+    minutes = duration_ns(warm_up) // NS_PER_MINUTE
+    with held(session), SocketThread() as thread:
+        plan = plan_of(chosen, ruling, tiers, frame)
+        journal = Journal(session.journal)
+        funnel = Funnel()
+        market = market_of(venue, chosen, host)
+        with stderr.status(f"fetching {warm_up} of the past from {venue} …"):
+            past = thread.call(market.history(minutes))
+        if not past:
+            raise VenueError(f"{venue} told nothing of the past", "try again later")
+        now_ns = max(funnel.now_ns(), past[-1].known_ns + 1)
+        taken = take_up(plan, journal, session=name, mode="paper", data=venue, now_ns=now_ns)
+        account = PaperVenue(chosen, tiers, NS_PER_MINUTE, now_ns, reopens=reopen)
+        if taken.ended_ns:
+            missed = account.resume(taken.state, taken.ended_ns, past)
+            note(_meanwhile(missed))
+        screen = Screen(taken.state, "PAPER", funnel, session, ui=ui, quiet=json)
+        thread.run_sources(market.sources(), funnel)
+        with stopping(funnel, duration), screen.shown():
+            guard(
+                taken.state, account, funnel, past, journal=journal, observers=screen.observers,
+                warming=screen.warming,
+            )  # fmt: skip
+        journal.close()
+    result = screen.finish()
+    if json:
+        write_json(result, "-")
+        return
+    say_end(result, name, lambda text: console.print(text, highlight=False))
+    if result["price"] == result["price"]:
+        note(capital_check(chosen, result["price"], tiers).problems)
+
+
+def _meanwhile(missed: list[ev.AccountEvent]) -> list[str]:
+    """Return what happened to the account while nobody ran it, in words."""
+    told = [
+        f"while it was stopped the position was liquidated at {event.price:.2f} USDT"
+        for event in missed
+        if isinstance(event, ev.Liquidated)
+    ]
+    settled = sum(isinstance(event, ev.FundingPaid) for event in missed)
+    if settled:
+        told.append(f"while it was stopped funding was settled {settled} times")
+    return told
