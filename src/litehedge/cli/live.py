@@ -119,7 +119,7 @@ def live(
     if json:
         write_json(result, "-")
         return
-    say_end(result, session.name, lambda text: console.print(text, highlight=False))
+    say_end(result, session.name, lambda text: console.print(text, highlight=False, soft_wrap=True))
     console.print("position, hedge and stops stay on the venue as they are", style="yellow")
 
 

@@ -98,7 +98,7 @@ def paper(
     if json:
         write_json(result, "-")
         return
-    say_end(result, name, lambda text: console.print(text, highlight=False))
+    say_end(result, name, lambda text: console.print(text, highlight=False, soft_wrap=True))
     if result["price"] == result["price"]:
         note(capital_check(chosen, result["price"], tiers).problems)
 

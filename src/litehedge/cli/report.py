@@ -150,7 +150,7 @@ def _say_gap(gap: Gap) -> None:
         ("forced closings and transfers", gap.forced_bps),
         ("timing: other prices, moments, sizes", gap.timing_bps), ("together", gap.whole_bps),
     ):  # fmt: skip
-        table.add_row(what, f"{value:+.1f}")
+        table.add_row(what, f"{value + 0.0:+.1f}")
     print_table(table)
     console.print(
         f"{gap.trades} trades, {gap.backtest_trades} in the backtest, which decides once a minute",

@@ -7,6 +7,7 @@ orders over ``/market``. Each socket has one job, so that a burst on one never d
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +15,7 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from litehedge.errors import BadMessage, VenueDown, VenueError
+from litehedge.errors import BadMessage, VenueDown, VenueError, VenueRefused, WrongSetup
 from litehedge.market import events as ev
 from litehedge.net import Pause, Resync, Wire, keep_socket
 from litehedge.ports import Outlet, Source
@@ -314,8 +315,7 @@ async def history(
     """Return the last minutes as events in the order in which they became known.
 
     Bars of a minute of both coins, funding, and open interest each five minutes (Binance keeps a
-    month of it): what warms up features before the first live event. An empty `btc` leaves out the
-    other coin.
+    month of it): what warms up features before the first live event.
 
     Raises
     ------
@@ -341,8 +341,9 @@ async def history(
                     made.extend(_past(path, answer, extra["symbol"], symbol, until_ms))
                     at_ms = end_ms + 1
 
-            for name in (symbol, btc) if btc else (symbol,):
-                await pages("/fapi/v1/klines", 60_000, 1500, {"symbol": name, "interval": "1m"})
+            await pages("/fapi/v1/klines", 60_000, 1500, {"symbol": symbol, "interval": "1m"})
+            with contextlib.suppress(VenueRefused, WrongSetup):  # the other coin is no must
+                await pages("/fapi/v1/klines", 60_000, 1500, {"symbol": btc, "interval": "1m"})
             await pages("/fapi/v1/fundingRate", 3_600_000, 1000, {"symbol": symbol})
             await pages(
                 "/futures/data/openInterestHist", 300_000, 500, {"symbol": symbol, "period": "5m"}
