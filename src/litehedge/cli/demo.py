@@ -18,12 +18,14 @@ from rich.text import Text
 
 from litehedge.backtest import with_position
 from litehedge.cli.common import check_writable, console, note, settings_from, stderr, write_json
+from litehedge.cli.demo_fake import demo_fake
 from litehedge.cli.journals import begin_journal, end_journal
 from litehedge.cli.models import choose_model
 from litehedge.cli.policies import choose_policy
 from litehedge.cli.rules import ruled
 from litehedge.effects import Decision, Effect
 from litehedge.engine_state import State, start
+from litehedge.errors import UsageError
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Action
 from litehedge.hedge.policies import with_rules
@@ -57,6 +59,12 @@ def demo(
     minutes: Annotated[int, typer.Option(min=1, help="Simulated minutes to show.")] = 60,
     speed: Annotated[float, typer.Option(min=1, help="Simulated seconds per second.")] = 60.0,
     rules: Annotated[str | None, typer.Option(help="Your rules: a preset or a TOML file.")] = None,
+    where: Annotated[
+        str,
+        typer.Option(
+            "--venue", help="sim: a simulated venue; fake: a fake exchange, through real sockets."
+        ),
+    ] = "sim",
     ui: Annotated[bool, typer.Option(help="Show the live view.")] = True,
     journal: Annotated[
         Path | None, typer.Option(help="Write the journal, for: litehedge replay.")
@@ -72,6 +80,15 @@ def demo(
     check_writable(journal)
     settings, ruling = ruled(settings_from(None, {"hedge.rules": rules}))
     settings = with_position(settings, "long", 20.0)
+    if where == "fake":
+        live_ui = ui and not json and console.is_terminal
+        _say_fake(
+            demo_fake(settings, ruling, seed, minutes, speed, ui=live_ui, journal=journal),
+            json=json,
+        )
+        return
+    if where != "sim":
+        raise UsageError(f"there is no --venue {where}", "choose sim or fake")
     tiers = tier_table(settings.venue.name, settings.venue.symbol)
     lead_s = PRE_ROLL_NS // NS_PER_SECOND + LEAD_MINUTES * 60
     with stderr.status("looking for a squeeze …"):
@@ -117,6 +134,19 @@ def demo(
     else:
         watch.say_result()
         note(capital_check(settings, watch.price, tiers).problems)
+
+
+def _say_fake(result: dict[str, Any], *, json: bool) -> None:
+    if json:
+        write_json(result, "-")
+        return
+    fate = "was liquidated" if result["liquidated"] else "survived"
+    console.print(
+        f"the 20x long {fate} with {usdt(result['equity_usdt'])}; {result['orders']} orders over "
+        f"loopback, {result['trades']} traded, {result['events']:,} events",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    console.print(result["label"] + ".", style="yellow", highlight=False)
 
 
 def _paced(
