@@ -145,7 +145,9 @@ def wilson(hits: float, trials: int) -> tuple[float, float]:
     middle = share + square / (2 * trials)
     reach = Z90 * sqrt(share * (1.0 - share) / trials + square / (4.0 * trials * trials))
     scale = 1.0 + square / trials
-    return max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale)
+    low, high = (middle - reach) / scale, (middle + reach) / scale
+    # The share itself lies inside, whatever rounding says.
+    return max(0.0, min(share, low)), min(1.0, max(share, high))
 
 
 def share_of(fates: Sequence[Fate], is_hit: Callable[[Fate], bool]) -> Share:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # studies are no part of the package
+
 from studies.crash_accounts import ATOM_S, PER_FRAME, Crash
 from studies.crash_fates import (
     LEAST_LEAD_S,
