@@ -61,6 +61,7 @@ WHOLE: Final = 0.999
 
 _TELLING: Final = (ev.Bar, ev.Book, ev.Trade, ev.Tick)
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 class Eyes:
@@ -128,9 +129,7 @@ class Eyes:
         """Return the forecast of a frame."""
         return self._seen[end_ns][1]
 
-    def batch(
-        self, memory: Memory, phases: NDArray[np.int64], end_ns: NDArray[np.int64], features: Floats
-    ) -> Floats:
+    def batch(self, memory: Memory, phases: Ints, end_ns: Ints, features: Floats) -> Floats:
         """Return the forecasts of frames just seen."""
         return np.array([self._seen[end][1] for end in end_ns.tolist()])
 
@@ -256,9 +255,9 @@ class Account:
 
     def ratio(self) -> float:
         """Return the true hedge ratio, 0 without a position."""
-        terms = None if self.state is None else self.state.terms
-        held = self.venue.sizes() if terms is None else sizes(terms, self.venue.books)
-        position, hedge = held
+        position, hedge = self.venue.sizes()
+        if self.state is not None:
+            position, hedge = sizes(self.state.terms, self.venue.books)
         return hedge / position if position > 0.0 else 0.0
 
 
@@ -387,6 +386,7 @@ def crash(
         for account in one.accounts if since_s >= 0 else ():
             if account.fate.died_s is None:
                 ratio = account.fate.ratio_at_death = account.ratio()
+                account.fate.down_s += ATOM_S * one.market.is_down
                 if since_s == 0:
                     account.fate.ratio_at_news = ratio
                 if since_s == PLUNGE_S:

@@ -82,6 +82,7 @@ class Fate:
     unanswered: int = 0
     expired: int = 0
     own_limits: int = 0
+    down_s: int = 0  # the venue was down
     hedge_deleveraged: bool = False
     position_deleveraged: bool = False
 
@@ -104,6 +105,8 @@ CANCELLED: Final = "cancelled"
 def word_of(event: ev.AnyEvent, before: str) -> str:
     """Return what the last word on protection is after an account event; `before` if no other."""
     if isinstance(event, ev.OrderRejected):
+        if event.reason == DOWN:
+            return "venue down"
         # A query's answer that nothing arrived is the end of an order that was never answered.
         return "refused" if event.reason in REFUSALS else before
     if isinstance(event, ev.OrderUnknown):

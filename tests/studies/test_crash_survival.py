@@ -39,7 +39,7 @@ from litehedge.hedge.policies import policy_named
 from litehedge.market import events as ev
 from litehedge.runner import run
 from litehedge.sim.market.feed import LiveMarket
-from litehedge.sim.market.gateway import BUSY
+from litehedge.sim.market.gateway import BUSY, DOWN
 from litehedge.sim.scenario import compose, load_scenario, shocks_array
 from litehedge.sim.study import warmed_world
 from litehedge.sim.venue import Opening, SimVenue
@@ -104,6 +104,7 @@ def test_the_last_word_before_a_death_is_the_cause() -> None:
         (ev.OrderAccepted(0, 0, "a"), "on its way"),
         (ev.OrderRejected(0, 0, "a", BUSY), "refused"),
         (ev.Tick(0, 0), "refused"),
+        (ev.OrderRejected(0, 0, "a", DOWN), "venue down"),
         (ev.OrderUnknown(0, 0, "b"), "no answer"),
         (ev.OrderRejected(0, 0, "b", "the venue has no such order"), "no answer"),
         (ev.OrderExpired(0, 0, "c", "beyond the collar"), "book or collar"),
