@@ -194,7 +194,7 @@ def backtest(
     litehedge backtest --data ltc_spot_5m --episodes 7d,30d --compare all --report contest.html
 
     In a simulated world: litehedge simulate --days 200 --seed 7 --name sim7, then the same with
-    --data sim7.
+    --data sim7_ltc.
     """  # noqa: E501
     if decisions not in ("changes", "all", "none"):
         raise UsageError(f"there is no --decisions {decisions}", "choose changes, all or none")
