@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import typer
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
@@ -29,13 +30,6 @@ from litehedge.store.bundled import preset_names
 
 FOLDER = Path(__file__).parent / "reference"
 HEAD = "<!-- Written by docs/generate.py from the code; do not edit. -->\n\n"
-COMMANDS = (
-    (), ("demo",), ("simulate",), ("data", "import"), ("data", "list"), ("data", "check"),
-    ("label",), ("train",), ("train-policy",), ("explain",), ("advise",), ("models",),
-    ("models", "show"), ("models", "register"), ("evaluate",), ("backtest",), ("rules",),
-    ("rules", "list"), ("rules", "show"), ("rules", "check"), ("rules", "quantities"),
-    ("rules", "new"), ("replay",), ("study", "blowup"), ("study", "skill"), ("export-schema",),
-)  # fmt: skip
 
 
 def pages() -> dict[str, str]:
@@ -85,8 +79,19 @@ def _range(schema: dict[str, Any]) -> str:
     return ", ".join(text.format(schema[key]) for key, text in words.items() if key in schema)
 
 
+def _names(typer_app: typer.Typer, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the words of every command, in the order in which they were registered."""
+    yield before
+    for command in typer_app.registered_commands:
+        assert command.callback is not None
+        yield (*before, command.name or command.callback.__name__.replace("_", "-"))
+    for group in typer_app.registered_groups:
+        assert group.typer_instance is not None
+        yield from _names(group.typer_instance, (*before, str(group.name)))
+
+
 def _commands() -> Iterator[str]:
-    for command in COMMANDS:
+    for command in _names(app):
         title = " ".join(("litehedge", *command))
         result = CliRunner().invoke(app, [*command, "--help"], prog_name="litehedge")
         lines = "\n".join(line.rstrip() for line in result.output.strip("\n").splitlines())
