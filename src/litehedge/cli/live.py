@@ -144,7 +144,7 @@ def _confirm(settings: Settings, first: Seen, *, testnet: bool) -> None:
     """Show what is about to be guarded, and ask for a typed word."""
     position = settings.position
     money = "the test network's money" if testnet else "[bold red]real money[/]"
-    console.print(
+    stderr.print(
         Panel(
             f"{first.client.name} {first.contract.symbol}: {position.side} at "
             f"{position.leverage:.1f}x, {position.wallet_usdt:,.2f} USDT behind it\n"

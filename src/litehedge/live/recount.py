@@ -115,7 +115,7 @@ def run_of(
     Raises
     ------
     UsageError
-        When no position was ever opened.
+        When no position was ever opened, or not for a minute.
     """
     last = [float("nan")]
     recorder: bt.Recorder | None = None
@@ -141,18 +141,14 @@ def run_of(
     if recorder is None:
         raise UsageError("no position was ever opened in this session", "let it run for longer")
     run = recorder.result(name)
+    if run.end_ns.size == 0:
+        raise UsageError("the session is younger than a minute", "let it run for longer")
     run.decisions.extend(decisions)
     return run
 
 
 def tape_of_events(events: Iterable[ev.AnyEvent], start_ns: int, name: str) -> Tape:
-    """Return the market of a session as a tape of minutes; it has no forecasts.
-
-    Raises
-    ------
-    UsageError
-        When the session saw no price after `start_ns`.
-    """
+    """Return the market of a session as a tape of minutes; it has no forecasts."""
     rows: list[tuple[float, ...]] = []
     times: list[tuple[int, int]] = []
     bars: list[tuple[int, float, float, float, float, float]] = []
@@ -165,8 +161,6 @@ def tape_of_events(events: Iterable[ev.AnyEvent], start_ns: int, name: str) -> T
             bars.append(
                 (event.event_ns, event.open, event.high, event.low, event.close, event.volume)
             )
-    if not bars or bars[-1][0] - BAR_NS < start_ns:
-        raise UsageError("the session is younger than a minute", "let it run for longer")
     table = np.array(rows)
     stamps = np.array(times, dtype=np.int64)
     arrays = EventArrays(

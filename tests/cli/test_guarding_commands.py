@@ -1,0 +1,201 @@
+"""``litehedge paper``, ``live``, ``report``, ``doctor`` on the fake exchange, over sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from decimal import Decimal
+
+import pytest
+
+from litehedge.cli.market import binance_hosts
+from litehedge.exchange.access import Key
+from litehedge.exchange.scene import Scripted
+from litehedge.exchange.server import FakeExchange
+from litehedge.live.sockets import SocketThread
+from litehedge.orders.reports import VenueOrder
+from litehedge.venues.binance import BinanceClient
+from litehedge.venues.keys import Keys
+
+PAST_S = 1800
+
+
+class Fake:
+    """A fake exchange in a thread of its own, in real time."""
+
+    def __init__(self, thread: SocketThread, **changes: object) -> None:
+        begins = int(time.time()) - PAST_S
+        self.exchange = FakeExchange(
+            Scripted(begins_s=begins, path=((0.0, 84.1), (PAST_S, 84.3))),
+            wallet_usdt=Decimal(1000), leverage=50, step_ms=1000, limited=False, **changes,
+        )  # fmt: skip
+        for _ in range(PAST_S):
+            self.exchange.step()
+        self.exchange.step_ms, self.exchange.speed = 100, 1.0
+        self.thread = thread
+        thread.call(self.exchange.__aenter__())
+
+    @property
+    def url(self) -> str:
+        return self.exchange.url
+
+    def hold(self, qty: str = "150") -> None:
+        """Let the user open a long."""
+
+        async def opens() -> None:
+            client = BinanceClient(Keys("binance", "key", "secret"), hosts=binance_hosts(self.url))
+            await client.open()
+            try:
+                order = VenueOrder("user-1", True, "long", Decimal(qty), Decimal("86"), False)
+                await client.place(order)
+                await asyncio.sleep(0)
+            finally:
+                await client.close()
+
+        self.thread.call(opens())
+        assert self.exchange.truth().qty_ltc("long") == Decimal(qty)
+
+    def close(self) -> None:
+        self.thread.call(self.exchange.__aexit__(None, None, None))
+
+
+@pytest.fixture
+def thread():
+    with SocketThread() as one:
+        yield one
+
+
+@pytest.fixture
+def fake(thread):
+    made = Fake(thread)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def keys(monkeypatch):
+    monkeypatch.setenv("LITEHEDGE_BINANCE_KEY", "key")
+    monkeypatch.setenv("LITEHEDGE_BINANCE_SECRET", "secret")
+    monkeypatch.setenv("LITEHEDGE_CONFIRM", "GUARD")
+
+
+QUICK = ("--frame", "1m", "--warm-up", "25m", "--no-ui", "--json")
+
+
+def test_paper_opens_a_position_and_goes_on_with_it_when_started_again(litehedge, fake):
+    first = litehedge("paper", "--host", fake.url, "--for", "4s", *QUICK)
+    assert first.code == 0, first.err
+    assert first.json["is_open"]
+    assert first.json["mode"] == "PAPER"
+    assert first.json["feeds"]["binance.depth"]["state"] == "ok"
+    again = litehedge("paper", "--host", fake.url, "--for", "4s", *QUICK)
+    assert again.code == 0, again.err
+    assert again.json["position_ltc"] == first.json["position_ltc"]
+    replayed = litehedge("replay", first.json["journal"], "--json")
+    assert [run["difference"] for run in replayed.json["runs"]] == [None, None]
+    assert not fake.exchange.truth().orders  # nothing was sent to the venue
+
+
+def test_paper_says_what_is_wrong_in_one_message(litehedge, fake):
+    other = litehedge("paper", "--venue", "nowhere")
+    assert other.code == 2
+    assert "choose one of binance, bybit" in other.err
+    assert "no name for a session" in litehedge("paper", "--name", "../x").err
+    assert "use 1m or 5m" in litehedge("paper", "--host", fake.url, "--frame", "7m").err
+    gone = litehedge("paper", "--host", "http://127.0.0.1:9", "--frame", "1m", "--no-ui")
+    assert gone.code == 1
+    assert "cannot be reached" in gone.err
+
+
+def test_report_needs_a_session_that_exists_and_is_old_enough(litehedge, fake):
+    assert "there is no session 'paper'" in litehedge("report", "paper").err
+    litehedge("paper", "--host", fake.url, "--for", "2s", *QUICK)
+    young = litehedge("report", "paper")
+    assert young.code == 2
+    assert "let it run for longer" in young.err
+
+
+def test_live_guards_the_position_that_the_account_holds(litehedge, fake, keys):
+    fake.hold()
+    done = litehedge("live", "--venue", "binance", "--host", fake.url, "--for", "4s", *QUICK)
+    assert done.code == 0, done.err
+    assert done.json["mode"] == "LIVE"
+    assert done.json["position_ltc"] == 150.0
+    assert done.json["feeds"]["binance.user"]["state"] in ("ok", "down")
+    replayed = litehedge("replay", done.json["journal"], "--json")
+    assert [run["difference"] for run in replayed.json["runs"]] == [None]
+
+
+def test_live_starts_nothing_without_keys_position_or_word(litehedge, fake, keys, monkeypatch):
+    ask = ("live", "--venue", "binance", "--host", fake.url, "--for", "2s", *QUICK)
+    empty = litehedge(*ask)
+    assert empty.code == 2
+    assert "holds no LTCUSDT position" in empty.err
+    fake.hold()
+    monkeypatch.delenv("LITEHEDGE_CONFIRM")
+    unasked = litehedge(*ask)
+    assert unasked.code == 2
+    assert "typed word" in unasked.err
+    monkeypatch.setenv("LITEHEDGE_CONFIRM", "yes")
+    assert "not confirmed" in litehedge(*ask).err
+    monkeypatch.setenv("LITEHEDGE_BINANCE_SECRET", "wrong")
+    wrong = litehedge(*ask)
+    assert wrong.code == 2
+    assert "key" in wrong.err.lower()
+    monkeypatch.delenv("LITEHEDGE_BINANCE_KEY")
+    assert "litehedge keys set binance" in litehedge(*ask).err
+    assert len(fake.exchange.truth().orders) == 1  # the user's own
+
+
+def test_a_key_that_can_withdraw_is_refused(litehedge, thread, keys):
+    fake = Fake(thread, keys=(Key(can_withdraw=True),))
+    try:
+        fake.hold()
+        done = litehedge("live", "--venue", "binance", "--host", fake.url, *QUICK)
+        assert done.code == 2
+        assert "withdraw" in done.err
+        told = litehedge("doctor", "--venue", "binance", "--host", fake.url, "--json")
+        assert told.code == 1
+        faults = [check for check in told.json["checks"] if check["outcome"] == "fault"]
+        assert any("withdraw" in check["what"] for check in faults)
+    finally:
+        fake.close()
+
+
+def test_one_way_mode_cannot_hold_a_hedge_and_can_be_reduced(litehedge, thread, keys):
+    fake = Fake(thread, hedge_mode=False)
+    try:
+
+        async def opens() -> None:
+            client = BinanceClient(Keys("binance", "key", "secret"), hosts=binance_hosts(fake.url))
+            await client.open()
+            order = VenueOrder("user-1", True, "both", Decimal(150), Decimal("86"), False)
+            await client.place(order)
+            await client.close()
+
+        thread.call(opens())
+        ask = ("live", "--venue", "binance", "--host", fake.url, "--for", "3s", *QUICK)
+        refused = litehedge(*ask)
+        assert refused.code == 2
+        assert "mode" in refused.err
+        done = litehedge(*ask, "--location", "reduce")
+        assert done.code == 0, done.err
+        assert done.json["position_ltc"] == 150.0
+    finally:
+        fake.close()
+
+
+def test_doctor_judges_machine_venue_and_account(litehedge, fake, keys):
+    alone = litehedge("doctor", "--json")
+    assert alone.code == 0, alone.out
+    assert {"python", "disk", "journal", "model", "keys"} <= {
+        c["name"] for c in alone.json["checks"]
+    }
+    fake.hold()
+    asked = litehedge("doctor", "--venue", "binance", "--host", fake.url)
+    assert asked.code == 0, asked.out
+    for said in ("150.000 LTC long", "hedge mode", "taker fee", "room for hedges"):
+        assert said in asked.out, said
+    gone = litehedge("doctor", "--venue", "binance", "--host", "http://127.0.0.1:9")
+    assert gone.code == 1
+    assert "cannot be reached" in gone.out
