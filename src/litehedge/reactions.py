@@ -186,6 +186,9 @@ def _on_deleveraged(state: State, event: ev.Deleveraged) -> list[Effect]:
     note_booked(state, event.leg, event.event_ns)
     if event.leg == POSITION:
         note_forced_closing(state.terms, state.books, hedge)
+    elif state.fixed.settings.hedge.fall_back_to_reduce:
+        # It would take the next hedge as well, and refuse it first.
+        state.hedge_wait_ns = event.known_ns + RETRY_NS
     position, hedge = state.books["qty"][0].tolist()
     state.is_open = position != 0.0
     name = "hedge" if event.leg == HEDGE else "position"

@@ -418,6 +418,18 @@ def test_where_hedges_are_refused_the_position_is_reduced_once() -> None:
     assert len(here.sent) == 3
 
 
+def test_where_the_hedge_is_deleveraged_the_position_is_reduced_instead() -> None:
+    here = World().open()
+    here.hold(0.4)
+    here.bar()
+    here.fill()
+    assert here.sent[-1].leg == 1
+    here.tell(ev.Deleveraged(here.now, here.now, 1, 20.0, 100.0))
+    here.bar()
+    order = here.sent[-1]
+    assert (order.leg, float(order.qty_ltc), order.reduce_only) == (0, -20.0, True)
+
+
 def test_a_refusal_that_says_nothing_about_raising_changes_nothing() -> None:
     here = World().open()
     here.hold(0.4)
