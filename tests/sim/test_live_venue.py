@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from litehedge.config import Hedge, Position, Settings
-from litehedge.effects import Decision, Effect, Query, Submit
+from litehedge.effects import Effect, Query, Submit
 from litehedge.engine import step
 from litehedge.engine_state import State, start
 from litehedge.hedge.policies import policy_named
