@@ -9,14 +9,23 @@ import typer
 
 from litehedge.cli.common import console
 from litehedge.errors import UsageError, WrongSetup
-from litehedge.venues.keys import Keys, find_keys, forget_keys, parts_of, store_keys, variable
+from litehedge.venues.keys import (
+    WITHOUT_SECRET,
+    Keys,
+    find_keys,
+    forget_keys,
+    parts_of,
+    store_keys,
+    variable,
+)
+from litehedge.venues.limits import LIMITS
 
 app = typer.Typer(
-    help="API keys of your venues, kept in the system's keyring. They are never printed. A key "
+    help="API keys of your venues and feeds, kept in the system's keyring. They are never printed. A key "
     "needs permission to read and to trade futures; one that can withdraw is refused.",
     no_args_is_help=True,
 )
-VENUES = ("binance", "bybit", "okx", "krakenfutures", "hyperliquid", "bitget", "gate", "kucoin")
+VENUES = (*LIMITS, *sorted(WITHOUT_SECRET))
 Venue = Annotated[str, typer.Argument(help=f"One of {', '.join(VENUES)}.")]
 
 
@@ -42,7 +51,10 @@ def set_keys(venue: Venue) -> None:
     if not all(stripped.values()):
         raise UsageError("a part of the keys is empty", "nothing was kept; try again")
     store_keys(Keys(venue, **stripped))
-    console.print(f"kept in the keyring; check them with: litehedge doctor --venue {venue}")
+    check = (
+        "" if venue in WITHOUT_SECRET else f"; check them with: litehedge doctor --venue {venue}"
+    )
+    console.print(f"kept in the keyring{check}")
 
 
 @app.command("show")
