@@ -25,8 +25,10 @@ app = typer.Typer(
     "needs permission to read and to trade futures; one that can withdraw is refused.",
     no_args_is_help=True,
 )
-VENUES = (*LIMITS, *sorted(WITHOUT_SECRET))
-Venue = Annotated[str, typer.Argument(help=f"One of {', '.join(VENUES)}.")]
+VENUES = (*LIMITS, "litecoin", *sorted(WITHOUT_SECRET))
+Venue = Annotated[
+    str, typer.Argument(help=f"One of {', '.join(VENUES)}. litecoin: login of your node.")
+]
 
 
 def check_venue(venue: str) -> str:
@@ -51,9 +53,7 @@ def set_keys(venue: Venue) -> None:
     if not all(stripped.values()):
         raise UsageError("a part of the keys is empty", "nothing was kept; try again")
     store_keys(Keys(venue, **stripped))
-    check = (
-        "" if venue in WITHOUT_SECRET else f"; check them with: litehedge doctor --venue {venue}"
-    )
+    check = "" if venue not in LIMITS else f"; check them with: litehedge doctor --venue {venue}"
     console.print(f"kept in the keyring{check}")
 
 

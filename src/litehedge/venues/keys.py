@@ -76,9 +76,9 @@ def find_keys(venue: str, environ: Mapping[str, str]) -> Keys:
     return Keys(venue, **found)
 
 
-def key_or_none(name: str, environ: Mapping[str, str]) -> str:
-    """Return a server's key from the environment, else from the keyring, else nothing."""
-    return environ.get(variable(name, "key"), "").strip() or _from_keyring(name, "key")
+def part_or_none(name: str, part: str, environ: Mapping[str, str]) -> str:
+    """Return a key that may be missing: from the environment, else the keyring, else empty."""
+    return environ.get(variable(name, part), "").strip() or _from_keyring(name, part)
 
 
 def store_keys(keys: Keys) -> None:
