@@ -21,13 +21,13 @@ from litehedge.venues.keys import (
 from litehedge.venues.limits import LIMITS
 
 app = typer.Typer(
-    help="API keys of your venues and feeds, kept in the system's keyring. They are never printed. A key "
-    "needs permission to read and to trade futures; one that can withdraw is refused.",
+    help="API keys of your venues and feeds, kept in the system's keyring. They are never printed. "
+    "A key needs permission to read and to trade futures; one that can withdraw is refused.",
     no_args_is_help=True,
 )
 VENUES = (*LIMITS, "litecoin", *sorted(WITHOUT_SECRET))
 Venue = Annotated[
-    str, typer.Argument(help=f"One of {', '.join(VENUES)}. litecoin: login of your node.")
+    str, typer.Argument(help=f"One of {', '.join(VENUES)}; litecoin is the login of your node.")
 ]
 
 

@@ -109,10 +109,12 @@ class BybitRest:
         return self._page(rows, params)
 
     def kline(self, params: Params) -> Any:
-        """Answer `GET /v5/market/kline` of one minute, newest first."""
+        """Answer `GET /v5/market/kline` of one minute, newest first; a start alone begins there."""
         start, end = int(params.get("start") or 0), int(params.get("end") or 2**62)
         candles = reversed(self._tape(params).candles)
         rows = [words.kline(candle) for candle in candles if start <= candle.open_ms <= end]
+        if start and not params.get("end"):  # then the page begins there
+            rows = rows[-int(params.get("limit", 200) or 200) :]
         return self._page(rows, params) | {"symbol": params.get("symbol", LTC)}
 
     def _tape(self, params: Params) -> Tape:

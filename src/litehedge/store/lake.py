@@ -250,10 +250,11 @@ class Lake:
         """Return what else the lake knows of the time of a bars data set.
 
         Keys, each only when there is one: ``btc`` (bars of Bitcoin of the same length, of the same
-        market if possible), ``open_interest`` (in coins, the venue's own before others', the finest), ``mark`` (bars of the same
-        length), and by the name of their kind those that feeds tell: ``funding``,
-        ``liquidations``, ``book`` and so on; ``across`` is predicted funding of other venues. Of
-        several, the one that overlaps most, the venue's own counted twice, then by name.
+        market if possible), ``open_interest`` (in coins, the venue's own before others', the
+        finest), ``mark`` (bars of the same length), ``across`` (predicted funding of other venues),
+        and by the name of their kind those that feeds tell: ``funding``, ``liquidations``, ``book``
+        and so on. Of several, the one that overlaps most, the venue's own counted twice, then by
+        name.
 
         Raises
         ------
