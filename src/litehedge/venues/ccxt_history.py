@@ -15,7 +15,7 @@ from litehedge.market import events as ev
 from litehedge.units import NS_PER_MINUTE, NS_PER_MS
 from litehedge.venues.ccxt_errors import translated
 from litehedge.venues.ccxt_facts import venue_named
-from litehedge.venues.ccxt_venue import TIMEOUT_MS, make_exchange
+from litehedge.venues.ccxt_make import TIMEOUT_MS, make_exchange
 from litehedge.venues.limits import LIMITS
 
 MINUTE_MS: Final = 60_000
