@@ -62,7 +62,7 @@ def _settings() -> Iterator[str]:
         for key, leaf in section.model_fields.items():
             shown = (
                 json.dumps(leaf.default)
-                if isinstance(leaf.default, (str, bool))
+                if isinstance(leaf.default, (str, bool, tuple))
                 else f"{leaf.default:g}"
             )
             yield f"| `{key}` | `{shown}` | {_range(schema[key])} | {leaf.description} |"
@@ -70,6 +70,7 @@ def _settings() -> Iterator[str]:
 
 
 def _range(schema: dict[str, Any]) -> str:
+    schema = schema.get("items", schema)
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     words = {

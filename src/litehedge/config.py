@@ -14,6 +14,10 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
 PositionSide = Literal["long", "short"]
+VenueName = Literal[
+    "binance", "bybit", "okx", "krakenfutures", "hyperliquid", "bitget", "gate", "kucoin"
+]
+FeedGroup = Literal["across", "liquidations", "chain", "mood"]
 HedgeLocation = Literal["same_account", "second_venue", "reduce"]
 
 
@@ -242,6 +246,58 @@ class Model(_Section):
     )
 
 
+class Feeds(_Section):
+    """What is listened to, live and while recording. All but the venue's prices is optional."""
+
+    venue: Literal["", VenueName] = Field(
+        "", description="whose prices are heard; empty: those of the venue that is traded on"
+    )
+    extra: Annotated[tuple[FeedGroup, ...], Field(strict=False)] = Field(
+        ("across", "chain", "mood"),
+        description="what else is heard: funding and open interest of other venues, their forced "
+        "orders (liquidations), whale transfers (chain), mood",
+    )
+    litecoin_rpc: str = Field(
+        "", description="a Litecoin node of yours, such as http://127.0.0.1:9332; empty: "
+        "litecoinspace.org is asked instead",
+    )  # fmt: skip
+    litecoin_zmq: str = Field(
+        "", description="where that node publishes, such as tcp://127.0.0.1:28332; empty: "
+        "transfers are known with their block",
+    )  # fmt: skip
+    tags: str = Field(
+        "", description="your file of exchanges' Litecoin addresses; empty: the one that ships"
+    )
+    whale_usdt: Positive = Field(
+        1_500_000.0, description="smallest transfer that counts as a whale's, in USDT"
+    )
+    rss: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        (
+            "https://www.coindesk.com/arc/outboundfeeds/rss/",
+            "https://cointelegraph.com/rss/tag/litecoin",
+            "https://cointelegraph.com/rss",
+            "https://decrypt.co/feed",
+        ),
+        description="RSS and Atom feeds whose headlines are scored",
+    )
+
+    @model_validator(mode="after")
+    def _addresses(self) -> Feeds:
+        for name, address, schemes in (
+            ("litecoin_rpc", self.litecoin_rpc, ("http://", "https://")),
+            ("litecoin_zmq", self.litecoin_zmq, ("tcp://", "ipc://")),
+            *(("rss", address, ("http://", "https://")) for address in self.rss),
+        ):
+            if address and not address.startswith(schemes):
+                raise ValueError(f"{name} must begin with {' or '.join(schemes)}")
+        if "@" in self.litecoin_rpc:
+            raise ValueError(
+                "litecoin_rpc must not hold a login; set LITEHEDGE_LITECOIN_KEY to the user and "
+                "LITEHEDGE_LITECOIN_SECRET to the password"
+            )
+        return self
+
+
 class Settings(_Section):
     """Everything that can be set."""
 
@@ -255,6 +311,7 @@ class Settings(_Section):
     costs: Costs = Field(default_factory=Costs, description="what trading costs")
     limits: Limits = Field(default_factory=Limits, description="hard limits")
     venue: VenueRules = Field(default_factory=VenueRules, description="the contract's rules")
+    feeds: Feeds = Field(default_factory=Feeds, description="what is listened to")
     model: Model = Field(default_factory=Model, description="the forecaster")
 
     @model_validator(mode="after")

@@ -115,6 +115,8 @@ def event_chunks(
         for role, companion in companions.items():
             table = _read(lake, companion.name, unread_from[role], upper)
             unread_from[role] = upper
+            if table is not None and role == "across":  # its own rate has a feed of its own
+                table = table.filter(pl.col("venue") != dataset.venue)
             if table is not None:
                 tables[role] = table
         yield merge(tables, dataset.interval_ns), bars

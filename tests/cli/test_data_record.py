@@ -31,7 +31,7 @@ class Told:
 @pytest.fixture
 def fake(monkeypatch):
     def use(then=lambda: None):
-        monkeypatch.setitem(registry._REGISTERED, "fake", lambda session, symbol: [Told(then)])
+        monkeypatch.setitem(registry._REGISTERED, "fake", lambda context: [Told(then)])
 
     use()
     return use
@@ -60,6 +60,7 @@ def test_ctrl_c_ends_it_cleanly(litehedge, lake, fake) -> None:
     ("words", "message"),
     [
         (("--venue", "moon"), "there is no venue moon: choose from: "),
+        (("--feed", "stars"), "there is no feed stars: choose from: all, across"),
         (("--for", "soon"), "not a duration"),
         (("--max-size", "much"), "not a size"),
         (("--max-size", "xGB"), "not a size"),
@@ -70,4 +71,4 @@ def test_what_cannot_be_meant_is_said(litehedge, words, message) -> None:
     assert done.code == 2
     assert message in " ".join(done.err.split()).replace("\n", " ").replace(
         "moon choose", "moon: choose"
-    )
+    ).replace("stars choose", "stars: choose")

@@ -31,10 +31,18 @@ def leaves() -> dict[str, tuple[FieldInfo, dict[str, Any]]]:
 
 
 LEAVES = leaves()
+ADDRESSES: dict[str, st.SearchStrategy[Any]] = {
+    "feeds.litecoin_rpc": st.sampled_from(["", "http://127.0.0.1:9332", "https://node.example"]),
+    "feeds.litecoin_zmq": st.sampled_from(["", "tcp://127.0.0.1:28332"]),
+    "feeds.rss": st.lists(st.sampled_from(["https://a.example/rss", "http://b"])).map(tuple),
+}
+"""Settings that take no other text than an address."""
 
 
 def values(here: dict[str, Any]) -> st.SearchStrategy[Any]:
     """Any value that a setting allows."""
+    if here.get("type") == "array":
+        return st.lists(values(here["items"]), max_size=3).map(tuple)
     if "enum" in here:
         return st.sampled_from(here["enum"])
     if here["type"] == "string":
@@ -53,7 +61,11 @@ def values(here: dict[str, Any]) -> st.SearchStrategy[Any]:
 @st.composite
 def trees(draw: st.DrawFn) -> dict[str, Any]:
     """Some settings with values that each of them allows."""
-    return {p: draw(values(here)) for p, (_, here) in LEAVES.items() if draw(st.booleans())}
+    return {
+        p: draw(ADDRESSES[p] if p in ADDRESSES else values(here))
+        for p, (_, here) in LEAVES.items()
+        if draw(st.booleans())
+    }
 
 
 def toml(tree: dict[str, Any]) -> str:
@@ -62,7 +74,7 @@ def toml(tree: dict[str, Any]) -> str:
         section, name = path.split(".")
         if isinstance(value, str):  # JSON's strings are TOML's, but for the escaped delete
             text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-        elif isinstance(value, bool):
+        elif isinstance(value, bool | tuple):
             text = json.dumps(value)
         else:
             text = repr(value)
@@ -247,7 +259,7 @@ def test_the_json_schema_describes_every_setting() -> None:
     json.dumps(schema)
     for path, (field, here) in LEAVES.items():
         assert here["description"] == field.description, path
-        assert here["default"] == field.default, path
+        assert here["default"] == json.loads(json.dumps(field.default)), path
     for section in schema["properties"].values():
         assert section["description"]
     for model in schema["$defs"].values():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from litehedge.market import events as ev
-from litehedge.market.bars import as_bars
+from litehedge.market.bars import BarFold, as_bars
 from litehedge.units import NS_PER_SECOND
 
 BAR = 5 * NS_PER_SECOND
@@ -71,3 +71,35 @@ def test_bars_of_bars_are_the_bars_of_the_trades(events):
             other.open, other.high, other.low, other.close,
         )  # fmt: skip
         assert abs(other.volume - bar.volume) < 1e-9
+
+
+def test_bars_cut_by_the_time_of_the_trades_drop_what_comes_too_late():
+    fold = BarFold("BTC", BAR)
+    s = NS_PER_SECOND
+    assert fold.trade(10 * s, 100.0, 1.0, True, 1) is None
+    fold.trade(12 * s, 103.0, 2.0, False, 2)
+    fold.trade(11 * s, 99.0, 3.0, True, 3)  # within the bar order does not matter to the range
+    done = fold.trade(15 * s, 101.0, 1.0, False, 4)
+    assert done == ev.Bar(15 * s, 4, "BTC", BAR, 100.0, 103.0, 99.0, 99.0, 6.0, 4.0)
+    assert fold.trade(15 * s - 1, 1.0, 1.0, False, 5) is None  # its bar was given: dropped
+    assert fold.until(19 * s, 6) is None
+    last = fold.until(20 * s, 7)
+    assert last is not None
+    assert (last.low, last.known_ns) == (101.0, 7)
+    assert fold.until(30 * s, 8) is None  # no trades, no bar
+    assert fold.trade(18 * s, 1.0, 1.0, False, 9) is None
+    assert fold.until(60 * s, 10) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(8000, 9000)), max_size=60))
+def test_a_bar_is_given_once_whatever_the_order_of_the_trades(trades):
+    fold, given_bars = BarFold("BTC", BAR), []
+    for at_s, cents in trades:
+        given_bars.append(fold.trade(at_s * NS_PER_SECOND, cents / 100, 1.0, True, 1))
+    given_bars.append(fold.until(60 * NS_PER_SECOND, 2))
+    ends = [bar.event_ns for bar in given_bars if bar is not None]
+    assert ends == sorted(set(ends))
+    held = sum(bar.volume for bar in given_bars if bar is not None)
+    assert held <= len(trades)
+    if trades and [at for at, _ in trades] == sorted(at for at, _ in trades):
+        assert held == len(trades)

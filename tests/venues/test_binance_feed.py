@@ -116,7 +116,7 @@ def test_bitcoin_comes_in_bars():
     async def main():
         async with stub() as venue:
             out = Out()
-            source = BtcSource(5 * NS_PER_SECOND, hosts=venue.hosts)
+            source = BtcSource((5 * NS_PER_SECOND,), hosts=venue.hosts)
             async with running(source.run(out)):
                 await until(lambda: venue.subscribed)
                 trade = fixture("ws_aggTrade_LTCUSDT") | {"s": "BTCUSDT"}

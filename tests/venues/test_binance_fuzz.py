@@ -16,6 +16,7 @@ from binance_samples import fixture, raw
 from mutate import mutated
 
 from litehedge.errors import BadMessage, VenueError, WrongSetup
+from litehedge.market.bars import BarFold
 from litehedge.orders.reports import AccountReport, LegReport
 from litehedge.venues import binance_account as account
 from litehedge.venues import binance_errors as errors
@@ -51,13 +52,13 @@ ACCOUNT = AccountReport(
 
 
 def market() -> Callable[[bytes], Any]:
-    clock, fold = wire.FundingClock(), wire.BarFold("BTC", 5_000_000_000)
+    clock, fold = wire.FundingClock(), BarFold("BTC", 5_000_000_000)
 
     def use(payload: bytes) -> None:
         match wire.read_stream(payload):
             case wire.AggTrade() as heard:
                 wire.trade(heard, NOW)
-                fold.trade(heard, NOW)
+                fold.trade(heard.T * 1_000_000, heard.p, heard.q, not heard.m, NOW)
             case wire.BookTicker() as heard:
                 wire.top_of_book(heard, NOW)
             case wire.MarkPrice() as heard:

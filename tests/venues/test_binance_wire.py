@@ -11,7 +11,7 @@ from binance_samples import COMMISSION, EXCHANGE_INFO, FUNDING_INFO, RATIOS, fix
 from litehedge.errors import BadMessage, WrongSetup
 from litehedge.market import events as ev
 from litehedge.store.bundled import tier_table
-from litehedge.units import NS_PER_MINUTE, NS_PER_MS, NS_PER_SECOND
+from litehedge.units import NS_PER_MINUTE, NS_PER_MS
 from litehedge.venues import binance_rest as rest
 from litehedge.venues import binance_wire as wire
 
@@ -127,28 +127,6 @@ def test_a_mark_out_of_order_settles_nothing():
     clock.heard(mark(DUE + 1000, 0.0001, DUE + 8 * HOUR_MS), NOW)
     assert clock.heard(mark(DUE - 1000, 0.0009, DUE), NOW) is None
     assert clock.heard(mark(DUE + 2000, 0.0001, DUE + 8 * HOUR_MS), NOW) is None
-
-
-# --- bars from trades -----------------------------------------------------------------------------
-
-
-def agg(at_ms, price, qty, maker):
-    return wire.AggTrade("BTCUSDT", at_ms, price, qty, maker)
-
-
-def test_trades_fold_into_bars():
-    fold = wire.BarFold("BTC", 5 * NS_PER_SECOND)
-    assert fold.trade(agg(10_000, 100.0, 1.0, False), 1) is None
-    fold.trade(agg(12_000, 103.0, 2.0, True), 2)
-    fold.trade(agg(11_000, 99.0, 3.0, False), 3)  # within the bar order does not matter to range
-    done = fold.trade(agg(15_000, 101.0, 1.0, True), 4)
-    assert done == ev.Bar(
-        15 * NS_PER_SECOND, 4, "BTC", 5 * NS_PER_SECOND, 100.0, 103.0, 99.0, 99.0, 6.0, 4.0
-    )
-    assert fold.trade(agg(14_999, 1.0, 1.0, True), 5) is None  # too late: dropped
-    assert fold.flush(19 * NS_PER_SECOND, 6) is None
-    assert fold.flush(20 * NS_PER_SECOND, 7).low == 101.0
-    assert fold.flush(30 * NS_PER_SECOND, 8) is None  # no trades, no bar
 
 
 def test_a_stream_that_is_silent_among_others_is_named():

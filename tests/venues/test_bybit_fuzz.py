@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from mutate_bybit import mutated
+from mutate import mutated
 
 from litehedge.errors import BadMessage, WrongSetup
 from litehedge.venues import bybit_account as account

@@ -16,24 +16,25 @@ from litehedge.errors import VenueDown, VenueRefused, VenueUnknown, WrongSetup
 from litehedge.orders.reports import VenueOrder
 from litehedge.venues.ccxt_facts import VENUES, order_params, rewritten, venue_named
 from litehedge.venues.ccxt_ids import to_venue
-from litehedge.venues.ccxt_venue import CcxtClient, Keys
+from litehedge.venues.ccxt_venue import CcxtClient
+from litehedge.venues.keys import Keys
 
-KEYS = Keys(
-    {
-        "apiKey": "key",
-        "secret": "c2VjcmV0c2VjcmV0",
-        "password": "word",
-        "walletAddress": "0x" + "ab" * 20,
-        "privateKey": "0x" + "11" * 32,
-    }
-)
+SECRET = "c2VjcmV0c2VjcmV0"
+
+
+def keys(name: str) -> Keys:
+    if name == "hyperliquid":
+        return Keys(name, "0x" + "ab" * 20, "0x" + "11" * 32)
+    return Keys(name, "key", SECRET, "word")
+
+
 IDS = {
     "okx": "LTC-USDT-SWAP", "krakenfutures": "PF_LTCUSD", "hyperliquid": "LTC",
-    "bitget": "LTCUSDT", "gate": "LTC_USDT", "kucoinfutures": "LTCUSDTM",
+    "bitget": "LTCUSDT", "gate": "LTC_USDT", "kucoin": "LTCUSDTM",
     "binanceusdm": "LTCUSDT", "bybit": "LTCUSDT",
 }  # fmt: skip
-SIZES = {"gate": 0.1, "kucoinfutures": 0.1}
-LOTS = {"okx": 0.1, "gate": 1.0, "kucoinfutures": 1.0}
+SIZES = {"gate": 0.1, "kucoin": 0.1}
+LOTS = {"okx": 0.1, "gate": 1.0, "kucoin": 1.0}
 ACCEPTED: dict[str, Any] = {
     "okx": {"code": "0", "data": [{"ordId": "7", "clOrdId": "x", "sCode": "0", "sMsg": ""}]},
     "krakenfutures": {"result": "success", "sendStatus": {"order_id": "7", "status": "placed"}},
@@ -43,7 +44,7 @@ ACCEPTED: dict[str, Any] = {
     },
     "bitget": {"code": "00000", "msg": "success", "data": {"orderId": "7", "clientOid": "x"}},
     "gate": {"id": 7, "status": "open", "size": -20, "left": -20, "contract": "LTC_USDT"},
-    "kucoinfutures": {"code": "200000", "data": {"orderId": "7", "clientOid": "x"}},
+    "kucoin": {"code": "200000", "data": {"orderId": "7", "clientOid": "x"}},
     "binanceusdm": {"orderId": 7, "symbol": "LTCUSDT", "status": "NEW", "clientOrderId": "x"},
     "bybit": {"retCode": 0, "retMsg": "OK", "result": {"orderId": "7", "orderLinkId": "x"}},
 }
@@ -78,11 +79,11 @@ async def sent(
     name: str, *orders: VenueOrder, stop: str = "", **settings: Any
 ) -> list[tuple[str, str, Any]]:
     """Return (method, path, body) of what goes out for orders, or for a stop in their place."""
-    client = CcxtClient(name, KEYS, **settings)
+    client = CcxtClient(name, keys(name), **settings)
     went: list[tuple[str, str, Any]] = []
     from litehedge.venues import ccxt_venue
 
-    exchange = ccxt_venue.make_exchange(client.venue, KEYS, None, 1000)
+    exchange = ccxt_venue.make_exchange(client.venue, keys(client.name), None, 1000)
     exchange.set_markets([market(exchange, name)])
     for option in ("uta", "unifiedAccount", "enableUnifiedAccount", "enableUnifiedMargin"):
         exchange.options[option] = option == "enableUnifiedAccount"
@@ -171,7 +172,7 @@ def test_a_leg_is_named_as_each_venue_wants_it() -> None:
     bitget = bodies("bitget")
     assert [one["tradeSide"].lower() for one in bitget] == ["open", "close"]
     assert bitget[1]["side"] == "buy"  # closing a long is side `buy` there, in hedge mode
-    assert [one["positionSide"] for one in bodies("kucoinfutures")] == ["SHORT", "LONG"]
+    assert [one["positionSide"] for one in bodies("kucoin")] == ["SHORT", "LONG"]
 
 
 @pytest.mark.parametrize("name", VENUES)
@@ -188,7 +189,7 @@ def test_a_stop_waits_for_its_price(name: str, leg: str) -> None:
     assert "ioc" not in told.lower() or name == "gate"  # there every stop at market is one
     marks = {"okx": '"slTriggerPxType": "mark"', "krakenfutures": '"triggerSignal": "mark"',
              "bitget": '"triggerType": "mark_price"', "gate": '"price_type": 1',
-             "kucoinfutures": '"stopPriceType": "MP"', "bybit": '"triggerBy": "MarkPrice"',
+             "kucoin": '"stopPriceType": "MP"', "bybit": '"triggerBy": "MarkPrice"',
              "binanceusdm": '"workingType": "MARK_PRICE"', "hyperliquid": '"tpsl"'}  # fmt: skip
     assert marks[name] in told, told
     reducing = {"okx": '"posSide": "long"' if leg == "long" else '"reduceOnly": true',
@@ -203,11 +204,11 @@ def test_a_venue_that_nets_takes_no_legs(name: str) -> None:
     with pytest.raises(WrongSetup, match="nets"):
         asyncio.run(sent(name, order(position_side="short")))
     with pytest.raises(WrongSetup, match="hedge mode"):
-        asyncio.run(CcxtClient(name, KEYS, hedge_mode=True).open())
+        asyncio.run(CcxtClient(name, keys(name), hedge_mode=True).open())
 
 
 def test_margin_mode_and_leverage_are_not_left_to_defaults() -> None:
-    [(_, _, kucoin)] = asyncio.run(sent("kucoinfutures", order(), leverage=7))
+    [(_, _, kucoin)] = asyncio.run(sent("kucoin", order(), leverage=7))
     assert (kucoin["leverage"], kucoin["marginMode"]) == (7, "CROSS")
     [(_, _, bitget)] = asyncio.run(sent("bitget", order()))
     assert bitget["marginMode"] == "crossed"
@@ -230,9 +231,9 @@ def test_hyperliquid_approves_no_builder_and_pays_none() -> None:
 
 
 def test_keys_are_not_shown() -> None:
-    assert "c2VjcmV0" not in repr(KEYS)
+    assert SECRET not in repr(keys("okx"))
     with pytest.raises(WrongSetup, match="password") as raised:
-        asyncio.run(CcxtClient("okx", Keys({"apiKey": "key", "secret": "hush"})).open())
+        asyncio.run(CcxtClient("okx", Keys("okx", "key", "hush")).open())
     assert "hush" not in str(raised.value)
 
 
@@ -255,7 +256,7 @@ def test_no_host_remains(name: str) -> None:
     def rewrite(urls: Any) -> Any:
         return rewritten(urls, "http://127.0.0.1:1", "ws://127.0.0.1:1")
 
-    exchange = make_exchange(VENUES[name], KEYS, rewrite, 1000)
+    exchange = make_exchange(VENUES[name], keys(name), rewrite, 1000)
 
     def leaves(tree: Any) -> list[str]:
         if isinstance(tree, dict):
@@ -272,10 +273,10 @@ def test_a_bare_exchange_error_leaves_the_outcome_unknown() -> None:
     import ccxt
 
     async def play() -> None:
-        client = CcxtClient("okx", KEYS)
+        client = CcxtClient("okx", keys("okx"))
         from litehedge.venues import ccxt_venue
 
-        exchange = ccxt_venue.make_exchange(client.venue, KEYS, None, 1000)
+        exchange = ccxt_venue.make_exchange(client.venue, keys(client.name), None, 1000)
         exchange.set_markets([market(exchange, "okx")])
 
         async def refuse(*_: Any) -> Any:
@@ -304,10 +305,10 @@ def test_the_account_on_kraken() -> None:
     }  # fmt: skip
 
     async def play() -> Any:
-        client = CcxtClient("krakenfutures", KEYS, leverage=3)
+        client = CcxtClient("krakenfutures", keys("krakenfutures"), leverage=3)
         from litehedge.venues import ccxt_venue
 
-        exchange = ccxt_venue.make_exchange(client.venue, KEYS, None, 1000)
+        exchange = ccxt_venue.make_exchange(client.venue, keys(client.name), None, 1000)
         exchange.set_markets([market(exchange, "krakenfutures")])
 
         async def answer(url: str, *_: Any) -> Any:
@@ -342,8 +343,8 @@ def test_an_order_is_asked_for_by_our_id(name: str) -> None:
     async def play() -> Any:
         from litehedge.venues import ccxt_venue
 
-        client = CcxtClient(name, KEYS)
-        exchange = ccxt_venue.make_exchange(client.venue, KEYS, None, 1000)
+        client = CcxtClient(name, keys(name))
+        exchange = ccxt_venue.make_exchange(client.venue, keys(client.name), None, 1000)
         exchange.set_markets([market(exchange, name)])
         for option in ("uta", "unifiedAccount", "enableUnifiedAccount", "enableUnifiedMargin"):
             exchange.options[option] = option == "enableUnifiedAccount"
@@ -369,8 +370,8 @@ def test_an_order_that_meets_nobody_ended_and_was_not_refused() -> None:
     async def play() -> Any:
         from litehedge.venues import ccxt_venue
 
-        client = CcxtClient("krakenfutures", KEYS)
-        exchange = ccxt_venue.make_exchange(client.venue, KEYS, None, 1000)
+        client = CcxtClient("krakenfutures", keys("krakenfutures"))
+        exchange = ccxt_venue.make_exchange(client.venue, keys(client.name), None, 1000)
         exchange.set_markets([market(exchange, "krakenfutures")])
 
         async def answer(*_: Any) -> Any:

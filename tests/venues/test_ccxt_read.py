@@ -140,7 +140,7 @@ def test_wallets_leave_out_profit_that_is_not_realised() -> None:
         },
         "bitget": [{"marginCoin": "USDT", "accountEquity": "1012", "unrealizedPL": "12"}],
         "gate": [{"total": "1000", "unrealised_pnl": "12"}],
-        "kucoinfutures": {"data": {"accountEquity": 1012, "unrealisedPNL": 12}},
+        "kucoin": {"data": {"accountEquity": 1012, "unrealisedPNL": 12}},
         "binanceusdm": {"assets": [{"asset": "USDT", "walletBalance": "1000"}]},
         "bybit": {"result": {"list": [{"coin": [{"coin": "USDT", "walletBalance": "1000",
                                                  "equity": "1012"}]}]}},

@@ -12,9 +12,11 @@ from fake_okx import FakeOkx
 
 from litehedge.errors import VenueDown, VenueRefused, VenueUnknown, WrongSetup
 from litehedge.orders.reports import AccountReport, LegReport, OrderReport, VenueOrder
-from litehedge.venues.ccxt_venue import CcxtClient, Keys
+from litehedge.venues.ccxt_venue import CcxtClient, Unlimited
+from litehedge.venues.keys import Keys
+from litehedge.venues.limits import LIMITS
 
-KEYS = Keys({"apiKey": "key", "secret": "hush-hush", "password": "word"})
+KEYS = Keys("okx", "key", "hush-hush", "word")
 
 
 def order(number: int = 1, **changes: Any) -> VenueOrder:
@@ -178,18 +180,39 @@ def test_a_switch_that_takes_the_stop_with_it_is_not_armed() -> None:
 
 
 def test_emergencies_are_told_to_the_limiter() -> None:
-    waits: list[bool] = []
+    waits: list[tuple[str, bool]] = []
 
-    class Limit:
-        async def wait(self, cost: float, emergency: bool) -> None:
-            waits.append(emergency)
+    class Limit(Unlimited):
+        async def wait(self, cost: str, emergency: bool = False) -> None:
+            waits.append((cost, emergency))
 
     async def act(client: CcxtClient, fake: FakeOkx) -> None:
         await client.place(order())
         await client.place(order(2, reduce_only=True))
 
     play(act, limiter=Limit())
-    assert waits == [False, True]
+    assert waits == [("order", False), ("order", True)]
+
+
+def test_a_venue_that_is_asked_too_often_is_left_alone() -> None:
+    waiter = LIMITS["okx"].waiter()
+
+    async def act(client: CcxtClient, fake: FakeOkx) -> bool:
+        async def refuse(*_: Any) -> Any:
+            import ccxt
+
+            client.exchange().last_response_headers = {"Retry-After": "7"}
+            raise ccxt.RateLimitExceeded("50011")
+
+        client.exchange().fetch_open_orders = refuse
+        with pytest.raises(VenueDown, match="too busy"):
+            await client.open_orders()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await client.open_orders()
+        return True
+
+    assert play(act, limiter=waiter)
 
 
 def test_the_clock_is_compared() -> None:

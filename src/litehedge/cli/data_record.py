@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import aiohttp
@@ -14,13 +18,14 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from litehedge.cli.common import home, stderr, write_json
+from litehedge.cli.common import home, settings_from, stderr, write_json
 from litehedge.cli.data_words import say
 from litehedge.errors import UsageError
 from litehedge.feeds.names import check_symbol
+from litehedge.live.places import PRODUCTION
 from litehedge.live.recorder import Options, Recorder, record
-from litehedge.live.sources import names, sources_for
-from litehedge.ports import Source
+from litehedge.live.recorder_tables import BAR_NS
+from litehedge.live.sources import GROUPS, Context, sources_for, unique, venues
 from litehedge.store.lake import Lake
 from litehedge.units import NS_PER_SECOND, describe_ns, duration_ns
 
@@ -31,7 +36,14 @@ _SIZES: Final = {"kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40}
 def record_command(
     venue: Annotated[
         list[str] | None,
-        typer.Option(help="Whose feeds to record; give it again for several. Default: binance."),
+        typer.Option(help="Whose prices to record; give it again for several. Default: binance."),
+    ] = None,
+    feed: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What else to record: across, liquidations, chain, mood; give it again for "
+            "several, or all. Default: nothing."
+        ),
     ] = None,
     duration: Annotated[
         str | None, typer.Option("--for", help="Stop after 1h, 7d and so on. Default: never.")
@@ -44,6 +56,9 @@ def record_command(
         str | None,
         typer.Option(help="Forget the oldest recorded days beyond this size: 20GB. Default: none."),
     ] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="Settings file. Default: litehedge.toml here.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a summary as JSON at the end, and no table.")
     ] = False,
@@ -53,9 +68,10 @@ def record_command(
     Goes on until Ctrl-C, for months if need be. A kill or a power cut costs the last seconds. When
     the disk is full it pauses, and goes on when there is room. Times without data are kept as gaps,
     with the reason. Every hour what was recorded goes into the lake, as recorded_VENUE_KIND, where
-    backtest finds bars of 5 s and 1 min.
+    backtest finds bars of 5 s and 1 min. What a feed needs, such as a node or a key, stands in
+    [feeds] of the settings and in the environment; one that lacks it is off, the others go on.
 
-    Example: litehedge data record --venue binance --venue bybit --keep 180d
+    Example: litehedge data record --venue binance --feed across --feed mood --keep 180d
     """
     options = Options(
         keep_ns=duration_ns(keep) if keep is not None else None,
@@ -64,9 +80,17 @@ def record_command(
     for_s = duration_ns(duration) / NS_PER_SECOND if duration is not None else None
     chosen = list(dict.fromkeys(venue or ["binance"]))
     for one in chosen:
-        if one not in names():
-            raise UsageError(f"there is no venue {one}", f"choose from: {', '.join(names())}")
-    recorder, seconds = asyncio.run(_record(chosen, check_symbol(symbol), options, for_s, as_json))
+        if one not in venues():
+            raise UsageError(f"there is no venue {one}", f"choose from: {', '.join(venues())}")
+    feeds = list(GROUPS) if "all" in (feed or ()) else list(dict.fromkeys(feed or ()))
+    for one in feeds:
+        if one not in GROUPS:
+            raise UsageError(f"there is no feed {one}", f"choose from: all, {', '.join(GROUPS)}")
+    listen = partial(
+        Context, settings=settings_from(settings), environ=os.environ, places=PRODUCTION,
+        venues=tuple(chosen), symbol=check_symbol(symbol), btc_intervals_ns=BAR_NS,
+    )  # fmt: skip
+    recorder, seconds = asyncio.run(_record([*chosen, *feeds], listen, options, for_s, as_json))
     told = _summary(recorder, seconds)
     if as_json:
         write_json(told, "-")
@@ -79,7 +103,11 @@ def record_command(
 
 
 async def _record(
-    venues: list[str], symbol: str, options: Options, for_s: float | None, is_quiet: bool
+    wanted: list[str],
+    listen: Callable[[aiohttp.ClientSession], Context],
+    options: Options,
+    for_s: float | None,
+    is_quiet: bool,
 ) -> tuple[Recorder, float]:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -89,14 +117,14 @@ async def _record(
     if for_s is not None:
         loop.call_later(for_s, stop.set)
     begun = time.monotonic()
-    recorder = Recorder(
-        home() / "recordings", Lake(home() / "lake"), options, symbol=symbol, notice=_notice
-    )
     try:
         async with aiohttp.ClientSession() as session:
-            sources: list[Source] = []
-            for venue in venues:
-                sources += sources_for(venue, session, symbol)
+            context = listen(session)
+            sources = unique([one for name in wanted for one in sources_for(name, context)])
+            recorder = Recorder(
+                home() / "recordings", Lake(home() / "lake"), options, symbol=context.symbol,
+                notice=_notice,
+            )  # fmt: skip
             async with recorder:
                 looking = asyncio.create_task(_show(recorder, is_quiet))
                 try:

@@ -9,15 +9,26 @@ import typer
 
 from litehedge.cli.common import console
 from litehedge.errors import UsageError, WrongSetup
-from litehedge.venues.keys import Keys, find_keys, forget_keys, parts_of, store_keys, variable
+from litehedge.venues.keys import (
+    WITHOUT_SECRET,
+    Keys,
+    find_keys,
+    forget_keys,
+    parts_of,
+    store_keys,
+    variable,
+)
+from litehedge.venues.limits import LIMITS
 
 app = typer.Typer(
-    help="API keys of your venues, kept in the system's keyring. They are never printed. A key "
-    "needs permission to read and to trade futures; one that can withdraw is refused.",
+    help="API keys of your venues and feeds, kept in the system's keyring. They are never printed. "
+    "A key needs permission to read and to trade futures; one that can withdraw is refused.",
     no_args_is_help=True,
 )
-VENUES = ("binance", "bybit", "okx", "krakenfutures", "hyperliquid", "bitget", "gate", "kucoin")
-Venue = Annotated[str, typer.Argument(help=f"One of {', '.join(VENUES)}.")]
+VENUES = (*LIMITS, "litecoin", *sorted(WITHOUT_SECRET))
+Venue = Annotated[
+    str, typer.Argument(help=f"One of {', '.join(VENUES)}; litecoin is the login of your node.")
+]
 
 
 def check_venue(venue: str) -> str:
@@ -42,7 +53,8 @@ def set_keys(venue: Venue) -> None:
     if not all(stripped.values()):
         raise UsageError("a part of the keys is empty", "nothing was kept; try again")
     store_keys(Keys(venue, **stripped))
-    console.print(f"kept in the keyring; check them with: litehedge doctor --venue {venue}")
+    check = "" if venue not in LIMITS else f"; check them with: litehedge doctor --venue {venue}"
+    console.print(f"kept in the keyring{check}")
 
 
 @app.command("show")

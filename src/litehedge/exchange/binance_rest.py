@@ -23,6 +23,7 @@ from litehedge.exchange.binance_orders import (
     whole,
 )
 from litehedge.exchange.binance_words import error
+from litehedge.exchange.tape import Tape
 from litehedge.exchange.terms import Held, Refused
 from litehedge.exchange.venue import Venue
 
@@ -56,27 +57,31 @@ class BinanceRest:
 
     def klines(self, params: Params) -> Any:
         """Answer `GET /fapi/v1/klines`, of one minute."""
-        check_symbol(params, self.venue.terms.symbol)
+        tape = self._tape(params)
         if needed(params, "interval") != "1m":
             raise error(-1120, "Invalid interval.")
-        rows = [words.kline(candle) for candle in self.venue.history.candles]
+        rows = [words.kline(candle) for candle in tape.candles]
         return _between(rows, params, lambda row: int(row[0]))
 
     def trades(self, params: Params) -> Any:
         """Answer `GET /fapi/v1/trades`."""
-        check_symbol(params, self.venue.terms.symbol)
-        rows = [words.trade_row(trade) for trade in self.venue.history.trades]
+        rows = [words.trade_row(trade) for trade in self._tape(params).trades]
         return rows[-(whole(params, "limit") or 500) :]
 
     def agg_trades(self, params: Params) -> Any:
         """Answer `GET /fapi/v1/aggTrades`."""
-        check_symbol(params, self.venue.terms.symbol)
-        rows = [words.agg_row(trade) for trade in self.venue.history.trades]
+        rows = [words.agg_row(trade) for trade in self._tape(params).trades]
         first = whole(params, "fromId")
         if first is not None:
             rows = [row for row in rows if row["a"] >= first]
             return rows[: whole(params, "limit") or 500]
         return _between(rows, params, lambda row: int(row["T"]))
+
+    def _tape(self, params: Params) -> Tape:
+        tape = self.venue.history.tapes.get(needed(params, "symbol"))
+        if tape is None:
+            raise Refused("symbol")
+        return tape
 
     def funding(self, params: Params) -> Any:
         """Answer `GET /fapi/v1/fundingRate`."""

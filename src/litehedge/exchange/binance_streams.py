@@ -16,6 +16,7 @@ from litehedge.exchange import binance_words as words
 from litehedge.exchange.binance_rest import BinanceRest
 from litehedge.exchange.book import Change, Levels
 from litehedge.exchange.happenings import (
+    LTC,
     AccountMoved,
     AlgoMoved,
     BookMoved,
@@ -29,7 +30,6 @@ from litehedge.exchange.happenings import (
 )
 from litehedge.exchange.hub import Connection, Hub
 
-SYMBOL: Final = "ltcusdt"
 FORCE_EVERY_MS: Final = 1_000
 MOST_STREAMS: Final = 1_024
 MOST_MESSAGES: Final = 10  # a second, from the client
@@ -57,8 +57,9 @@ class BinanceStreams:
             case BookMoved():
                 self._tell_book(happening)
             case Traded():
-                self._stream("market", "aggTrade", words.agg_trade(happening, self.symbol))
-                self._stream("public", "trade", words.trade_event(happening, self.symbol))
+                symbol = happening.symbol
+                self._stream("market", "aggTrade", words.agg_trade(happening), symbol)
+                self._stream("public", "trade", words.trade_event(happening), symbol)
             case Marked():
                 self._tell_second(happening)
             case Closed():
@@ -137,13 +138,12 @@ class BinanceStreams:
             self._stream("market", "markPrice", words.mark_price(marked, self.symbol))
         if self._force is not None and marked.at_ms - self._force_at_ms >= FORCE_EVERY_MS:
             self._send_force(self._force)
-        candles = self.rest.venue.history.candles
-        if candles and self._heard("market", "kline_1m"):
-            if candles[-1].open_ms + 60_000 <= marked.at_ms:
-                told = words.kline_event(candles[-1], self.symbol, marked.at_ms, closed=True)
-            else:
-                told = words.kline_event(candles[-1], self.symbol, marked.at_ms, closed=False)
-            self._stream("market", "kline_1m", told)
+        for symbol, tape in self.rest.venue.history.tapes.items():
+            if tape.candles and self._heard("market", "kline_1m", symbol):
+                candle, now = tape.candles[-1], marked.at_ms
+                is_closed = candle.open_ms + 60_000 <= now
+                told = words.kline_event(candle, symbol, now, closed=is_closed)
+                self._stream("market", "kline_1m", told, symbol)
 
     def _tell_closed(self, closed: Closed) -> None:
         """Keep the largest of a second: the stream tells no more than one."""
@@ -161,12 +161,12 @@ class BinanceStreams:
         if self._force is not None:
             self._send_force(self._force)
 
-    def _heard(self, route: str, name: str) -> bool:
-        full = name if name.startswith("!") else f"{SYMBOL}@{name}"
+    def _heard(self, route: str, name: str, symbol: str = LTC) -> bool:
+        full = _stream_name(name, symbol)
         return any(c.kind == route and full in c.topics for c in self.hub.connections)
 
-    def _stream(self, route: str, name: str, told: Any) -> None:
-        full = name if name.startswith("!") else f"{SYMBOL}@{name}"
+    def _stream(self, route: str, name: str, told: Any, symbol: str = LTC) -> None:
+        full = _stream_name(name, symbol)
         raw = ""
         for connection in list(self.hub.connections):
             if connection.kind == route and full in connection.topics:
@@ -250,3 +250,8 @@ class BinanceStreams:
             connection.put(json.dumps({"error": bad, "id": number}))
             return
         connection.put(json.dumps({"result": result, "id": number}))
+
+
+def _stream_name(name: str, symbol: str) -> str:
+    """Return the full name of a stream; those of all contracts begin with `!`."""
+    return name if name.startswith("!") else f"{symbol.lower()}@{name}"

@@ -12,8 +12,9 @@ from typing import Any, Final
 from litehedge.exchange.book import DepthBook, Levels
 from litehedge.exchange.happenings import Closed, Marked, Traded
 from litehedge.exchange.ledger import Ledger
+from litehedge.exchange.tape import Candle
 from litehedge.exchange.terms import Refused, Terms, Why
-from litehedge.exchange.venue import Candle, Venue
+from litehedge.exchange.venue import Venue
 
 Json = dict[str, Any]
 
@@ -256,20 +257,20 @@ def book_ticker(book: DepthBook, terms: Terms, now_ms: int) -> Json:
     }  # fmt: skip
 
 
-def agg_trade(trade: Traded, symbol: str) -> Json:
+def agg_trade(trade: Traded) -> Json:
     """Return `aggTrade`."""
     row = agg_row(trade)
     return {
-        "e": "aggTrade", "E": trade.at_ms, "s": symbol, "a": row["a"], "p": row["p"],
+        "e": "aggTrade", "E": trade.at_ms, "s": trade.symbol, "a": row["a"], "p": row["p"],
         "q": row["q"], "nq": row["q"], "f": row["f"], "l": row["l"], "T": row["T"],
         "m": row["m"], "st": 1,
     }  # fmt: skip
 
 
-def trade_event(trade: Traded, symbol: str) -> Json:
+def trade_event(trade: Traded) -> Json:
     """Return `trade`, which is on the route of books."""
     return {
-        "e": "trade", "E": trade.at_ms, "T": trade.at_ms, "s": symbol, "t": trade.trade_id,
+        "e": "trade", "E": trade.at_ms, "T": trade.at_ms, "s": trade.symbol, "t": trade.trade_id,
         "p": price(trade.price_usdt), "q": qty(trade.qty_ltc), "X": "MARKET",
         "m": not trade.taker_buys, "st": 1,
     }  # fmt: skip

@@ -9,6 +9,8 @@ from typing import Any, Final, cast
 from litehedge.exchange import bybit_words as words
 from litehedge.exchange.access import Access, Key
 from litehedge.exchange.bybit_words import Error
+from litehedge.exchange.happenings import LTC
+from litehedge.exchange.tape import Tape
 from litehedge.exchange.terms import Ask, Held, Refused, Side, TimeInForce
 from litehedge.exchange.venue import Venue
 
@@ -97,19 +99,29 @@ class BybitRest:
         """Answer `GET /v5/market/recent-trade`, newest first."""
         rows = [
             {
-                "execId": str(t.trade_id), "symbol": self.venue.terms.symbol,
+                "execId": str(t.trade_id), "symbol": t.symbol,
                 "price": words.price(t.price_usdt), "size": words.qty(t.qty_ltc),
                 "side": "Buy" if t.taker_buys else "Sell", "time": str(t.at_ms),
                 "isBlockTrade": False,
             }
-            for t in reversed(self.venue.history.trades)
+            for t in reversed(self._tape(params).trades)
         ]  # fmt: skip
         return self._page(rows, params)
 
     def kline(self, params: Params) -> Any:
-        """Answer `GET /v5/market/kline` of one minute, newest first."""
-        rows = [words.kline(candle) for candle in reversed(self.venue.history.candles)]
-        return self._page(rows, params) | {"symbol": self.venue.terms.symbol}
+        """Answer `GET /v5/market/kline` of one minute, newest first; a start alone begins there."""
+        start, end = int(params.get("start") or 0), int(params.get("end") or 2**62)
+        candles = reversed(self._tape(params).candles)
+        rows = [words.kline(candle) for candle in candles if start <= candle.open_ms <= end]
+        if start and not params.get("end"):  # then the page begins there
+            rows = rows[-int(params.get("limit", 200) or 200) :]
+        return self._page(rows, params) | {"symbol": params.get("symbol", LTC)}
+
+    def _tape(self, params: Params) -> Tape:
+        tape = self.venue.history.tapes.get(params.get("symbol", LTC))
+        if tape is None:
+            raise Refused("symbol")
+        return tape
 
     def funding(self, params: Params) -> Any:
         """Answer `GET /v5/market/funding/history`, newest first."""

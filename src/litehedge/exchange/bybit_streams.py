@@ -12,6 +12,7 @@ from litehedge.exchange.access import is_signed
 from litehedge.exchange.bybit_wire import BybitWire
 from litehedge.exchange.faults import Fault
 from litehedge.exchange.happenings import (
+    LTC,
     AccountMoved,
     BookMoved,
     Closed,
@@ -21,8 +22,8 @@ from litehedge.exchange.happenings import (
     Traded,
 )
 from litehedge.exchange.hub import Connection, Hub
+from litehedge.exchange.tape import SYMBOLS
 
-SYMBOL: Final = "LTCUSDT"
 DEPTHS: Final = (1, 50, 200, 1000)
 PRIVATE: Final = ("order", "execution", "position", "wallet")
 
@@ -38,6 +39,7 @@ class BybitStreams:
         self._closed: list[Closed] = []
         self._ticker: dict[str, str] = {}
         self._ids = 0
+        self._closed_ms: dict[str, int] = {}
 
     # --- telling ----------------------------------------------------------------------------------
 
@@ -47,9 +49,10 @@ class BybitStreams:
             case BookMoved():
                 self._tell_book(happening)
             case Traded():
-                row = words.trade(happening, SYMBOL)
-                self._public(f"publicTrade.{SYMBOL}", "snapshot", happening.at_ms, [row])
+                topic = f"publicTrade.{happening.symbol}"
+                self._public(topic, "snapshot", happening.at_ms, [words.trade(happening)])
             case Marked():
+                self._tell_candles(happening.at_ms)
                 self._tell_ticker(happening.at_ms)
             case Closed():
                 self._closed.append(happening)
@@ -71,37 +74,52 @@ class BybitStreams:
     def flush(self) -> None:
         """Tell every liquidation of this second."""
         if self._closed:
-            rows = [words.liquidation(closed, SYMBOL) for closed in self._closed]
+            rows = [words.liquidation(closed, LTC) for closed in self._closed]
             self._closed.clear()
-            self._public(f"allLiquidation.{SYMBOL}", "snapshot", self.venue.matching.now_ms, rows)
+            self._public(f"allLiquidation.{LTC}", "snapshot", self.venue.matching.now_ms, rows)
 
     def _tell_book(self, moved: BookMoved) -> None:
         self._number += 1
         book, terms = self.venue.matching.book, self.venue.terms
         for depth in DEPTHS:
-            topic = f"orderbook.{depth}.{SYMBOL}"
+            topic = f"orderbook.{depth}.{LTC}"
             if depth == 1:
                 data = words.orderbook(book, terms, 1, self._number)
                 self._public(topic, "snapshot", moved.at_ms, data, {"cts": moved.at_ms})
                 continue
             data = {
-                "s": SYMBOL, "b": words.changed(moved.change.bids, terms),
+                "s": LTC, "b": words.changed(moved.change.bids, terms),
                 "a": words.changed(moved.change.asks, terms), "u": self._number,
                 "seq": moved.change.last,
             }  # fmt: skip
             self._public(topic, "delta", moved.at_ms, data, {"cts": moved.at_ms})
 
+    def _tell_candles(self, at_ms: int) -> None:
+        """Tell the minute so far; one that is over is told as such, once."""
+        for symbol, tape in self.venue.history.tapes.items():
+            topic = f"kline.1.{symbol}"
+            if not tape.candles or not any(topic in c.topics for c in self.hub.connections):
+                continue
+            candle = tape.candles[-1]
+            is_closed = candle.open_ms + 60_000 <= at_ms
+            if is_closed and self._closed_ms.get(symbol) == candle.open_ms:
+                continue
+            if is_closed:
+                self._closed_ms[symbol] = candle.open_ms
+            row = words.kline_topic(candle, at_ms, closed=is_closed)
+            self._public(topic, "snapshot", at_ms, [row])
+
     def _tell_ticker(self, at_ms: int) -> None:
         """Tell what changed of the ticker: a missing field is as it was."""
-        if not any(f"tickers.{SYMBOL}" in c.topics for c in self.hub.connections):
+        if not any(f"tickers.{LTC}" in c.topics for c in self.hub.connections):
             return
         now = words.ticker(self.venue)
         changed = {name: value for name, value in now.items() if self._ticker.get(name) != value}
         self._ticker = now
         if changed:
-            data = {"symbol": SYMBOL} | changed
+            data = {"symbol": LTC} | changed
             more = {"cs": self.venue.matching.book.last_id}
-            self._public(f"tickers.{SYMBOL}", "delta", at_ms, data, more)
+            self._public(f"tickers.{LTC}", "delta", at_ms, data, more)
 
     def _public(
         self, topic: str, kind: str, at_ms: int, data: Any, more: dict[str, Any] | None = None
@@ -210,6 +228,7 @@ class BybitStreams:
             return connection.is_authentic and topic.removesuffix(".linear") in PRIVATE
         name, _, rest = topic.partition(".")
         if name == "orderbook":
-            return rest in {f"{depth}.{SYMBOL}" for depth in DEPTHS}
-        known = {f"publicTrade.{SYMBOL}", f"tickers.{SYMBOL}", f"allLiquidation.{SYMBOL}"}
-        return topic in known
+            return rest in {f"{depth}.{LTC}" for depth in DEPTHS}
+        if name == "publicTrade" or topic.startswith("kline.1."):
+            return topic.rpartition(".")[2] in SYMBOLS
+        return topic in {f"tickers.{LTC}", f"allLiquidation.{LTC}"}

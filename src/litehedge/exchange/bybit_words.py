@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from litehedge.exchange.book import DepthBook, Levels
 from litehedge.exchange.happenings import Closed, LegNow, Traded
+from litehedge.exchange.tape import Candle
 from litehedge.exchange.terms import Fill, Held, Refused, Terms, Why
-from litehedge.exchange.venue import Candle, Venue
+from litehedge.exchange.venue import Venue
 
 Json = dict[str, Any]
 
@@ -134,10 +135,10 @@ def orderbook(book: DepthBook, terms: Terms, most: int, number: int) -> Json:
     }  # fmt: skip
 
 
-def trade(traded: Traded, symbol: str) -> Json:
+def trade(traded: Traded) -> Json:
     """Return one row of the topic `publicTrade`."""
     return {
-        "T": traded.at_ms, "s": symbol, "S": "Buy" if traded.taker_buys else "Sell",
+        "T": traded.at_ms, "s": traded.symbol, "S": "Buy" if traded.taker_buys else "Sell",
         "v": qty(traded.qty_ltc), "p": price(traded.price_usdt),
         "L": "PlusTick" if traded.taker_buys else "MinusTick",
         "i": f"00000000-0000-5000-8000-{traded.trade_id:012d}", "BT": False, "RPI": False,
@@ -179,6 +180,16 @@ def kline(candle: Candle) -> list[str]:
         str(candle.open_ms), price(candle.open), price(candle.high), price(candle.low),
         price(candle.close), qty(candle.volume_ltc), f"{candle.volume_usdt:.4f}",
     ]  # fmt: skip
+
+
+def kline_topic(candle: Candle, now_ms: int, *, closed: bool) -> Json:
+    """Return one row of the topic `kline.1`."""
+    start, open_, high, low, close, volume, turnover = kline(candle)
+    return {
+        "start": int(start), "end": int(start) + 59_999, "interval": "1", "open": open_,
+        "close": close, "high": high, "low": low, "volume": volume, "turnover": turnover,
+        "confirm": closed, "timestamp": now_ms,
+    }  # fmt: skip
 
 
 # --- orders and the account -----------------------------------------------------------------------

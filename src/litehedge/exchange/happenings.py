@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 from litehedge.exchange.book import Change
 from litehedge.exchange.terms import Algo, Fill, Held, Side
 
+LTC: Final = "LTCUSDT"
 OrderMove = Literal["new", "trade", "canceled", "expired", "calculated"]
 Reason = Literal["ORDER", "FUNDING_FEE", "INSURANCE_CLEAR", "DEPOSIT", "MARGIN_TYPE_CHANGE"]
 
@@ -42,13 +43,14 @@ class BookMoved:
 
 @dataclass(frozen=True, slots=True)
 class Traded:
-    """A trade in the book, of others or of ours."""
+    """A trade of others or of ours; `qty_ltc` counts coins of the contract."""
 
     at_ms: int
     trade_id: int
     price_usdt: Decimal
     qty_ltc: Decimal
     taker_buys: bool
+    symbol: str = LTC
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from litehedge.units import NS_PER_SECOND
 
 Flow = tuple[float, float, bool]
 """A trade of others: price in USDT, LTC, whether the taker bought."""
+BTC_USDT: Final = 60_000.0
+"""The price of Bitcoin where a scene has none of its own."""
 Closing = tuple[Literal["long", "short"], float, float]
 """Somebody's position that was liquidated: its side, LTC, price in USDT."""
 
@@ -37,6 +39,7 @@ class Moment:
     settled_rate: float | None = None  # funding settles in this second
     flows: tuple[Flow, ...] = ()
     liquidated: tuple[Closing, ...] = ()
+    btc_usdt: float = BTC_USDT
 
 
 class Scene(Protocol):
@@ -72,6 +75,8 @@ class Scripted:
         (second, side of the position, LTC, price in USDT) of others.
     funding
         (second, rate) at which funding settles, besides what falls due each `interval_s`.
+    btc_path
+        As `path`, of Bitcoin.
     begins_s
         Seconds since 1970.
     """
@@ -85,6 +90,7 @@ class Scripted:
     liquidations: Sequence[tuple[int, Literal["long", "short"], float, float]] = ()
     funding: Sequence[tuple[int, float]] = ()
     interval_s: int = 8 * 3600
+    btc_path: Sequence[tuple[float, float]] = ((0.0, BTC_USDT),)
     _now_s: int = field(default=-1, init=False)
 
     def next_second(self) -> Moment:
@@ -102,18 +108,12 @@ class Scripted:
             self.open_interest_ltc, settled,
             ((mid + half if now % 2 else mid - half, flow, bool(now % 2)),),
             tuple((side, qty, at) for second, side, qty, at in self.liquidations if second == now),
+            _on_path(self.btc_path, now),
         )  # fmt: skip
 
     def price(self, second: float) -> float:
         """Return the mid of a second."""
-        times = [at for at, _ in self.path]
-        right = bisect_right(times, second)
-        if right == 0:
-            return self.path[0][1]
-        if right == len(times):
-            return self.path[-1][1]
-        (t0, p0), (t1, p1) = self.path[right - 1], self.path[right]
-        return p0 + (p1 - p0) * (second - t0) / (t1 - t0)
+        return _on_path(self.path, second)
 
     def trade(self, usdt: float) -> None:
         """Feel nothing: a script does not react."""
@@ -141,6 +141,7 @@ class Simulated:
         self._second: Second | None = None
         self._index = self._rate = float("nan")
         self._interest = float("nan")
+        self._btc = BTC_USDT
         market.join(self._see)
 
     def next_second(self) -> Moment:
@@ -157,6 +158,8 @@ class Simulated:
                 self._interest = event.oi_ltc  # type: ignore[union-attr]
             elif kind is ev.Bar and event.asset == "LTC":  # type: ignore[union-attr]
                 flows = _flows(event)  # type: ignore[arg-type]
+            elif kind is ev.Bar:
+                self._btc = event.close  # type: ignore[union-attr]
             elif kind is ev.Liquidation and event.feed == "all":  # type: ignore[union-attr]
                 at = float(self._seen().mark)
                 liquidated.append((event.side, event.notional_usdt / at, at))  # type: ignore[union-attr]
@@ -168,7 +171,7 @@ class Simulated:
             0.0001 if self._rate != self._rate else self._rate,
             2_310_450.0 if self._interest != self._interest else self._interest,
             None if seen.settled_rate != seen.settled_rate else float(seen.settled_rate),
-            tuple(flows), tuple(liquidated),
+            tuple(flows), tuple(liquidated), self._btc,
         )  # fmt: skip
 
     def trade(self, usdt: float) -> None:
@@ -185,6 +188,17 @@ class Simulated:
     def _seen(self) -> Second:
         assert self._second is not None, "the world has not lived yet"
         return self._second
+
+
+def _on_path(path: Sequence[tuple[float, float]], second: float) -> float:
+    """Return a path's value: straight between its points, flat outside."""
+    right = bisect_right([at for at, _ in path], second)
+    if right == 0:
+        return path[0][1]
+    if right == len(path):
+        return path[-1][1]
+    (t0, p0), (t1, p1) = path[right - 1], path[right]
+    return p0 + (p1 - p0) * (second - t0) / (t1 - t0)
 
 
 def _flows(bar: ev.Bar) -> list[Flow]:

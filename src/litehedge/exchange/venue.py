@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -21,49 +20,19 @@ from litehedge.exchange.happenings import (
 from litehedge.exchange.ledger import LEGS, Forced, Ledger
 from litehedge.exchange.matching import Matching
 from litehedge.exchange.scene import Moment, Scene
-from litehedge.exchange.terms import ZERO, Algo, Ask, Held, Refused, VenueName
+from litehedge.exchange.tape import BTC, SYMBOLS, Tape
+from litehedge.exchange.terms import Algo, Ask, Held, Refused, VenueName
 
+BTC_LOT: Final = Decimal("0.001")
 CALL_RATIO: Final = 0.8
 """From this share of maintenance over equity on, the venue calls for margin."""
-HISTORY: Final = 2_000
-
-
-@dataclass(slots=True)
-class Candle:
-    """One minute of trades; prices USDT, volumes LTC and USDT."""
-
-    open_ms: int
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    first_id: int
-    last_id: int
-    volume_ltc: Decimal = ZERO
-    volume_usdt: Decimal = ZERO
-    bought_ltc: Decimal = ZERO
-    bought_usdt: Decimal = ZERO
-    trades: int = 0
-
-    def add(self, trade: Traded) -> None:
-        """Add a trade."""
-        price, qty = trade.price_usdt, trade.qty_ltc
-        self.high, self.low, self.close = max(self.high, price), min(self.low, price), price
-        self.last_id = trade.trade_id
-        self.volume_ltc += qty
-        self.volume_usdt += qty * price
-        self.trades += 1
-        if trade.taker_buys:
-            self.bought_ltc += qty
-            self.bought_usdt += qty * price
 
 
 @dataclass(slots=True)
 class History:
     """What a venue remembers for those who ask over REST."""
 
-    trades: deque[Traded] = field(default_factory=lambda: deque(maxlen=HISTORY))
-    candles: deque[Candle] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    tapes: dict[str, Tape] = field(default_factory=lambda: {name: Tape() for name in SYMBOLS})
     funding: list[tuple[int, float, float]] = field(default_factory=list)  # ms, rate, mark
     received: list[tuple[int, Decimal]] = field(default_factory=list)  # ms, funding of ours
     liquidations: list[Closed] = field(default_factory=list)
@@ -72,12 +41,7 @@ class History:
     def note(self, happening: Happening) -> None:
         """Remember what belongs to the tape."""
         if isinstance(happening, Traded):
-            self.trades.append(happening)
-            minute = happening.at_ms - happening.at_ms % 60_000
-            if not self.candles or self.candles[-1].open_ms != minute:
-                price, number = happening.price_usdt, happening.trade_id
-                self.candles.append(Candle(minute, price, price, price, price, number, number))
-            self.candles[-1].add(happening)
+            self.tapes[happening.symbol].note(happening)
         elif isinstance(happening, Closed):
             self.liquidations.append(happening)
 
@@ -133,6 +97,10 @@ class Venue:
             lots = Decimal(repr(qty)) // self.terms.lot_ltc
             told = max(lots, Decimal(1)) * self.terms.lot_ltc
             matching.publish(Decimal(f"{price:.2f}"), told, buys)
+        number = now_ms // 1000
+        lots = Decimal(100 + number * 7919 % 900)
+        at = Decimal(f"{moment.btc_usdt:.1f}")
+        self._tell(Traded(now_ms, number, at, lots * BTC_LOT, number % 2 == 0, BTC))
         for side, qty, price in moment.liquidated:
             lots = max(Decimal(repr(qty)) // self.terms.lot_ltc, Decimal(1))
             at = Decimal(f"{price:.2f}")

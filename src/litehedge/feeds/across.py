@@ -92,6 +92,8 @@ class Across:
         Whom to ask; any may fail without harm to the others.
     hosts
         Where each venue is, for tests and mirrors.
+    own
+        The venue whose own feed tells its funding: it is not told again as another's.
     puts_open_interest
         Whether the linked level is put as `OpenInterest`. Only where nothing else puts it: the
         level of one venue and that of six must not be told in turn.
@@ -104,11 +106,12 @@ class Across:
         *,
         hosts: Mapping[AcrossVenue, str] = HOSTS,
         every_s: float = EVERY_S,
+        own: str = "",
         puts_open_interest: bool = False,
     ) -> None:
         self._session, self._hosts, self._every_s = session, hosts, every_s
         self._venues: tuple[AcrossVenue, ...] = tuple(venues)
-        self._puts_open_interest = puts_open_interest
+        self._puts_open_interest, self._own = puts_open_interest, own
         silent_ns = max(SILENT_NS, int(4 * every_s * NS_PER_SECOND))
         self.open_interest = Linked(self._venues, silent_ns)
         self.rates_8h: dict[str, float] = {}
@@ -176,7 +179,7 @@ class Across:
         if reading.rate_8h is not None:
             self.rates_8h[venue] = reading.rate_8h
             for told in FUNDING_VENUES:
-                if told == venue:
+                if told == venue != self._own:
                     out.put(PredictedFunding(event_ns, now_ns, told, reading.rate_8h))
         if reading.oi_ltc is not None:
             level = self.open_interest.tell(venue, reading.oi_ltc, now_ns)

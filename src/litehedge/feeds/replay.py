@@ -70,7 +70,7 @@ _VALUES: Final[dict[str, tuple[tuple[int, tuple[str, ...]], ...]]] = {
 }
 """Role -> the kinds of event that a row becomes, and the columns of their values."""
 
-ROLES: Final = frozenset(_VALUES) | {"liquidations", "predicted_funding"}
+ROLES: Final = frozenset(_VALUES) | {"liquidations", "predicted_funding", "across"}
 """What `merge` takes."""
 
 
@@ -115,7 +115,7 @@ def _streams(role: str, table: pl.DataFrame) -> Iterator[_Stream]:
             kinds[(table["feed"] == "largest").to_numpy()] = rw.KIND_LARGEST_LIQUIDATION
         yield kinds, event_ns, known_ns, values
         return
-    if role == "predicted_funding":
+    if role in ("predicted_funding", "across"):
         values = np.zeros((n, rw.N_VALUES))
         for number, venue in enumerate(FUNDING_VENUES):
             values[(table["venue"] == venue).to_numpy(), 0] = number

@@ -41,12 +41,6 @@ FEAR_GREED_URL: Final = "https://api.alternative.me"
 GDELT_URL: Final = "https://api.gdeltproject.org"
 LUNARCRUSH_URL: Final = "https://lunarcrush.com"
 CRYPTOPANIC_URL: Final = "https://cryptopanic.com"
-RSS_URLS: Final = (
-    "https://www.coindesk.com/arc/outboundfeeds/rss/",
-    "https://cointelegraph.com/rss/tag/litecoin",
-    "https://cointelegraph.com/rss",
-    "https://decrypt.co/feed",
-)
 
 Take = Callable[[bytes, int], object]
 """Takes an answer and the time into the mood; raises `BadMessage` for what cannot be read."""

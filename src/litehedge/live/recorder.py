@@ -69,6 +69,7 @@ class Heard:
     last_ns: int | None = None
     kinds: set[str] = field(default_factory=set)
     gap: sg.GapRow | None = None
+    parts: dict[str, Health] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -284,6 +285,10 @@ class _Inlet:
 
     def health(self, source: str, state: Health, detail: str = "") -> None:
         heard = self._heard
+        if source != heard.source:  # one part of it: it is well while any part is
+            heard.parts[source] = state
+            if state != "ok" and "ok" in heard.parts.values():
+                state, detail = "ok", f"{source} is {state}"
         now_ns = self.now_ns()
         if state in ("stale", "down"):
             if heard.gap is None:

@@ -9,28 +9,42 @@ from litehedge.market import events as ev
 
 
 class BarFold:
-    """Folds prices of one coin into bars of `interval_ns`, laid on the clock by `known_ns`.
+    """Folds prices of one coin into bars of `interval_ns`, laid on one clock: that of the caller.
+
+    Live and recorded streams are cut by when things became known, a venue's own trades by when
+    they happened. Then a trade may be too late: one of a bar that was given is dropped.
 
     A bar without any price is not made. Quotes stand in for trades where there were none: then the
     volume is 0.
     """
 
     def __init__(self, asset: Literal["LTC", "BTC"], interval_ns: int) -> None:
-        self._asset = asset
+        self._asset: Literal["LTC", "BTC"] = asset
         self._interval_ns = interval_ns
         self._end_ns = 0
+        self._given_ns = 0
         self._prices: tuple[float, float, float, float] | None = None  # open, high, low, close
         self._volume = 0.0
         self._bought = 0.0
         self._traded = False
 
-    def trade(self, known_ns: int, price: float, qty: float, taker_buys: bool) -> ev.Bar | None:
-        """Take a trade; return the bar that ended before it, if one did."""
-        ended = self.until(known_ns)
+    def trade(
+        self, at_ns: int, price: float, qty: float, taker_buys: bool, known_ns: int | None = None
+    ) -> ev.Bar | None:
+        """Take a trade; return the bar that ended before it, if one did.
+
+        Parameters
+        ----------
+        known_ns
+            When the bar that ended is known; None: at its close.
+        """
+        if at_ns < self._given_ns or (self._prices and at_ns < self._end_ns - self._interval_ns):
+            return None
+        ended = self.until(at_ns, known_ns)
         if not self._traded:  # a real price takes the place of quotes
             self._prices = None
         self._traded = True
-        self._take(known_ns, price)
+        self._take(at_ns, price)
         self._volume += qty
         self._bought += qty if taker_buys else 0.0
         return ended
@@ -54,21 +68,22 @@ class BarFold:
         self._bought += finer.buy_volume
         return ended
 
-    def until(self, now_ns: int) -> ev.Bar | None:
-        """Return the bar that has ended by `now_ns`, once."""
+    def until(self, now_ns: int, known_ns: int | None = None) -> ev.Bar | None:
+        """Return the bar that has ended by `now_ns`, once; known at its close unless told."""
         if self._prices is None or now_ns < self._end_ns:
             return None
         open_, high, low, close = self._prices
         bar = ev.Bar(
-            self._end_ns, self._end_ns, self._asset, self._interval_ns, open_, high, low, close,
-            self._volume, self._bought,
+            self._end_ns, self._end_ns if known_ns is None else known_ns, self._asset,
+            self._interval_ns, open_, high, low, close, self._volume, self._bought,
         )  # fmt: skip
+        self._given_ns = self._end_ns
         self._prices, self._volume, self._bought, self._traded = None, 0.0, 0.0, False
         return bar
 
-    def _take(self, known_ns: int, price: float) -> None:
+    def _take(self, at_ns: int, price: float) -> None:
         if self._prices is None:
-            self._end_ns = (known_ns // self._interval_ns + 1) * self._interval_ns
+            self._end_ns = (at_ns // self._interval_ns + 1) * self._interval_ns
             self._prices = (price, price, price, price)
             return
         open_, high, low, _ = self._prices

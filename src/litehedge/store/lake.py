@@ -54,6 +54,9 @@ _INCOMING: Final = ".incoming-"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ +()-]{0,99}")
 _READ_TRIES: Final = 5
 
+ACROSS: Final = "across"
+"""The venue of recorded feeds that tell of several."""
+
 
 class Lake:
     """All data sets below a folder, which need not exist yet.
@@ -247,9 +250,11 @@ class Lake:
         """Return what else the lake knows of the time of a bars data set.
 
         Keys, each only when there is one: ``btc`` (bars of Bitcoin of the same length, of the same
-        market if possible), ``open_interest`` (in coins, the finest), ``mark`` (bars of the same
-        length), and by the name of their kind those that feeds tell: ``funding``,
-        ``liquidations``, ``book`` and so on. Of several, the one that overlaps most, then by name.
+        market if possible), ``open_interest`` (in coins, the venue's own before others', the
+        finest), ``mark`` (bars of the same length), ``across`` (predicted funding of other venues),
+        and by the name of their kind those that feeds tell: ``funding``, ``liquidations``, ``book``
+        and so on. Of several, the one that overlaps most, the venue's own counted twice, then by
+        name.
 
         Raises
         ------
@@ -272,6 +277,7 @@ class Lake:
         traded = [other for other in btc if other.market != "mark"]
         levels = [other for other in own if other.kind == "open_interest"]
         levels = [other for other in levels if other.unit == dataset.asset]
+        levels = [other for other in levels if other.venue == dataset.venue] or levels
         finest_ns = min((other.interval_ns for other in levels), default=0)
         candidates = {
             "btc": same_market or traded or btc,
@@ -279,8 +285,11 @@ class Lake:
             "mark": [other for other in bars if other in own and other.market == "mark"],
             **{kind: [other for other in own if other.kind == kind] for kind in COMPANIONS},
         }
+        rates = candidates.get("predicted_funding", [])
+        candidates["predicted_funding"] = [one for one in rates if one.venue != ACROSS]
+        candidates[ACROSS] = [one for one in rates if one.venue == ACROSS]
         return {
-            key: min(some, key=lambda other: (-_overlap_ns(dataset, other), other.name))
+            key: min(some, key=lambda other: (-_worth(dataset, other), other.name))
             for key, some in candidates.items()
             if some
         }
@@ -459,6 +468,11 @@ def check_name(name: str) -> str:
 def _world(dataset: Dataset) -> str:
     """Name the market a data set is of: the real one, or one that was simulated."""
     return dataset.venue if dataset.venue.startswith(SIMULATED) else ""
+
+
+def _worth(dataset: Dataset, other: Dataset) -> int:
+    """Return how long another data set overlaps; the venue's own feed is worth twice as much."""
+    return _overlap_ns(dataset, other) * (2 if other.venue == dataset.venue else 1)
 
 
 def _overlap_ns(one: Dataset, other: Dataset) -> int:

@@ -17,6 +17,7 @@ import msgspec
 
 from litehedge.errors import BadMessage, VenueDown, VenueError, VenueRefused, WrongSetup
 from litehedge.market import events as ev
+from litehedge.market.bars import BarFold
 from litehedge.net import Pause, Resync, Wire, keep_socket
 from litehedge.ports import Outlet, Source
 from litehedge.units import NS_PER_MS, NS_PER_SECOND
@@ -199,35 +200,39 @@ class MarketSource:
 
 @dataclass
 class BtcSource:
-    """Bars of Bitcoin, folded from its trades."""
+    """Bars of Bitcoin of one length or several, folded from its trades by their own time."""
 
-    interval_ns: int
+    intervals_ns: tuple[int, ...]
     symbol: str = "BTCUSDT"
     hosts: Hosts = PRODUCTION
     name: str = "binance.btc"
 
     async def run(self, out: Outlet) -> None:
         """Put bars until cancelled."""
-        fold = wire_words.BarFold("BTC", self.interval_ns)
+        folds = [BarFold("BTC", interval_ns) for interval_ns in self.intervals_ns]
+        step_ns = min(self.intervals_ns)
 
         def message(payload: bytes) -> None:
             heard = wire_words.read_stream(payload)
             if isinstance(heard, wire_words.Reply):
                 _no_refusal(heard)
             elif isinstance(heard, wire_words.AggTrade) and heard.s == self.symbol:
-                done = fold.trade(heard, out.now_ns())
-                if done is not None:
-                    out.put(done)
+                known_ns = out.now_ns()
+                for fold in folds:
+                    done = fold.trade(heard.T * NS_PER_MS, heard.p, heard.q, not heard.m, known_ns)
+                    if done is not None:
+                        out.put(done)
 
         async def flush() -> None:
             while True:
                 now_ns = out.now_ns()
-                wait_ns = self.interval_ns - (now_ns - GRACE_NS) % self.interval_ns
+                wait_ns = step_ns - (now_ns - GRACE_NS) % step_ns
                 await asyncio.sleep(wait_ns / NS_PER_SECOND)
                 now_ns = out.now_ns()
-                done = fold.flush(now_ns - GRACE_NS, now_ns)
-                if done is not None:
-                    out.put(done)
+                for fold in folds:
+                    done = fold.until(now_ns - GRACE_NS, now_ns)
+                    if done is not None:
+                        out.put(done)
 
         flushing = asyncio.create_task(flush())
         try:
@@ -270,13 +275,21 @@ class PollSource:
 def sources(
     symbol: str,
     tick_usdt: float,
-    btc_interval_ns: int,
+    btc_intervals_ns: int | tuple[int, ...],
     hosts: Hosts = PRODUCTION,
     *,
     interval_h: float = wire_words.FUNDING_HOURS,
     has_btc: bool = True,
 ) -> list[Source]:
-    """Return everything that Binance tells about the market of a contract, and of Bitcoin."""
+    """Return everything that Binance tells about the market of a contract, and of Bitcoin.
+
+    Parameters
+    ----------
+    btc_intervals_ns
+        Length of Bitcoin's bars; the engine hears one, a recording may keep several.
+    """
+    if isinstance(btc_intervals_ns, int):
+        btc_intervals_ns = (btc_intervals_ns,)
     settled = wire_words.FundingClock()
     one: dict[str, str | int] = {"symbol": symbol}
     since_ns: list[int] = []
@@ -302,7 +315,7 @@ def sources(
     return [
         BookSource(symbol, tick_usdt, hosts),
         MarketSource(symbol, settled, hosts, interval_h),
-        *([BtcSource(btc_interval_ns, hosts=hosts)] if has_btc else []),
+        *([BtcSource(btc_intervals_ns, hosts=hosts)] if has_btc else []),
         PollSource("binance.open_interest", 10.0, open_interest, hosts),
         PollSource("binance.long_short", 300.0, ratio, hosts),
         PollSource("binance.funding", 300.0, funding, hosts),

@@ -284,51 +284,6 @@ class FundingClock:
         return ev.Funding(at_ms * NS_PER_MS, known_ns, rate)
 
 
-class BarFold:
-    """Folds trades into bars of one length, cut by the time of the trades.
-
-    A bar is given when a trade of a later one comes, or when `flush` is told that its end is past.
-    Trades of a bar that was given are too late and are dropped. Without trades there is no bar.
-    """
-
-    def __init__(self, asset: Literal["LTC", "BTC"], interval_ns: int) -> None:
-        self._asset: Literal["LTC", "BTC"] = asset
-        self._interval_ns = interval_ns
-        self._end_ns = 0
-        self._given_ns = 0
-        self._prices = [0.0, 0.0, 0.0, 0.0]
-        self._volume = self._bought = 0.0
-
-    def trade(self, heard: AggTrade, known_ns: int) -> ev.Bar | None:
-        """Add a trade; return the bar that it ends."""
-        at_ns = heard.T * NS_PER_MS
-        end_ns = (at_ns // self._interval_ns + 1) * self._interval_ns
-        if end_ns <= self._given_ns or end_ns < self._end_ns:
-            return None
-        done = self.flush(end_ns - self._interval_ns, known_ns)
-        price = heard.p
-        if self._end_ns == 0:
-            self._end_ns = end_ns
-            self._prices = [price, price, price, price]
-            self._volume = self._bought = 0.0
-        prices = self._prices
-        prices[1], prices[2], prices[3] = max(prices[1], price), min(prices[2], price), price
-        self._volume += heard.q
-        self._bought += 0.0 if heard.m else heard.q
-        return done
-
-    def flush(self, now_ns: int, known_ns: int) -> ev.Bar | None:
-        """Return the bar when its end is at or before `now_ns`."""
-        if self._end_ns == 0 or now_ns < self._end_ns:
-            return None
-        self._given_ns, self._end_ns = self._end_ns, 0
-        open_, high, low, close = self._prices
-        return ev.Bar(
-            self._given_ns, known_ns, self._asset, self._interval_ns, open_, high, low, close,
-            self._volume, self._bought,
-        )  # fmt: skip
-
-
 class StreamWatch:
     """Which streams of one socket have been silent for too long.
 

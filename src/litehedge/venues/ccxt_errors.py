@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import localcontext
 from typing import Final
@@ -97,11 +97,24 @@ def in_our_words(
     return VenueRefused(what, code=code)
 
 
+def _is_too_often(error: Exception) -> bool:
+    import ccxt
+
+    return isinstance(error, (ccxt.RateLimitExceeded, ccxt.DDoSProtection))
+
+
 @contextmanager
 def translated(
-    venue: str, doing: str, *, changes: bool = False, places: bool = False
+    venue: str,
+    doing: str,
+    *,
+    changes: bool = False,
+    places: bool = False,
+    busy: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
     """Run calls of ccxt: failures come in our words, and our decimals stay as they were.
+
+    `busy` is called when the venue says that it was asked too often.
 
     ccxt sets rounding and traps of the current decimal context; here it gets its own.
 
@@ -119,4 +132,6 @@ def translated(
     except LitehedgeError:
         raise
     except Exception as error:
+        if _is_too_often(error):
+            busy()
         raise in_our_words(error, venue, doing, changes=changes or places, places=places) from None

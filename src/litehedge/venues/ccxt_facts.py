@@ -26,7 +26,7 @@ class CcxtVenue:
     money
         Currency of the wallet; a dollar of any kind is taken as one USDT.
     keys
-        Which credentials ccxt asks for.
+        What ccxt calls key, secret and passphrase.
     hedges
         Whether long and short legs can be held apart.
     ioc
@@ -139,7 +139,7 @@ VENUES: Final[dict[str, CcxtVenue]] = {
             stops_asked={"trigger": True},
         ),
         CcxtVenue(
-            "kucoinfutures",
+            "kucoin",
             "kucoinfutures",
             "LTC/USDT:USDT",
             "USDT",

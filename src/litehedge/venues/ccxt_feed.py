@@ -20,7 +20,7 @@ from litehedge.units import NS_PER_SECOND
 from litehedge.venues import ccxt_read
 from litehedge.venues.ccxt_errors import translated
 from litehedge.venues.ccxt_facts import venue_named
-from litehedge.venues.ccxt_venue import TIMEOUT_MS, make_exchange
+from litehedge.venues.ccxt_make import TIMEOUT_MS, make_exchange
 
 Kind = Literal["book", "trades", "mark", "funding"]
 FROZEN_S: Final[dict[Kind, float]] = {"book": 15.0, "trades": 300.0, "mark": 30.0, "funding": 300.0}

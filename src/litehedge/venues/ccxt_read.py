@@ -189,7 +189,7 @@ _WALLETS: Final[dict[str, Callable[[Any], Any]]] = {
     "hyperliquid": _hyperliquid,
     "bitget": _bitget,
     "gate": _gate,
-    "kucoinfutures": _kucoin,
+    "kucoin": _kucoin,
     "binanceusdm": _binance,
     "bybit": _bybit,
 }

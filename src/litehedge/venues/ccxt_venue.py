@@ -8,7 +8,7 @@ An order is sent once. What became of it is asked by our id.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
@@ -30,60 +30,35 @@ from litehedge.orders.reports import (
 from litehedge.ports import Outlet
 from litehedge.venues import ccxt_account, ccxt_read
 from litehedge.venues.ccxt_errors import translated
-from litehedge.venues.ccxt_facts import CcxtVenue, closes_a_leg, order_params, venue_named
+from litehedge.venues.ccxt_facts import closes_a_leg, order_params, venue_named
 from litehedge.venues.ccxt_ids import from_venue, to_venue
+from litehedge.venues.ccxt_make import TIMEOUT_MS, credentials, make_exchange
+from litehedge.venues.keys import Keys
+from litehedge.venues.limits import LIMITS, penalty_s
 
-TIMEOUT_MS: Final = 10_000
-LIGHT, HEAVY = 1.0, 5.0  # what a request takes of the limit
+BUSY_S: Final = 10.0
 
 
 class Limiter(Protocol):
     """What keeps us below a venue's limits; `emergency` may use what is held back for it."""
 
-    async def wait(self, cost: float, emergency: bool) -> None:
-        """Return when the request may go out."""
+    async def wait(self, cost: str, emergency: bool = False) -> None:
+        """Return when a request of that kind (`venues.limits`) may go out."""
+        ...
+
+    def pause(self, for_s: float) -> None:
+        """Let nothing pass for so long."""
         ...
 
 
 class Unlimited:
     """Lets everything pass."""
 
-    async def wait(self, cost: float, emergency: bool) -> None:
+    async def wait(self, cost: str, emergency: bool = False) -> None:
         """Return at once."""
 
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """Credentials under ccxt's names (`apiKey`, `secret`, `password`, ...); never shown."""
-
-    values: Mapping[str, str] = field(repr=False)
-
-
-def make_exchange(
-    venue: CcxtVenue, keys: Keys | None, rewrite: Callable[[Any], Any] | None, timeout_ms: int
-) -> Any:
-    """Return ccxt's object for a venue with its own habits switched off. Imports ccxt: slow."""
-    import ccxt.pro
-
-    settings = {
-        "enableRateLimit": False,
-        "timeout": timeout_ms,
-        "options": {**venue.options, "maxRetriesOnFailure": 0},
-        **(dict(keys.values) if keys is not None else {}),
-    }
-    exchange = getattr(ccxt.pro, venue.ccxt_id)(settings)
-    exchange.has["fetchCurrencies"] = False  # asks with keys for what is not needed
-    if rewrite is not None:
-        exchange.urls["api"] = rewrite(exchange.urls["api"])
-        exchange.urls["hostname"] = exchange.hostname
-    if venue.ccxt_id == "hyperliquid":
-        # Before the first order ccxt would approve a builder's fee and set a referrer.
-        exchange.initialize_client = _nothing_to_do
-    return exchange
-
-
-async def _nothing_to_do() -> bool:
-    return True
+    def pause(self, for_s: float) -> None:
+        """Wait for nothing."""
 
 
 class CcxtClient:
@@ -110,6 +85,7 @@ class CcxtClient:
         isolated: bool = False,
         leverage: int = 1,
         hedge_mode: bool = False,
+        testnet: bool = False,
         rewrite: Callable[[Any], Any] | None = None,
         timeout_ms: int = TIMEOUT_MS,
         poll_s: float = 5.0,
@@ -118,7 +94,7 @@ class CcxtClient:
         self._keys, self._rewrite, self._timeout_ms = keys, rewrite, timeout_ms
         self._limiter: Limiter = Unlimited() if limiter is None else limiter
         self._isolated, self._leverage, self._hedge_mode = isolated, leverage, hedge_mode
-        self._poll_s = poll_s
+        self._poll_s, self._testnet = poll_s, testnet
         self._exchange: Any = None
         self._contract_ltc = Decimal(1)
         self._unsettled: dict[str, None] = {}
@@ -131,16 +107,18 @@ class CcxtClient:
 
     async def open(self) -> None:
         """Load the markets and ask what ccxt would ask before the first order."""
-        missing = [key for key in self.venue.keys if not self._keys.values.get(key)]
+        missing = [name for name, told in credentials(self.venue, self._keys).items() if not told]
         if missing:
             raise WrongSetup(
                 f"{self.name} needs {' and '.join(missing)}", "set them and start again"
             )
         if not self.venue.hedges and self._hedge_mode:
             raise WrongSetup(f"{self.name} has no hedge mode", "hold the hedge on another venue")
-        self._exchange = make_exchange(self.venue, self._keys, self._rewrite, self._timeout_ms)
+        self._exchange = make_exchange(
+            self.venue, self._keys, self._rewrite, self._timeout_ms, testnet=self._testnet
+        )
         try:
-            with translated(self.name, "its markets were not loaded"):
+            with self._said("its markets were not loaded"):
                 await self._exchange.load_markets()
                 market = self._exchange.market(self.venue.symbol)
                 for method in self.venue.warm:
@@ -161,8 +139,8 @@ class CcxtClient:
 
     async def clock_skew_ms(self) -> float:
         """Return by how much this machine is ahead; the answer is taken for half way old."""
-        exchange = await self._ready(LIGHT)
-        with translated(self.name, "its clock was not read"):
+        exchange = await self._ready("market")
+        with self._said("its clock was not read"):
             before_ms = exchange.milliseconds()
             if exchange.has.get("fetchTime"):
                 venue_ms = await exchange.fetch_time()
@@ -173,14 +151,14 @@ class CcxtClient:
 
     async def contract(self) -> Contract:
         """Return the rules of the contract, its tiers, and our fees."""
-        exchange = await self._ready(HEAVY)
-        with translated(self.name, "the contract was not read"):
+        exchange = await self._ready("market")
+        with self._said("the contract was not read"):
             return await ccxt_account.contract(self.venue, exchange, self._contract_ltc)
 
     async def account(self) -> AccountReport:
         """Return wallet, legs and mode."""
-        exchange = await self._ready(HEAVY)
-        with translated(self.name, "the account was not read"):
+        exchange = await self._ready("account")
+        with self._said("the account was not read"):
             return await ccxt_account.account(
                 self.venue,
                 exchange,
@@ -194,10 +172,10 @@ class CcxtClient:
         exchange = self._opened()
         contracts = self._on_grid(exchange, order)
         params = order_params(self.venue, order, isolated=self._isolated, leverage=self._leverage)
-        await self._limiter.wait(LIGHT, closes_a_leg(order))
+        await self._limiter.wait("order", closes_a_leg(order))
         self._unsettled[order.client_id] = None
         try:
-            with translated(self.name, f"order {order.client_id}", places=True):
+            with self._said(f"order {order.client_id}", places=True):
                 report = await ccxt_account.place(
                     self.venue, exchange, order, contracts, params, self._contract_ltc
                 )
@@ -219,7 +197,7 @@ class CcxtClient:
         """
         symbol = self.venue.symbol
         contracts = order.qty_ltc / self._contract_ltc
-        with translated(self.name, f"order {order.client_id} was not sent"):
+        with self._said(f"order {order.client_id} was not sent"):
             sent = Decimal(exchange.amount_to_precision(symbol, contracts))
             price = Decimal(exchange.price_to_precision(symbol, order.limit_usdt))
         if sent != contracts or contracts <= 0:
@@ -232,8 +210,8 @@ class CcxtClient:
 
     async def order(self, client_id: str) -> OrderReport:
         """Ask where an order stands, by our id."""
-        exchange = await self._ready(LIGHT, emergency=True)
-        with translated(self.name, f"order {client_id} was not found out"):
+        exchange = await self._ready("query", emergency=True)
+        with self._said(f"order {client_id} was not found out"):
             report = await ccxt_account.order(self.venue, exchange, client_id, self._contract_ltc)
         self._settle(report)
         return report
@@ -249,22 +227,22 @@ class CcxtClient:
         """Cancel what rests, one by one: a venue's own "cancel all" would take the stops, too."""
         exchange = self._opened()
         for one in await self._resting():
-            await self._limiter.wait(LIGHT, True)
-            with translated(self.name, f"order {one['id']} was not cancelled", changes=True):
+            await self._limiter.wait("cancel", True)
+            with self._said(f"order {one['id']} was not cancelled", changes=True):
                 await ccxt_account.cancel(exchange, one["id"], self.venue.symbol)
 
     async def _resting(self) -> list[Mapping[str, Any]]:
-        exchange = await self._ready(LIGHT, emergency=True)
-        with translated(self.name, "open orders were not read"):
+        exchange = await self._ready("query", emergency=True)
+        with self._said("open orders were not read"):
             told = await exchange.fetch_open_orders(self.venue.symbol)
         return [one for one in told if not ccxt_account.is_stop(one)]
 
     async def set_protective_stop(self, closes: VenueOrder, trigger_usdt: Decimal) -> None:
         """Place the new stop, then cancel ours of before: there is never none."""
-        exchange = await self._ready(LIGHT, emergency=True)
+        exchange = await self._ready("stop", emergency=True)
         self._on_grid(exchange, closes)
         doing = f"the protective stop at {trigger_usdt} was not set"
-        with translated(self.name, doing, changes=True):
+        with self._said(doing, changes=True):
             await ccxt_account.replace_stop(
                 self.venue,
                 exchange,
@@ -286,10 +264,10 @@ class CcxtClient:
         )
         if not can:
             return False
-        exchange = await self._ready(LIGHT)
+        exchange = await self._ready("dead_man")
         least, most = self.venue.dead_man_ms
         wait_ms = 0 if after_ms <= 0 else min(max(after_ms, least), most)
-        with translated(self.name, "the dead-man switch was not armed", changes=True):
+        with self._said("the dead-man switch was not armed", changes=True):
             if self.venue.ccxt_id == "binanceusdm":
                 asked = {"symbol": "LTCUSDT", "countdownTime": wait_ms}
                 await exchange.fapiPrivatePostCountdownCancelAll(asked)
@@ -299,9 +277,9 @@ class CcxtClient:
 
     async def set_leverage(self, leverage: int) -> None:
         """Set the leverage of the contract."""
-        exchange = await self._ready(LIGHT)
+        exchange = await self._ready("settings")
         mode = "isolated" if self._isolated else "cross"
-        with translated(self.name, f"leverage {leverage} was not set", changes=True):
+        with self._said(f"leverage {leverage} was not set", changes=True):
             await ccxt_account.set_leverage(self.venue, exchange, leverage, mode)
         self._leverage = leverage
 
@@ -312,8 +290,8 @@ class CcxtClient:
                 told = f"{self.name} has no hedge mode"
                 raise WrongSetup(told, "hold the hedge on another venue")
             return
-        exchange = await self._ready(LIGHT)
-        with translated(self.name, "the position mode was not set", changes=True):
+        exchange = await self._ready("settings")
+        with self._said("the position mode was not set", changes=True):
             await ccxt_account.set_hedge_mode(self.venue, exchange, on)
         self._hedge_mode = on
 
@@ -376,10 +354,22 @@ class CcxtClient:
             raise VenueDown(f"{self.name} was not opened", "open it first")
         return self._exchange
 
-    async def _ready(self, cost: float, emergency: bool = False) -> Any:
+    def _said(
+        self, doing: str, *, changes: bool = False, places: bool = False
+    ) -> AbstractContextManager[None]:
+        """Say failures in our words; one that means "too often" silences us for a while."""
+        return translated(self.name, doing, changes=changes, places=places, busy=self._calm)
+
+    def _calm(self) -> None:
+        told = getattr(self._exchange, "last_response_headers", None)
+        named = {str(k).lower(): str(v) for k, v in told.items()} if told else {}
+        limited = LIMITS.get(self.name)
+        self._limiter.pause(penalty_s(self.name, 429, named) if limited is not None else BUSY_S)
+
+    async def _ready(self, cost: str, emergency: bool = False) -> Any:
         exchange = self._opened()
         await self._limiter.wait(cost, emergency)
         return exchange
 
 
-__all__ = ["CcxtClient", "Keys", "Limiter", "Unlimited", "make_exchange"]
+__all__ = ["CcxtClient", "Limiter", "Unlimited", "make_exchange"]

@@ -17,14 +17,19 @@ from litehedge.errors import WrongSetup
 SERVICE: Final = "litehedge"
 PARTS: Final = ("key", "secret", "passphrase")
 WITH_PASSPHRASE: Final = frozenset({"okx", "bitget", "kucoin"})
+WITHOUT_SECRET: Final = frozenset({"lunarcrush", "cryptopanic"})
+"""Servers that want a key alone: they tell us something, we can do nothing there."""
 
 
 class Keys:
-    """What signs requests. Its text never shows the secret, and only the key's last letters."""
+    """What signs requests. Its text never shows the secret, and only the key's last letters.
+
+    Hyperliquid has no keys: there `key` is the wallet's address, `secret` the private key.
+    """
 
     __slots__ = ("key", "passphrase", "secret", "venue")
 
-    def __init__(self, venue: str, key: str, secret: str, passphrase: str = "") -> None:
+    def __init__(self, venue: str, key: str, secret: str = "", passphrase: str = "") -> None:
         self.venue = venue
         self.key = key
         self.secret = secret
@@ -44,6 +49,8 @@ def variable(venue: str, part: str) -> str:
 
 def parts_of(venue: str) -> tuple[str, ...]:
     """Return what makes up the keys of a venue."""
+    if venue in WITHOUT_SECRET:
+        return PARTS[:1]
     return PARTS if venue in WITH_PASSPHRASE else PARTS[:2]
 
 
@@ -67,6 +74,11 @@ def find_keys(venue: str, environ: Mapping[str, str]) -> Keys:
             f"run: litehedge keys set {venue}, or set {names}; nothing was started",
         )
     return Keys(venue, **found)
+
+
+def part_or_none(name: str, part: str, environ: Mapping[str, str]) -> str:
+    """Return a key that may be missing: from the environment, else the keyring, else empty."""
+    return environ.get(variable(name, part), "").strip() or _from_keyring(name, part)
 
 
 def store_keys(keys: Keys) -> None:

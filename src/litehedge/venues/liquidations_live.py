@@ -94,7 +94,7 @@ class KrakenLiquidations:
     @property
     def name(self) -> str:
         """Name of the source."""
-        return "kraken.liquidations"
+        return "krakenfutures.liquidations"
 
     async def run(self, out: Outlet) -> None:
         """Put liquidations until cancelled."""
