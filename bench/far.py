@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from aiohttp import web
 from litehedge.exchange.binance_wire import BinanceWire
 from litehedge.exchange.scene import Scripted
 from litehedge.exchange.server import FakeExchange
+from litehedge.exchange.terms import VenueName
 
 BEGINS_S = 1_795_000_000
 BASE_MS = BEGINS_S * 1000 + 1_000
@@ -128,7 +129,7 @@ class _Mouth:
     """Notes when each message goes out."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[int, int]] = []  # when, and how many bytes
+        self.sent: list[tuple[int, str]] = []
         self.pause_ns = 0
         mouth, send = self, web.WebSocketResponse.send_str
 
@@ -140,7 +141,7 @@ class _Mouth:
                 ahead_ns = due_ns - time.perf_counter_ns()
                 if ahead_ns > CLUMP_NS:  # the loop's timers are no finer than a millisecond
                     await asyncio.sleep(ahead_ns / 1e9)
-            mouth.sent.append((time.perf_counter_ns(), len(text)))
+            mouth.sent.append((time.perf_counter_ns(), text))
             await send(self, text, compress)
 
         web.WebSocketResponse.send_str = noting_send  # type: ignore[method-assign]
@@ -155,7 +156,7 @@ async def _serve() -> None:
     ears, mouth = _Ears(), _Mouth()
     scene = Scripted(((0.0, MID_USDT),), begins_s=BEGINS_S, depth_usdt=40e6)
     exchange = FakeExchange(
-        scene, venues=("binance", "bybit"), wallet_usdt=Decimal(2_000_000), limited=False
+        scene, venues=("binance", "bybit"), wallet_usdt=Decimal(200_000), limited=False
     )
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
@@ -170,15 +171,15 @@ async def _serve() -> None:
                     mouth.begin(asked["pause_us"])
                     _burst(exchange, asked)
                     await exchange.sent()
-                    sizes = [size for _, size in mouth.sent]
+                    sizes = [len(text) for _, text in mouth.sent]
                     mean = sum(sizes) / max(1, len(sizes))
                     _say({"sent_ns": [at for at, _ in mouth.sent], "mean_bytes": mean})
-                case "book":  # the touch moves; each entry is a message
-                    for at_ms, mid in asked["steps"]:
-                        _move(exchange, "binance", at_ms, mid)
+                case "books":  # a message each, and the first `trades` of them with a trade
                     mouth.begin()
-                case "sent":  # when the last of them went out
-                    _say(mouth.sent[-1][0] if mouth.sent else 0)
+                    for place, (at_ms, mid) in enumerate(asked["steps"]):
+                        _move(exchange, "binance", at_ms, mid, trades=place < asked["trades"])
+                case "sent":  # when the first of them went out
+                    _say(next(at for at, text in mouth.sent if "depthUpdate" in text[:24]))
                 case "arrivals":
                     _say(ears.take())
 
@@ -194,13 +195,21 @@ def _burst(exchange: FakeExchange, asked: dict[str, Any]) -> None:
             venue.matching.publish(Decimal("84.10"), Decimal("1.250"), number % 2 == 0)
 
 
-def _move(exchange: FakeExchange, name: Any, at_ms: int, mid: float) -> None:
-    from dataclasses import replace
-
+def _move(
+    exchange: FakeExchange, name: VenueName, at_ms: int, mid: float, *, trades: bool = False
+) -> None:
+    """Let the touch go somewhere, and tell the book; with `trades` also a trade and the mark."""
     venue = exchange.venues[name]
     assert venue.moment is not None
-    venue.moment = replace(venue.moment, bid=mid - 0.005, ask=mid + 0.005, mark=mid)
-    venue.step(at_ms)
+    moment = replace(
+        venue.moment, bid=mid - 0.005, ask=mid + 0.005, mark=mid, index=mid,
+        flows=((mid + 0.005, 1.25, True),),
+    )  # fmt: skip
+    if trades:
+        venue.second(at_ms, moment)
+    else:
+        venue.moment = moment
+        venue.step(at_ms)
 
 
 def _say(words: Any) -> None:
