@@ -31,7 +31,7 @@ from bench.timing import Figure
 from bench.venues import LTC, opened, spread
 from litehedge.cli.models import choose_model
 from litehedge.config import Settings
-from litehedge.effects import Decision, Effect, Submit
+from litehedge.effects import Effect, Submit
 from litehedge.hedge.policies import HAZARD, N_PARAMETERS, Policy
 from litehedge.live.funnel import Funnel
 from litehedge.live.real import look, prepare, settings_of
@@ -45,8 +45,6 @@ from litehedge.orders.desk import Desk
 from litehedge.orders.manager import new_order
 from litehedge.orders.placing import Placement
 from litehedge.orders.reports import VenueOrder
-from litehedge.ports import Outlet
-from litehedge.settings import load_settings
 from litehedge.store.journal import Journal
 from litehedge.units import NS_PER_MINUTE, NS_PER_MS, NS_PER_SECOND
 from litehedge.venues.binance import BinanceClient, Hosts, sources
@@ -69,6 +67,7 @@ MOST_TRIES = 3 * (WARM + ORDERS)
 NOWHERE = "ws://127.0.0.1:9"  # the discard port: nobody listens
 
 Late = list[float]
+_ENDS = ev.OrderFilled | ev.OrderExpired | ev.OrderRejected
 
 
 def measure() -> list[Figure]:
@@ -123,7 +122,9 @@ def _submits(far: Far, *, over_http: bool) -> Late:
     began: dict[str, int] = {}
     funnel = Funnel()
     with SocketThread() as thread:
-        client = BinanceClient(Keys("binance", "key", "secret"), hosts=_hosts(far, over_http=over_http))  # noqa: E501
+        client = BinanceClient(
+            Keys("binance", "key", "secret"), hosts=_hosts(far, over_http=over_http)
+        )
         thread.call(client.open())
         contract = thread.call(client.contract())
         account = Account(client, Desk(Placement("long", "same_account", True), contract), funnel)
@@ -132,15 +133,16 @@ def _submits(far: Far, *, over_http: bool) -> Late:
         events = funnel.events()
         for number in range(-WARM, ORDERS):
             sells = number % 2 == 0
+            qty, limit = (-1.0, MID_USDT - 1.0) if sells else (1.0, MID_USDT + 1.0)
             order = new_order(
-                "out", number + WARM, HEDGE, -1.0 if sells else 1.0, MID_USDT + (-1 if sells else 1),
+                "out", number + WARM, HEDGE, qty, limit,
                 lot=contract.lot_ltc, tick=contract.tick_usdt, reduce_only=not sells, decided_ns=0,
             )  # fmt: skip
             if number >= 0:
                 began[order.client_id] = time.perf_counter_ns()
             venue.submit(order, 0)
             for event in events:
-                if isinstance(event, ev.OrderFilled | ev.OrderRejected | ev.OrderExpired):
+                if isinstance(event, _ENDS):
                     assert isinstance(event, ev.OrderFilled), event
                     break
         thread.call(account.close())
@@ -217,9 +219,7 @@ class _Session:
             client = BinanceClient(Keys("binance", "key", "secret"), hosts=hosts)
             thread.call(client.open())
             thread.call(
-                client.place(
-                    VenueOrder("user-1", True, "long", Decimal(5000), Decimal(85), False)
-                )
+                client.place(VenueOrder("user-1", True, "long", Decimal(5000), Decimal(85), False))
             )
             seen = look(thread, client)
             plan = self._plan(_free(settings_of(Settings(), seen)), tiers_of(seen.contract))
@@ -276,9 +276,8 @@ class _Session:
                 self.name = ordered[0]
             elif ended:
                 self._prepare(event.known_ns)
-        elif isinstance(event, ev.OrderFilled | ev.OrderExpired | ev.OrderRejected):
-            if not self.account.desk.open_orders:
-                self._ended(event)
+        elif isinstance(event, _ENDS) and not self.account.desk.open_orders:
+            self._ended(event)
 
     def _ended(self, event: ev.AnyEvent) -> None:
         if self.counts:
@@ -319,7 +318,8 @@ def _free(settings: Settings) -> Settings:
     limits = settings.limits.model_copy(
         update={
             "max_orders_per_minute": 10**6, "max_orders_per_day": 10**6, "daily_cost_share": 1.0,
-            "max_ratio_per_minute": 1e6, "max_hedge_notional_usdt": 1e9, "max_depth_share": 1.0, "equity_stop_share": 0.0,
+            "max_ratio_per_minute": 1e6, "max_hedge_notional_usdt": 1e9,
+            "max_depth_share": 1.0, "equity_stop_share": 0.0,
         }
     )  # fmt: skip
     return settings.model_copy(update={"limits": limits})

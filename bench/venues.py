@@ -36,6 +36,10 @@ RUNS = 3
 PACE_US = 50.0
 LATEST_S = 60.0
 LTC = "LTC/USDT:USDT"
+CASES = (
+    ("binance", "book", PACE_US), ("binance", "book", 0.0), ("bybit", "book", PACE_US),
+    ("binance", "trade", PACE_US), ("bybit", "trade", PACE_US),
+)  # fmt: skip
 CLAIM = "claim: 50 µs; 5 ms"
 THEIRS = "noted before: 70 to 80 µs; 52 to 203 ms"
 
@@ -76,12 +80,10 @@ class Ear:
 def measure() -> list[Figure]:
     """Let both listen to books and trades of both venues."""
     figures: list[Figure] = []
-    for kind in ("book", "trade"):
-        for venue in ("binance", "bybit"):
-            for pause_us in (0.0, PACE_US):
-                for name, listen, against in (("ours", ours, CLAIM), ("ccxt.pro", ccxt_pro, THEIRS)):
-                    runs = [_run(listen, venue, kind, pause_us) for _ in range(RUNS)]
-                    figures += _figures(f"{kind}, {venue}, {name}", runs, against, pause_us)
+    for venue, kind, pause_us in CASES:
+        for name, listen, against in BESIDE:
+            runs = [_run(listen, venue, kind, pause_us) for _ in range(RUNS)]
+            figures += _figures(f"{kind}, {venue}, {name}", runs, against, pause_us)
     return figures
 
 
@@ -262,3 +264,6 @@ def _moved(urls: Any, far: Far) -> Any:
     if isinstance(urls, dict):
         return {name: _moved(value, far) for name, value in urls.items()}
     return re.sub(r"^wss://[^/]+", far.ws_url, re.sub(r"^https://[^/]+", far.url, urls))
+
+
+BESIDE = (("ours", ours, CLAIM), ("ccxt.pro", ccxt_pro, THEIRS))
