@@ -9,7 +9,9 @@ from importlib import import_module
 from rich.console import Console
 from rich.table import Table
 
-ALL = ("kernel", "features", "events", "world", "memory", "forecaster", "training")
+ALL = (
+    "kernel", "features", "events", "world", "memory", "forecaster", "training", "venues", "latency"
+)  # fmt: skip
 
 
 def main() -> None:

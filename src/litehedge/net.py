@@ -11,7 +11,7 @@ import random
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import aiohttp
 
@@ -20,9 +20,12 @@ from litehedge.ports import Outlet
 
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 30.0
+SLACK: Final = 0.1  # a silence is noticed so much later at most, as a share of it
 SETTLED_S: Final = 60.0  # a connection that lived so long was no failure
 CONNECT_S: Final = 10.0
 LARGEST_MESSAGE: Final = 16 * 2**20
+
+Socket = aiohttp.ClientWebSocketResponse[Literal[False]]  # its texts come as bytes
 
 
 class Resync(Exception):
@@ -49,7 +52,7 @@ class Pause:
 class Wire:
     """An open websocket, to send on."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(self, socket: Socket) -> None:
         self._socket = socket
 
     async def send(self, text: str | bytes) -> None:
@@ -122,6 +125,7 @@ async def keep_socket(
                     autoping=True,
                     compress=0,
                     heartbeat=ping_s,
+                    decode_text=False,  # what reads messages wants bytes
                 )
             try:
                 wire = Wire(socket)
@@ -149,7 +153,7 @@ async def keep_socket(
 
 
 async def _read(
-    socket: aiohttp.ClientWebSocketResponse,
+    socket: Socket,
     name: str,
     out: Outlet,
     message: Callable[[bytes], None],
@@ -158,24 +162,26 @@ async def _read(
 ) -> str:
     """Hand over messages until the connection has to be left; return why."""
     clock = asyncio.get_running_loop().time
-    while clock() < until:
-        try:
-            async with asyncio.timeout(silence_s):
+    slack_s, again_s = SLACK * silence_s, 0.0
+    try:
+        async with asyncio.timeout(None) as limit:
+            while (now_s := clock()) < until:
+                if now_s >= again_s:  # a timer for each message would cost as much as reading it
+                    again_s = now_s + slack_s
+                    limit.reschedule(again_s + silence_s)
                 got = await socket.receive()
-        except TimeoutError:
-            return f"silent for {silence_s:g} s"
-        if got.type is aiohttp.WSMsgType.TEXT:
-            payload = got.data.encode()
-        elif got.type is aiohttp.WSMsgType.BINARY:
-            payload = got.data
-        elif got.type is aiohttp.WSMsgType.ERROR:
-            return f"{type(got.data).__name__}: {got.data}"
-        else:
-            return f"closed by the other side ({socket.close_code})"
-        try:
-            message(payload)
-        except BadMessage as error:
-            out.bad(name, error, payload)
+                if got.type is aiohttp.WSMsgType.TEXT or got.type is aiohttp.WSMsgType.BINARY:
+                    payload: bytes = got.data
+                elif got.type is aiohttp.WSMsgType.ERROR:
+                    return f"{type(got.data).__name__}: {got.data}"
+                else:
+                    return f"closed by the other side ({socket.close_code})"
+                try:
+                    message(payload)
+                except BadMessage as error:
+                    out.bad(name, error, payload)
+    except TimeoutError:
+        return f"silent for {silence_s:g} s"
     return "renewed before its end"
 
 
