@@ -114,7 +114,11 @@ STATES: Final = ("before", "placing", "accepted", "partly filled", "unknown", "e
 
 
 def lead_to(world: World, state: str, venue: str) -> None:
-    """Arrange that the next order is in a state for a while."""
+    """Arrange that the first order after two seconds is in a state for a while."""
+    world.loop.call_later(2.0, _lead_to, world, state, venue)
+
+
+def _lead_to(world: World, state: str, venue: str) -> None:
     faults = world.exchange.faults
     place, is_binance = f"{venue} {PLACE[venue]}", venue == "binance"
     if state == "placing":
