@@ -16,6 +16,7 @@ from litehedge.cli.replay import _replay
 from litehedge.config import Settings
 from litehedge.effects import Alert, Submit
 from litehedge.engine_state import State
+from litehedge.errors import VenueError
 from litehedge.exchange.scene import Scene, Scripted
 from litehedge.exchange.server import FakeExchange
 from litehedge.exchange.terms import Ask, VenueName
@@ -171,9 +172,15 @@ class Sitting:
         thread = SameThread(world.loop)
         self.funnel = funnel = Funnel(clock=world.now_ns)
         funnel._queue = LoopQueue(world.loop)  # type: ignore[assignment]
-        client = world.client(world.home)
-        first = look(thread, client)
-        second = None if self.second is None else look(thread, world.client(self.second))
+        names = [world.home] if self.second is None else [world.home, self.second]
+        clients = [world.client(name) for name in names]
+        try:
+            seen = [look(thread, client) for client in clients]
+        except VenueError:
+            for client in clients:
+                thread.call(client.close())
+            raise
+        first, second = seen[0], seen[1] if len(seen) > 1 else None
         settings = settings_of(self.settings, first)
         plan = Plan(
             settings, policy_named("unhedged", settings), tiers_of(first.contract),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from itertools import pairwise
 
@@ -25,6 +26,7 @@ from litehedge.orders.reports import (
 )
 from litehedge.units import NS_PER_MS, NS_PER_SECOND
 
+HISTORIES = int(os.environ.get("LITEHEDGE_SOAK_HISTORIES", "1600"))
 MISSING = "missing"
 
 
@@ -66,7 +68,7 @@ class Teller:
 
 
 @given(st.data(), truths())
-@settings(max_examples=1600)
+@settings(max_examples=HISTORIES)
 def test_whatever_comes_the_engine_is_told_the_truth_once(
     data: st.DataObject, truth: Truth
 ) -> None:
