@@ -8,9 +8,10 @@ import random
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
+
+import msgspec
 
 from litehedge.config import Settings
 from litehedge.exchange.scene import Scripted
@@ -23,7 +24,7 @@ from litehedge.model.baselines.blind import BlindForecaster
 from litehedge.store import journal as journal_module
 from litehedge.store.bundled import tier_table
 from litehedge.store.journal import Journal
-from litehedge.units import NS_PER_MINUTE
+from litehedge.units import NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
 from litehedge.venues.binance import history, sources
 from real_sessions import BEGINS_S, FRAME_NS, PAST_S, World, _quick
 from timeless import LoopQueue, SameThread
@@ -31,8 +32,7 @@ from timeless import LoopQueue, SameThread
 PAGE = resource.getpagesize()
 
 
-@dataclass(frozen=True)
-class Hour:
+class Hour(msgspec.Struct, frozen=True):
     """How the process is at the end of an hour of market time."""
 
     hour: int
@@ -67,60 +67,63 @@ def soak(
 
     Streams break once an hour. Returns a line for each hour.
     """
-    began, found = time.monotonic(), []
-    settings = Settings.model_validate({"position": {"leverage": 10.0}})
-    tiers = tier_table("binance", "LTCUSDT")
+    found: list[Hour] = []
+    began = time.monotonic()
     scene = Scripted(begins_s=BEGINS_S - PAST_S, path=wander(hours, seed))
     with (
         World(qty_ltc=0.0, seed=seed, scene=scene) as world,
         mock.patch.object(journal_module, "_durable", _quick),
     ):
-        done = 0
-        while done < hours:
-            last = min(hours, done + restart_every)
-            thread, funnel = SameThread(world.loop), Funnel(clock=world.now_ns)
-            funnel._queue = LoopQueue(world.loop)
-            plan = Plan(
-                settings, policy_named("plugin", settings), tiers, BlindForecaster(), "none",
-                FRAME_NS,
-            )  # fmt: skip
-            journal = Journal(folder / "journal.sqlite")
-            minutes = 9 if done == 0 else 60
-            past = thread.call(history(minutes, btc="", hosts=world.hosts))
-            now_ns = max(funnel.now_ns(), past[-1].known_ns + 1)
-            taken = take_up(
-                plan, journal, session="soak", mode="paper", data="the fake", now_ns=now_ns
-            )
-            account = PaperVenue(settings, tiers, NS_PER_MINUTE, now_ns)
-            if taken.ended_ns:
-                account.resume(taken.state, taken.ended_ns, past)
-            market = sources("LTCUSDT", 0.01, ATOM_NS, world.hosts, has_btc=False)
-            thread.run_sources(market, funnel)
-            decisions = 0
 
-            def watch(event: ev.AnyEvent, effects: list[object]) -> None:
-                nonlocal done, decisions
-                decisions += sum(type(effect).__name__ == "Decision" for effect in effects)
-                passed = event.known_ns - BEGINS_S * 10**9
-                if type(event) is ev.Tick and passed >= (done + 1) * 3600 * 10**9:
-                    done += 1
-                    gc.collect()
-                    hour = Hour(
-                        done, time.monotonic() - began, rss_mb(), len(world.loop.tasks_of("ours")),
-                        thread.running, funnel.count, decisions, len(gc.get_objects()),
-                    )  # fmt: skip
-                    found.append(hour)
-                    tell(hour)
-                    world.exchange.drop_connections()
-                    if done >= last:
-                        funnel.stop()
+        def note(hour: Hour) -> None:
+            found.append(msgspec.structs.replace(hour, wall_s=time.monotonic() - began))
+            tell(found[-1])
 
-            guard(taken.state, account, funnel, past, journal=journal, observers=[watch])
-            journal.close()
-            world.loop.cancel("ours")
-            assert thread.running == 0, "sources outlived their session"
+        while len(found) < hours:
+            done = len(found)
+            sit(world, folder, done, min(hours, done + restart_every), note)
             world.wait(30.0)
     return found
+
+
+def sit(world: World, folder: Path, first: int, last: int, note: Callable[[Hour], None]) -> None:
+    """Run one process of paper from the end of hour `first` to the end of hour `last`."""
+    settings = Settings.model_validate({"position": {"leverage": 10.0}})
+    tiers = tier_table("binance", "LTCUSDT")
+    thread, funnel = SameThread(world.loop), Funnel(clock=world.now_ns)
+    funnel._queue = LoopQueue(world.loop)
+    policy = policy_named("plugin", settings)
+    plan = Plan(settings, policy, tiers, BlindForecaster(), "none", FRAME_NS)
+    journal = Journal(folder / "journal.sqlite")
+    minutes = 9 if first == 0 else 60
+    past = thread.call(history(minutes, btc="", hosts=world.hosts))
+    now_ns = max(funnel.now_ns(), past[-1].known_ns + 1)
+    taken = take_up(plan, journal, session="soak", mode="paper", data="the fake", now_ns=now_ns)
+    account = PaperVenue(settings, tiers, NS_PER_MINUTE, now_ns)
+    if taken.ended_ns:
+        account.resume(taken.state, taken.ended_ns, past)
+    thread.run_sources(sources("LTCUSDT", 0.01, ATOM_NS, world.hosts, has_btc=False), funnel)
+    done, decisions = first, 0
+
+    def watch(event: ev.AnyEvent, effects: list[object]) -> None:
+        nonlocal done, decisions
+        decisions += sum(type(effect).__name__ == "Decision" for effect in effects)
+        passed_ns = event.known_ns - BEGINS_S * NS_PER_SECOND
+        if type(event) is not ev.Tick or passed_ns < (done + 1) * NS_PER_HOUR:
+            return
+        done += 1
+        gc.collect()
+        tasks = len(world.loop.tasks_of("ours"))
+        objects = len(gc.get_objects())
+        note(Hour(done, 0.0, rss_mb(), tasks, thread.running, funnel.count, decisions, objects))
+        world.exchange.drop_connections()
+        if done >= last:
+            funnel.stop()
+
+    guard(taken.state, account, funnel, past, journal=journal, observers=[watch])
+    journal.close()
+    world.loop.cancel("ours")
+    assert thread.running == 0, "sources outlived their session"
 
 
 def hours_of_soak() -> int:

@@ -293,3 +293,28 @@ def test_forced_closings_and_funding_are_told_once() -> None:
     paid = FundingReport(T0, Decimal("-0.25"))
     assert desk.on_report(paid, T0) == [ev.FundingPaid(T0, T0, amount_usdt=-0.25)]
     assert desk.on_report(paid, T0) == []
+
+
+def test_a_forced_closing_that_overtakes_a_fill_waits_for_it() -> None:
+    desk = Desk(placement(), contract())
+    desk.on_report(account(hedge="0"), T0)
+    desk.place(order(-5.0), T0)
+    adl = ForcedReport("deleveraging", "short", Decimal(3), Decimal(90), Decimal(0), T0, "9")
+    assert desk.on_report(adl, T0 + 1) == []
+    name = order(-5.0).client_id
+    done = OrderReport(name, "filled", Decimal(5), Decimal(495), Decimal("0.25"), "", T0)
+    filled, closed = desk.on_report(done, T0 + 2)
+    assert isinstance(filled, ev.OrderFilled)
+    assert closed == ev.Deleveraged(T0, T0 + 2, 1, 3.0, 90.0)
+    assert desk.on_report(adl, T0 + 3) == []
+
+
+def test_a_forced_closing_that_no_fill_explains_is_told_all_the_same() -> None:
+    desk = Desk(placement(), contract())
+    desk.on_report(account(hedge="0"), T0)
+    desk.place(order(-5.0), T0)
+    adl = ForcedReport("deleveraging", "short", Decimal(3), Decimal(90), Decimal(0), T0, "9")
+    assert desk.on_report(adl, T0 + 1) == []
+    rejected, closed = desk.failed(order(-5.0).client_id, VenueRefused("no"), T0 + 2)
+    assert isinstance(rejected, ev.OrderRejected)
+    assert isinstance(closed, ev.Deleveraged)
