@@ -18,7 +18,8 @@ from paper_soak import Hour, hours_of_soak, soak
 from real_sessions import check_replay
 
 RESTART_EVERY_H = 6
-WARM_H = 2
+WARM_H = 8  # by then hedges were put on and taken off, and there was a restart
+MOST_MB = 16.0
 
 
 def say(hour: Hour) -> None:
@@ -47,6 +48,8 @@ def main() -> None:
         print(f"the journal replays identically ({time.monotonic() - began:.0f} s)")
     if leaked:
         sys.exit("the number of tasks changed from hour to hour")
+    if grown > MOST_MB:
+        sys.exit(f"memory grew by more than {MOST_MB:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from litehedge.exchange.scene import Scripted
 from litehedge.hedge.policies import policy_named
 from litehedge.live.funnel import Funnel
 from litehedge.live.paper import PaperVenue
-from litehedge.live.running import ATOM_NS, Plan, guard, take_up
+from litehedge.live.running import ATOM_NS, Plan, compile_kernels, guard, take_up
 from litehedge.market import events as ev
 from litehedge.model.baselines.blind import BlindForecaster
 from litehedge.store import journal as journal_module
@@ -94,6 +94,7 @@ def sit(world: World, folder: Path, first: int, last: int, note: Callable[[Hour]
     funnel._queue = LoopQueue(world.loop)
     policy = policy_named("plugin", settings)
     plan = Plan(settings, policy, tiers, BlindForecaster(), "none", FRAME_NS)
+    compile_kernels(plan)
     journal = Journal(folder / "journal.sqlite")
     minutes = 9 if first == 0 else 60
     past = thread.call(history(minutes, btc="", hosts=world.hosts))
