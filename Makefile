@@ -2,6 +2,7 @@
 # make test    everything CI runs: lint, types, import contracts, tests
 # make check   lint, types and import contracts alone
 # make bench   speed, side by side with peers
+# make soak    the laws on many more histories, and a day of paper; takes hours
 # make pretrained HISTORY=folder    the models that ship, anew; takes long, goes on when stopped
 # A bare machine needs Python 3.11 or newer (with venv) and make, nothing else.
 
@@ -10,7 +11,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 JOBS   ?= auto
 
-.PHONY: demo test check bench pretrained install clean
+.PHONY: demo test check bench soak pretrained install clean
 
 demo: $(VENV)/.installed
 	$(BIN)/litehedge demo
@@ -26,6 +27,19 @@ check: $(VENV)/.installed
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench
+
+# Histories in virtual time and of the desk, sessions over sockets, mutated messages, a day of paper.
+HISTORIES ?= 100000
+SESSIONS  ?= 2000
+MUTATIONS ?= 1000000
+
+soak: $(VENV)/.installed
+	LITEHEDGE_SOAK_HISTORIES=$(HISTORIES) LITEHEDGE_PROGRESS=1 $(BIN)/pytest -n 0 -s -q \
+	  tests/live/test_trader_faults.py tests/orders/test_desk.py
+	LITEHEDGE_SOCKET_HISTORIES=$(SESSIONS) $(BIN)/pytest -n $(JOBS) -q tests/faults/test_real_schedules.py
+	LITEHEDGE_MUTATIONS=$(MUTATIONS) $(BIN)/pytest -n $(JOBS) -q \
+	  tests/venues/test_binance_fuzz.py tests/venues/test_bybit_fuzz.py
+	$(BIN)/python -m bench.soak
 
 # Parquet or CSV files with the bars that README names; what is half-done goes on when run again.
 HISTORY  ?=

@@ -27,6 +27,7 @@ from litehedge.orders.manager import new_order
 from litehedge.orders.placing import Placement
 from litehedge.risk.state import TradingState
 from litehedge.units import NS_PER_SECOND
+from progress import passed
 from synthetic import packaged_tiers
 
 HISTORIES = int(os.environ.get("LITEHEDGE_SOAK_HISTORIES", "700"))
@@ -149,3 +150,4 @@ def test_books_end_as_the_venues_after_any_schedule_of_faults(shakes, seed):
     assert abs(float(state.books["qty"][0, HEDGE]) - float(client.legs["short"][0])) < 1e-9
     assert abs(float(state.books["wallet"][0, 0]) - float(client.wallet)) < 1e-6
     assert state.trading is TradingState.ACTIVE, [e for e in out.effects if hasattr(e, "text")]
+    passed("sessions in virtual time", HISTORIES)

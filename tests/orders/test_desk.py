@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from itertools import pairwise
 
@@ -25,6 +26,7 @@ from litehedge.orders.reports import (
 )
 from litehedge.units import NS_PER_MS, NS_PER_SECOND
 
+HISTORIES = int(os.environ.get("LITEHEDGE_SOAK_HISTORIES", "1600"))
 MISSING = "missing"
 
 
@@ -66,7 +68,7 @@ class Teller:
 
 
 @given(st.data(), truths())
-@settings(max_examples=1600)
+@settings(max_examples=HISTORIES)
 def test_whatever_comes_the_engine_is_told_the_truth_once(
     data: st.DataObject, truth: Truth
 ) -> None:
@@ -291,3 +293,28 @@ def test_forced_closings_and_funding_are_told_once() -> None:
     paid = FundingReport(T0, Decimal("-0.25"))
     assert desk.on_report(paid, T0) == [ev.FundingPaid(T0, T0, amount_usdt=-0.25)]
     assert desk.on_report(paid, T0) == []
+
+
+def test_a_forced_closing_that_overtakes_a_fill_waits_for_it() -> None:
+    desk = Desk(placement(), contract())
+    desk.on_report(account(hedge="0"), T0)
+    desk.place(order(-5.0), T0)
+    adl = ForcedReport("deleveraging", "short", Decimal(3), Decimal(90), Decimal(0), T0, "9")
+    assert desk.on_report(adl, T0 + 1) == []
+    name = order(-5.0).client_id
+    done = OrderReport(name, "filled", Decimal(5), Decimal(495), Decimal("0.25"), "", T0)
+    filled, closed = desk.on_report(done, T0 + 2)
+    assert isinstance(filled, ev.OrderFilled)
+    assert closed == ev.Deleveraged(T0, T0 + 2, 1, 3.0, 90.0)
+    assert desk.on_report(adl, T0 + 3) == []
+
+
+def test_a_forced_closing_that_no_fill_explains_is_told_all_the_same() -> None:
+    desk = Desk(placement(), contract())
+    desk.on_report(account(hedge="0"), T0)
+    desk.place(order(-5.0), T0)
+    adl = ForcedReport("deleveraging", "short", Decimal(3), Decimal(90), Decimal(0), T0, "9")
+    assert desk.on_report(adl, T0 + 1) == []
+    rejected, closed = desk.failed(order(-5.0).client_id, VenueRefused("no"), T0 + 2)
+    assert isinstance(rejected, ev.OrderRejected)
+    assert isinstance(closed, ev.Deleveraged)

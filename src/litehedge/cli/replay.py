@@ -70,8 +70,10 @@ def _replay(book: Journal, number: int, header: Header, model: str | None) -> di
     require_policy(policy, header.policy_id)
     if header.rules:
         policy = with_rules(policy, parse_rules(header.rules, f"run {number}", ""))
+    told = header.tiers
+    tiers = tier_table(settings.venue.name, settings.venue.symbol) if told is None else told.table
     state = start(
-        settings, policy, tier_table(settings.venue.name, settings.venue.symbol),
+        settings, policy, tiers,
         chosen.forecaster, session=header.session, atom_ns=header.atom_ns,
         per_frame=header.per_frame, held_every_ns=header.held_every_ns,
         trading=TradingState(header.trading_state),

@@ -24,7 +24,7 @@ from litehedge.market import events as ev
 from litehedge.ports import Inbox, Journal, Notifier, Venue
 from litehedge.runner import run
 from litehedge.squeeze.forecast import Forecaster
-from litehedge.store.journal import Header, encode_effect
+from litehedge.store.journal import Header, Tiers, encode_effect
 from litehedge.store.journal import Journal as StoredJournal
 from litehedge.units import NS_PER_MINUTE, NS_PER_MS, NS_PER_SECOND
 
@@ -121,6 +121,7 @@ def take_up(
             keeps_checkpoints=True,
             checkpoint=packed,
             needs_reconciling=state.needs_reconciling,
+            tiers=Tiers.of(plan.tiers),
         )
     )
     return TakenUp(state, ended_ns)

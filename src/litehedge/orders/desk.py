@@ -8,7 +8,6 @@ returned by `questions`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -16,6 +15,7 @@ from typing import Final
 from litehedge.errors import OrderProtocolError, VenueError, VenueUnknown
 from litehedge.margin.account import HEDGE, POSITION
 from litehedge.market import events as ev
+from litehedge.orders.holdings import reported
 from litehedge.orders.manager import Order, OrderEvent, OrderState, advance
 from litehedge.orders.placing import Placement, Refusal, venue_order
 from litehedge.orders.reports import (
@@ -99,6 +99,7 @@ class Desk:
         self._orders: dict[str, _Known] = {}
         self._seen: dict[object, None] = {}  # forced closings and settlements
         self._held: dict[int, Decimal] = {}  # signed, as last told
+        self._early: list[ForcedReport] = []  # closings of what no fill has told yet
 
     # --- on the way out -----------------------------------------------------------------------
 
@@ -141,7 +142,8 @@ class Desk:
         known.is_sending = False
         if not isinstance(error, VenueUnknown) and known.is_early:
             raises = error.raises_only
-            return self._end(known, ev.OrderRejected, now_ns, now_ns, str(error), raises)
+            said = self._end(known, ev.OrderRejected, now_ns, now_ns, str(error), raises)
+            return said + self._no_longer_early(now_ns)
         known.ask_at_ns = now_ns
         if known.order.state is OrderState.INTENDED:
             return self._tell(known, ev.OrderUnknown(now_ns, now_ns, client_id))
@@ -167,7 +169,8 @@ class Desk:
     def on_report(self, report: Report, now_ns: int) -> list[ev.AccountEvent]:
         """Return what is new in a report of the venue, from wherever it came."""
         if isinstance(report, OrderReport):
-            return self._on_order(report, now_ns)
+            said = self._on_order(report, now_ns)
+            return said + self._no_longer_early(now_ns)
         if isinstance(report, AccountReport):
             return [self._on_account(report, now_ns)]
         if isinstance(report, ForcedReport):
@@ -296,6 +299,32 @@ class Desk:
         leg = self.placement.leg_of(report.position_side)
         if leg is None or not self._is_new((report.kind, report.trade_id)):
             return []
+        if self._overtook(leg, report):
+            self._early.append(report)
+            return []
+        return self._closed(leg, report, now_ns)
+
+    def _overtook(self, leg: int, report: ForcedReport) -> bool:
+        """Tell whether more was closed than we know of, and a fill may not have been told yet."""
+        held = self._held.get(leg)
+        if held is None or (report.qty_ltc * held < 0 and abs(report.qty_ltc) <= abs(held)):
+            return False
+        return any(one.order.is_open and one.order.leg == leg for one in self._orders.values())
+
+    def _no_longer_early(self, now_ns: int) -> list[ev.AccountEvent]:
+        """Tell the closings that had overtaken a fill which is told now, or never was."""
+        early, self._early = self._early, []
+        said: list[ev.AccountEvent] = []
+        for report in early:
+            leg = self.placement.leg_of(report.position_side)
+            assert leg is not None
+            if self._overtook(leg, report):
+                self._early.append(report)
+            else:
+                said += self._closed(leg, report, now_ns)
+        return said
+
+    def _closed(self, leg: int, report: ForcedReport, now_ns: int) -> list[ev.AccountEvent]:
         held = self._held.get(leg, Decimal(0))
         left = held + report.qty_ltc
         self._held[leg] = left if left * held > 0 else Decimal(0)
@@ -347,35 +376,3 @@ class Desk:
         if kind is ev.OrderRejected:
             return self._tell(known, ev.OrderRejected(when_ns, now_ns, name, why, raises_only))
         return self._tell(known, ev.OrderExpired(when_ns, now_ns, name, why))
-
-
-def reported(
-    report: AccountReport,
-    placement: Placement,
-    now_ns: int,
-    held: dict[int, Decimal] | None = None,
-) -> ev.Reported:
-    """Return what an account holds as an event; `held` is brought up to it."""
-    told: dict[str, float] = {}
-    wallet = "second_wallet_usdt" if placement.is_second else "wallet_usdt"
-    told[wallet] = float(report.wallet_usdt)
-    names = {POSITION: ("", "entry_usdt"), HEDGE: ("hedge_", "hedge_entry_usdt")}
-    for leg, (prefix, entry) in names.items():
-        if not placement.holds(leg):
-            continue
-        ours = [part for part in report.legs if placement.leg_of(part.position_side) == leg]
-        qty = sum((part.qty_ltc for part in ours), Decimal(0))
-        told[f"{prefix}qty_ltc"] = float(qty)
-        told[entry] = _entry(ours, qty)
-        isolated = [part.isolated_wallet_usdt for part in ours if part.isolated]
-        if isolated:
-            told[f"{prefix}isolated_usdt"] = float(sum(isolated, Decimal(0)))
-        if held is not None:
-            held[leg] = qty
-    return ev.Reported(report.event_ns, now_ns, **told)
-
-
-def _entry(legs: Iterable[object], qty: Decimal) -> float:
-    """Return the entry of a leg, 0 where nothing is held."""
-    entries = [part.entry_usdt for part in legs if part.qty_ltc != 0]  # type: ignore[attr-defined]
-    return float(entries[0]) if qty != 0 and entries else 0.0

@@ -11,7 +11,7 @@ from typing import Literal
 
 from litehedge.margin.account import POSITION
 from litehedge.market import events as ev
-from litehedge.orders.desk import reported
+from litehedge.orders.holdings import reported
 from litehedge.orders.placing import Placement, setup_faults
 from litehedge.orders.reports import AccountReport, LegReport
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 import msgspec
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -29,6 +30,7 @@ from litehedge.effects import (
     Transfer,
 )
 from litehedge.errors import JournalError
+from litehedge.margin.tiers import TierTable
 from litehedge.market.events import AccountEvent, AnyEvent, Command, decode_batch, encode_batch
 from litehedge.orders.manager import Order
 from litehedge.risk.state import TradingState
@@ -75,6 +77,34 @@ _EFFECT_DECODER = msgspec.msgpack.Decoder(
 _NOT_MARKET: Final = frozenset(get_args(AccountEvent) + get_args(Command))
 
 
+class Tiers(msgspec.Struct, frozen=True):
+    """The maintenance tiers of a run: see `margin.tiers.TierTable`."""
+
+    venue: str
+    symbol: str
+    version: str
+    source: str
+    clearance_fee: float
+    cap_usdt: float
+    rows: list[list[float]]
+
+    @classmethod
+    def of(cls, table: TierTable) -> Tiers:
+        """Return a table as it is written down."""
+        return cls(
+            table.venue, table.symbol, table.version, table.source, table.clearance_fee,
+            table.cap_usdt, table.rows.tolist(),
+        )  # fmt: skip
+
+    @property
+    def table(self) -> TierTable:
+        """The table that was written down."""
+        return TierTable(
+            self.venue, self.symbol, self.version, self.source, self.clearance_fee, self.cap_usdt,
+            np.array(self.rows, dtype=np.float64),
+        )  # fmt: skip
+
+
 class Header(msgspec.Struct, frozen=True):
     """What a run was started with: everything a replay needs besides the events."""
 
@@ -98,6 +128,7 @@ class Header(msgspec.Struct, frozen=True):
     keeps_checkpoints: bool = False
     checkpoint: bytes = b""  # where it took up an earlier run: see `encode_effect`
     needs_reconciling: bool = False
+    tiers: Tiers | None = None  # as the venue told them; None: those of the package
 
 
 class ResumePoint(msgspec.Struct, frozen=True):
