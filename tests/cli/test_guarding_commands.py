@@ -1,4 +1,4 @@
-"""``litehedge paper``, ``live``, ``report``, ``doctor`` on the fake exchange, over sockets."""
+"""``litehedge paper``, ``live``, ``report``, ``doctor``, ``demo`` on the fake exchange, over sockets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from litehedge.cli.market import binance_hosts
+from litehedge.cli.market import places_of
 from litehedge.exchange.access import Key
 from litehedge.exchange.scene import Scripted
 from litehedge.exchange.server import FakeExchange
@@ -43,7 +43,9 @@ class Fake:
         """Let the user open a long."""
 
         async def opens() -> None:
-            client = BinanceClient(Keys("binance", "key", "secret"), hosts=binance_hosts(self.url))
+            client = BinanceClient(
+                Keys("binance", "key", "secret"), hosts=places_of(self.url).binance
+            )
             await client.open()
             try:
                 order = VenueOrder("user-1", True, "long", Decimal(qty), Decimal("86"), False)
@@ -167,7 +169,9 @@ def test_one_way_mode_cannot_hold_a_hedge_and_can_be_reduced(litehedge, thread, 
     try:
 
         async def opens() -> None:
-            client = BinanceClient(Keys("binance", "key", "secret"), hosts=binance_hosts(fake.url))
+            client = BinanceClient(
+                Keys("binance", "key", "secret"), hosts=places_of(fake.url).binance
+            )
             await client.open()
             order = VenueOrder("user-1", True, "both", Decimal(150), Decimal("86"), False)
             await client.place(order)
@@ -199,3 +203,15 @@ def test_doctor_judges_machine_venue_and_account(litehedge, fake, keys):
     gone = litehedge("doctor", "--venue", "binance", "--host", "http://127.0.0.1:9")
     assert gone.code == 1
     assert "cannot be reached" in gone.out
+
+
+def test_the_demo_runs_through_real_sockets_and_its_journal_proves_it(litehedge, tmp_path):
+    journal = tmp_path / "demo.sqlite"
+    done = litehedge(
+        "demo", "--venue", "fake", "--minutes", "3", "--speed", "60", "--json", "--journal", journal
+    )
+    assert done.code == 0, done.err
+    assert done.json["position_ltc"] > 0
+    assert done.json["events"] > 1000
+    replayed = litehedge("replay", journal, "--json")
+    assert [run["difference"] for run in replayed.json["runs"]] == [None]

@@ -7,6 +7,7 @@ else is what ``litehedge live`` runs: the native client, the order desk, the thr
 from __future__ import annotations
 
 import tempfile
+from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from rich.live import Live
 from litehedge.cli.board import Board
 from litehedge.cli.common import console, stderr
 from litehedge.cli.guarding import plan_of
-from litehedge.cli.market import binance_hosts
+from litehedge.cli.market import listening, places_of
 from litehedge.config import Settings
 from litehedge.effects import Effect, Submit
 from litehedge.exchange.scene import Simulated
@@ -24,7 +25,6 @@ from litehedge.exchange.server import FakeExchange
 from litehedge.hedge.rules import Rules
 from litehedge.live.funnel import Funnel
 from litehedge.live.real import look, prepare, settings_of
-from litehedge.live.running import ATOM_NS
 from litehedge.live.setup import tiers_of
 from litehedge.live.sockets import SocketThread
 from litehedge.market import events as ev
@@ -95,8 +95,8 @@ def _guard(
     ui: bool,
     journal: Path,
 ) -> dict[str, Any]:
-    hosts = binance_hosts(exchange.url)
-    client = binance.BinanceClient(Keys("binance", "key", "secret"), hosts=hosts)
+    places = places_of(exchange.url)
+    client = binance.BinanceClient(Keys("binance", "key", "secret"), hosts=places.binance)
     first = look(thread, client)
     plan = plan_of(settings, rules, tiers_of(first.contract), "1m")
     try:
@@ -121,18 +121,13 @@ def _guard(
             if event.known_ns >= ends_ns or not (exchange.truth().qty_ltc("long")):
                 funnel.stop()
 
-        def guard() -> None:
-            running.run(
-                binance.sources("LTCUSDT", 0.01, ATOM_NS, hosts),
-                lambda: binance.history(PRE_ROLL_S // 60, hosts=hosts), journal=book,
-                observers=[board, watch],
-            )  # fmt: skip
-
-        if ui:
-            with Live(get_renderable=board.view, console=console, refresh_per_second=8):
-                guard()
-        else:
-            guard()
+        shown = (
+            Live(get_renderable=board.view, console=console, refresh_per_second=8)
+            if ui
+            else nullcontext()
+        )
+        with listening(thread, "binance", guarded, places, PRE_ROLL_S // 60) as market, shown:
+            running.run(market.sources, market.past, journal=book, observers=[board, watch])
         book.close()
         truth = exchange.truth()
         return {

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from litehedge.cli.common import console, home, settings_from, write_json
-from litehedge.cli.market import MARKETS, check_market, client_of
+from litehedge.cli.market import check_market, client_of, places_of
 from litehedge.cli.models import choose_model
 from litehedge.config import Settings
 from litehedge.errors import ArtefactError, UsageError, VenueError
@@ -27,6 +27,7 @@ from litehedge.live.checks import (
 from litehedge.live.real import Seen, look
 from litehedge.live.setup import tiers_differ, tiers_of
 from litehedge.live.sockets import SocketThread
+from litehedge.live.sources import VENUES
 from litehedge.orders.placing import Placement, setup_faults
 from litehedge.store.bundled import tier_table
 from litehedge.units import NS_PER_MINUTE
@@ -57,7 +58,7 @@ def doctor(
         check_market(name)
         checks += _venue(chosen, name, host, testnet=testnet)
     if not venue:
-        ready = [name for name in MARKETS if _has_keys(name)]
+        ready = [name for name in VENUES if _has_keys(name)]
         told = f"there are keys for {', '.join(ready)}" if ready else "there are none"
         remedy = "paper needs none; for live: litehedge keys set VENUE"
         checks.append(Check("keys", "ok" if ready else "note", told, "" if ready else remedy))
@@ -115,7 +116,7 @@ def _venue(settings: Settings, name: str, host: str, *, testnet: bool) -> list[C
     try:
         keys = find_keys(name, os.environ)
         with SocketThread() as thread:
-            client = client_of(keys, settings, host, testnet=testnet)
+            client = client_of(keys, settings, places_of(host, testnet=testnet), testnet=testnet)
             try:
                 return look_at(settings, look(thread, client))
             finally:

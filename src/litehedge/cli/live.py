@@ -13,7 +13,7 @@ from rich.panel import Panel
 from litehedge.cli.common import console, home, settings_from, stderr, write_json
 from litehedge.cli.doctor import look_at, print_checks
 from litehedge.cli.guarding import FRAME, WARM_UP, Screen, plan_of, say_end, stopping
-from litehedge.cli.market import check_market, client_of, market_of
+from litehedge.cli.market import check_market, client_of, listening, places_of
 from litehedge.cli.rules import ruled
 from litehedge.config import Settings
 from litehedge.errors import UsageError, WrongSetup
@@ -31,7 +31,7 @@ WORD: Final = "GUARD"
 
 
 def live(
-    venue: Annotated[str, typer.Option(help="Where your position is: binance or bybit.")],
+    venue: Annotated[str, typer.Option(help="Where your position is.")],
     name: Annotated[str | None, typer.Option(help="Name of the session. Default: the venue.")] = (
         None
     ),
@@ -81,12 +81,13 @@ def live(
     apart = _second_name(chosen, venue, hedge_venue)
     keys = find_keys(venue, os.environ)
     second_keys = None if apart is None else find_keys(apart, os.environ)
+    places = places_of(host, testnet=testnet)
     with held(session), SocketThread() as thread:
         stderr.print(f"asking {venue} …", highlight=False)
-        first = look(thread, client_of(keys, chosen, host, testnet=testnet))
+        first = look(thread, client_of(keys, chosen, places, testnet=testnet))
         second = None
         if second_keys is not None:
-            second = look(thread, client_of(second_keys, chosen, host, testnet=testnet))
+            second = look(thread, client_of(second_keys, chosen, places, testnet=testnet))
         try:
             checks = look_at(chosen, first, second)
             if not json:
@@ -103,12 +104,15 @@ def live(
             funnel = Funnel()
             running = prepare(thread, funnel, plan, journal, first, second, session=session.name)
             screen = Screen(running.taken.state, "LIVE", funnel, session, ui=ui, quiet=json)
-            market = market_of(venue, guarded, host, testnet=testnet)
             minutes = duration_ns(warm_up) // NS_PER_MINUTE
-            with stopping(funnel, duration), screen.shown():
+            with (
+                listening(thread, venue, guarded, places, minutes) as market,
+                stopping(funnel, duration),
+                screen.shown(),
+            ):
                 running.run(
-                    market.sources(), lambda: market.history(minutes), journal=journal,
-                    observers=screen.observers, warming=screen.warming,
+                    market.sources, market.past, journal=journal, observers=screen.observers,
+                    warming=screen.warming,
                 )  # fmt: skip
             journal.close()
         finally:

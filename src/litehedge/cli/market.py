@@ -1,76 +1,110 @@
-"""Which market a command listens to: its sources and its past."""
+"""Which market and which account a command speaks with: names, test networks, other servers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+import asyncio
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+
+import aiohttp
 
 from litehedge.config import Settings
 from litehedge.errors import UsageError
+from litehedge.live.clients import client_for
+from litehedge.live.places import PRODUCTION, TESTNET, Places
 from litehedge.live.running import ATOM_NS
+from litehedge.live.sockets import SocketThread
+from litehedge.live.sources import VENUES, Context, history_for, session_sources
 from litehedge.market import events as ev
 from litehedge.ports import Source, VenueClient
 from litehedge.venues import binance, bybit
 from litehedge.venues.keys import Keys
 
-MARKETS = ("binance", "bybit")
+
+def check_market(venue: str) -> None:
+    """Refuse a venue that there is not.
+
+    Raises
+    ------
+    UsageError
+        With those that there are.
+    """
+    if venue not in VENUES:
+        raise UsageError(f"there is no venue {venue!r}", f"choose one of {', '.join(VENUES)}")
+
+
+def places_of(host: str, *, testnet: bool = False) -> Places:
+    """Return where venues are: the real ones, their test networks, or a server that speaks so."""
+    if not host:
+        return TESTNET if testnet else PRODUCTION
+    streams = host.replace("http", "ws", 1)
+    five = f"{streams}/v5"
+    return Places(
+        binance=binance.Hosts(host, host, streams, f"{streams}/ws-fapi/v1"),
+        bybit=bybit.Hosts(host, f"{five}/public/linear", f"{five}/private", f"{five}/trade"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Market:
     """A venue's market: what it tells now, and what it told in the last minutes."""
 
-    sources: Callable[[], Sequence[Source]]
-    history: Callable[[int], Coroutine[Any, Any, Sequence[ev.MarketEvent]]]
+    sources: Sequence[Source]
+    past: Sequence[ev.MarketEvent]
 
 
-def check_market(venue: str) -> None:
-    """Refuse a venue whose market cannot be listened to.
+@contextmanager
+def listening(
+    thread: SocketThread, venue: str, settings: Settings, places: Places, minutes: int
+) -> Iterator[Market]:
+    """Fetch the past of a venue and give the sources of the session; both end with the block.
+
+    Another server than the venue's knows nothing of the chain, of mood and of other venues: then
+    `feeds.extra` is left out.
 
     Raises
     ------
-    UsageError
-        With those that can.
+    VenueError
+        When the venue does not answer.
     """
-    if venue not in MARKETS:
-        raise UsageError(f"there is no market of {venue!r}", f"choose one of {', '.join(MARKETS)}")
+    if places not in (PRODUCTION, TESTNET):
+        feeds = settings.feeds.model_copy(update={"extra": ()})
+        settings = settings.model_copy(update={"feeds": feeds})
+    own = settings.feeds.venue or venue
+    tick = settings.venue.tick_usdt
 
+    async def past() -> Sequence[ev.MarketEvent]:
+        return await history_for(own, places, settings.venue.symbol, tick)(minutes)
 
-def binance_hosts(host: str, *, testnet: bool = False) -> binance.Hosts:
-    """Return where Binance is: the real one, its testnet, or a server that speaks like it."""
-    if host:
-        streams = host.replace("http", "ws", 1)
-        return binance.Hosts(host, host, streams, f"{streams}/ws-fapi/v1")
-    return binance.TESTNET if testnet else binance.PRODUCTION
+    async def session() -> aiohttp.ClientSession:
+        return aiohttp.ClientSession()
 
-
-def bybit_hosts(host: str, *, testnet: bool = False) -> bybit.Hosts:
-    """Return where Bybit is: the real one, its testnet, or a server that speaks like it."""
-    if host:
-        streams = host.replace("http", "ws", 1) + "/v5/"
-        return bybit.Hosts(host, f"{streams}public/linear", f"{streams}private", f"{streams}trade")
-    return bybit.TESTNET if testnet else bybit.PRODUCTION
-
-
-def market_of(venue: str, settings: Settings, host: str = "", *, testnet: bool = False) -> Market:
-    """Return the market of a venue that `check_market` took."""
-    symbol, tick = settings.venue.symbol, settings.venue.tick_usdt
-    if venue == "binance":
-        hosts = binance_hosts(host, testnet=testnet)
-        return Market(
-            lambda: binance.sources(symbol, tick, ATOM_NS, hosts),
-            lambda minutes: binance.history(minutes, symbol, hosts=hosts),
+    told = thread.call(past())
+    shared = thread.call(session())
+    try:
+        context = Context(
+            shared, settings, os.environ, places, own=own, btc_intervals_ns=(ATOM_NS,)
         )
-    market = bybit.BybitMarket(bybit_hosts(host, testnet=testnet), symbol, tick_usdt=tick)
-    return Market(market.sources, market.history)
+        yield Market(session_sources(context), told)
+    finally:
+        thread.call(_close(thread, shared))
+
+
+async def _close(thread: SocketThread, session: aiohttp.ClientSession) -> None:
+    await thread.cancel()
+    await session.close()
+    await asyncio.sleep(0)
 
 
 def client_of(
-    keys: Keys, settings: Settings, host: str = "", *, testnet: bool = False
+    keys: Keys, settings: Settings, places: Places, *, testnet: bool = False
 ) -> VenueClient:
     """Return the client of an account on a venue that `check_market` took."""
-    symbol = settings.venue.symbol
-    if keys.venue == "binance":
-        return binance.BinanceClient(keys, symbol, binance_hosts(host, testnet=testnet))
-    return bybit.BybitClient(keys, bybit_hosts(host, testnet=testnet), symbol)
+    position = settings.position
+    return client_for(
+        keys.venue, keys, symbol=settings.venue.symbol, testnet=testnet, places=places,
+        isolated=position.margin_mode == "isolated", leverage=max(1, round(position.leverage)),
+        hedge_mode=settings.hedge.location == "same_account",
+    )  # fmt: skip

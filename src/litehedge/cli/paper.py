@@ -9,7 +9,7 @@ import typer
 
 from litehedge.cli.common import console, home, note, settings_from, stderr, write_json
 from litehedge.cli.guarding import FRAME, WARM_UP, Screen, plan_of, say_end, stopping
-from litehedge.cli.market import check_market, market_of
+from litehedge.cli.market import check_market, listening, places_of
 from litehedge.cli.rules import ruled
 from litehedge.errors import VenueError
 from litehedge.live.funnel import Funnel
@@ -30,7 +30,7 @@ def paper(
     name: Annotated[str, typer.Option(help="Name of the session; it goes on when run again.")] = (
         "paper"
     ),
-    venue: Annotated[str, typer.Option(help="Whose market: binance or bybit.")] = "binance",
+    venue: Annotated[str, typer.Option(help="Whose market.")] = "binance",
     side: Annotated[str | None, typer.Option(help="The position to guard: long or short.")] = None,
     leverage: Annotated[float | None, typer.Option(help="Its leverage.")] = None,
     wallet: Annotated[float | None, typer.Option(help="Its margin wallet in USDT.")] = None,
@@ -75,24 +75,24 @@ def paper(
         plan = plan_of(chosen, ruling, tiers, frame)
         journal = Journal(session.journal)
         funnel = Funnel()
-        market = market_of(venue, chosen, host)
-        with stderr.status(f"fetching {warm_up} of the past from {venue} …"):
-            past = thread.call(market.history(minutes))
-        if not past:
-            raise VenueError(f"{venue} told nothing of the past", "try again later")
-        now_ns = max(funnel.now_ns(), past[-1].known_ns + 1)
-        taken = take_up(plan, journal, session=name, mode="paper", data=venue, now_ns=now_ns)
-        account = PaperVenue(chosen, tiers, NS_PER_MINUTE, now_ns, reopens=reopen)
-        if taken.ended_ns:
-            missed = account.resume(taken.state, taken.ended_ns, past)
-            note(_meanwhile(missed))
-        screen = Screen(taken.state, "PAPER", funnel, session, ui=ui, quiet=json)
-        thread.run_sources(market.sources(), funnel)
-        with stopping(funnel, duration), screen.shown():
-            guard(
-                taken.state, account, funnel, past, journal=journal, observers=screen.observers,
-                warming=screen.warming,
-            )  # fmt: skip
+        places = places_of(host)
+        stderr.print(f"fetching {warm_up} of the past from {venue} …", highlight=False)
+        with listening(thread, venue, chosen, places, minutes) as market:
+            past = market.past
+            if not past:
+                raise VenueError(f"{venue} told nothing of the past", "try again later")
+            now_ns = max(funnel.now_ns(), past[-1].known_ns + 1)
+            taken = take_up(plan, journal, session=name, mode="paper", data=venue, now_ns=now_ns)
+            account = PaperVenue(chosen, tiers, NS_PER_MINUTE, now_ns, reopens=reopen)
+            if taken.ended_ns:
+                note(_meanwhile(account.resume(taken.state, taken.ended_ns, past)))
+            screen = Screen(taken.state, "PAPER", funnel, session, ui=ui, quiet=json)
+            thread.run_sources(market.sources, funnel)
+            with stopping(funnel, duration), screen.shown():
+                guard(
+                    taken.state, account, funnel, past, journal=journal,
+                    observers=screen.observers, warming=screen.warming,
+                )  # fmt: skip
         journal.close()
     result = screen.finish()
     if json:

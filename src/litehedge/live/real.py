@@ -6,7 +6,7 @@ every account is brought to rest. From then on it runs as paper does, with anoth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,8 +28,6 @@ from litehedge.ports import Inbox, Notifier, Source, VenueClient
 from litehedge.store.journal import Journal
 
 ASK_S: Final = 30.0
-
-History = Callable[[], Coroutine[Any, Any, Sequence[ev.MarketEvent]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class RealSession:
     def run(
         self,
         sources: Iterable[Source],
-        history: History,
+        past: Sequence[ev.MarketEvent],
         *,
         journal: Journal,
         inbox: Inbox | None = None,
@@ -102,9 +100,8 @@ class RealSession:
         Raises
         ------
         VenueError
-            When the accounts do not come to rest, or the past cannot be had. Nothing was sent.
+            When the accounts do not come to rest. Nothing was sent.
         """
-        past = self.thread.call(history())
         state = self.taken.state
         told = self.thread.call(
             reconcile(

@@ -66,7 +66,7 @@ class SocketThread:
         """Cancel everything and end the thread."""
         if not self._thread.is_alive():
             return
-        self.call(self._cancel(), STOP_S)
+        self.call(self.cancel(), STOP_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(STOP_S)
         self._loop.close()
@@ -85,7 +85,8 @@ class SocketThread:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s ended: %r", task.get_name(), error, exc_info=error)
 
-    async def _cancel(self) -> None:
+    async def cancel(self) -> None:
+        """Cancel everything that runs on the loop but the caller, and wait for its end."""
         mine = asyncio.current_task()
         tasks = [task for task in asyncio.all_tasks(self._loop) if task is not mine]
         for task in tasks:
