@@ -1,4 +1,4 @@
-"""``litehedge paper``, ``live``, ``report``, ``doctor``, ``demo`` on the fake exchange, over sockets."""
+"""``litehedge paper``, ``live``, ``report``, ``doctor`` and ``demo`` on the fake exchange."""
 
 from __future__ import annotations
 
