@@ -41,7 +41,8 @@ class Context:
     session
         For what is polled; the caller closes it after the sources were cancelled.
     own
-        The venue whose prices an engine hears (`venue_heard`); empty where nothing but a recording listens.
+        The venue whose prices an engine hears (`venue_heard`); empty where nothing but a recording
+        listens.
     venues
         Every venue that is listened to.
     btc_intervals_ns
