@@ -20,9 +20,11 @@ from litehedge.feeds.across import Across
 from litehedge.feeds.onchain_core import LitecoinCore
 from litehedge.feeds.onchain_space import LitecoinSpace
 from litehedge.live import sources as registry
+from litehedge.live.recorder import Recorder
 from litehedge.live.sources import Context, Off, session_sources, sources_for
 from litehedge.market import events as ev
 from litehedge.settings import load_settings
+from litehedge.store.lake import Lake
 
 
 @pytest.fixture(autouse=True)
@@ -192,3 +194,21 @@ def test_history_is_known_for_every_venue() -> None:
         assert callable(registry.history_for(venue))
     with pytest.raises(UsageError, match="no venue moon"):
         registry.history_for("moon")
+
+
+def test_the_venue_that_is_traded_on_is_heard_unless_another_is_set() -> None:
+    assert registry.venue_heard(load_settings('[venue]\nname = "bybit"\n')) == "bybit"
+    assert registry.venue_heard(load_settings('[feeds]\nvenue = "okx"\n')) == "okx"
+
+
+def test_a_source_of_many_venues_is_well_while_one_of_them_is(tmp_path) -> None:
+    recorder = Recorder(tmp_path, Lake(tmp_path / "lake"))
+    out = recorder.outlet("across")
+    out.health("across.bybit", "ok")
+    out.health("across.gate", "down", "no answer")
+    heard = recorder.heard["across"]
+    assert (heard.state, heard.detail, heard.gaps) == ("ok", "across.gate is down", 0)
+    out.health("across.bybit", "down", "no answer")
+    assert (heard.state, heard.gaps) == ("down", 1)
+    out.health("across.gate", "ok")
+    assert heard.state == "ok"

@@ -41,7 +41,8 @@ class Context:
     session
         For what is polled; the caller closes it after the sources were cancelled.
     own
-        The venue whose prices an engine hears; empty where nothing but a recording listens.
+        The venue whose prices an engine hears (`venue_heard`); empty where nothing but a recording
+        listens.
     venues
         Every venue that is listened to.
     btc_intervals_ns
@@ -90,6 +91,11 @@ _REGISTERED: Final[dict[str, Factory]] = {}
 def register(name: str, factory: Factory) -> None:
     """Make sources known under a name, or replace those that are."""
     _REGISTERED[name] = factory
+
+
+def venue_heard(settings: Settings) -> str:
+    """Return the venue whose prices are heard: the one that is traded on, unless set."""
+    return settings.feeds.venue or settings.venue.name
 
 
 def venues() -> list[str]:
