@@ -86,13 +86,18 @@ def measure() -> list[Figure]:
                 runs.append(way(far))
         figures += _figures(f"order to its arrival, {name}", runs, against, "")
     for model in MODELS:
-        runs = []
+        runs, flushes, others = [], [], []
         for _ in range(RUNS):
             with Far() as far, tempfile.TemporaryDirectory(dir=".") as folder:
-                runs.append(_Session(far, model, Path(folder)).run())
+                session = _Session(far, model, Path(folder))
+                runs.append(session.run())
+                flushes.append(session.flush_ms[WARM:])
+                others.append([a - b for a, b in zip(runs[-1], flushes[-1], strict=True)])
         figures += _figures(
             f"book that ends an atom to order, {model}", runs, "claim: 2 ms", "claim: 10 ms"
         )
+        figures += _figures("  of it the journal's flush to this disk", flushes, "", "")
+        figures += _figures("  and everything else", others, "", "")
     return figures
 
 
@@ -191,6 +196,18 @@ class _Clock:
         self.now_ns, self.there_ns = now_ns, there_ns
 
 
+class _TimedJournal(Journal):
+    """Knows how long its last flush took."""
+
+    flush_ms = 0.0
+
+    def flush(self) -> None:
+        """Make everything so far durable."""
+        began_ns = time.perf_counter_ns()
+        super().flush()
+        self.flush_ms = (time.perf_counter_ns() - began_ns) / 1e6
+
+
 @dataclass
 class _Session:
     """A live session that is led from decision to decision by being an observer of itself."""
@@ -200,11 +217,13 @@ class _Session:
     folder: Path
     sent_ns: list[int] = field(default_factory=list)
     orders: list[str] = field(default_factory=list)
+    flush_ms: list[float] = field(default_factory=list)
     stage: str = "begin"
     tries: int = 0
     mid: float = MID_USDT
     counts: bool = False
     name: str = ""
+    flushed_ms: float = 0.0
     last_ns: int = 0
     chance: np.random.Generator = field(default_factory=lambda: np.random.default_rng(7))
 
@@ -224,7 +243,7 @@ class _Session:
             seen = look(thread, client)
             plan = self._plan(_free(settings_of(Settings(), seen)), tiers_of(seen.contract))
             compile_kernels(plan)
-            journal = Journal(self.folder / "journal.sqlite")
+            self.journal = journal = _TimedJournal(self.folder / "journal.sqlite")
             session = prepare(thread, self.funnel, plan, journal, seen, session="bench")
             self.account = session.first
             every = sources("LTCUSDT", 0.01, ATOM_NS, hosts, has_btc=False)
@@ -273,7 +292,7 @@ class _Session:
             ended = type(event) is ev.Book and event.event_ns == self.ends_ns
             if ordered:
                 self.stage, self.counts = "order", ended
-                self.name = ordered[0]
+                self.name, self.flushed_ms = ordered[0], self.journal.flush_ms
             elif ended:
                 self._prepare(event.known_ns)
         elif isinstance(event, _ENDS) and not self.account.desk.open_orders:
@@ -282,6 +301,7 @@ class _Session:
     def _ended(self, event: ev.AnyEvent) -> None:
         if self.counts:
             self.orders.append(self.name)
+            self.flush_ms.append(self.flushed_ms)
             self.sent_ns.append(self.far.ask("sent"))
         if len(self.orders) == WARM + ORDERS:
             self.stage = "done"
