@@ -248,13 +248,8 @@ class _Session:
             self.account = session.first
             every = sources("LTCUSDT", 0.01, ATOM_NS, hosts, has_btc=False)
             heard = [source for source in every if source.name in HEARD]
-            past = _past(begins_ns)
-
-            async def history() -> Sequence[ev.MarketEvent]:
-                return past
-
             try:
-                session.run(heard, history, journal=journal, observers=[self.observe])
+                session.run(heard, _past(begins_ns), journal=journal, observers=[self.observe])
             finally:
                 session.close()
                 journal.close()

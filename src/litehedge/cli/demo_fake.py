@@ -126,8 +126,16 @@ def _guard(
             if ui
             else nullcontext()
         )
-        with listening(thread, "binance", guarded, places, PRE_ROLL_S // 60) as market, shown:
-            running.run(market.sources, market.past, journal=book, observers=[board, watch])
+        minutes_before = PRE_ROLL_S // 60
+        with (
+            listening(
+                thread, "binance", guarded, places, minutes_before, now_ns=funnel.now_ns
+            ) as market,
+            shown,
+        ):
+            running.run(
+                market.sources, market.past, market.since, journal=book, observers=[board, watch]
+            )
         book.close()
         truth = exchange.truth()
         return {

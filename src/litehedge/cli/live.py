@@ -111,8 +111,8 @@ def live(
                 screen.shown(),
             ):
                 running.run(
-                    market.sources, market.past, journal=journal, observers=screen.observers,
-                    warming=screen.warming,
+                    market.sources, market.past, market.since, journal=journal,
+                    observers=screen.observers, warming=screen.warming,
                 )  # fmt: skip
             journal.close()
         finally:

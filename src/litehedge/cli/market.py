@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from litehedge.live.sockets import SocketThread
 from litehedge.live.sources import VENUES, Context, history_for, session_sources
 from litehedge.market import events as ev
 from litehedge.ports import Source, VenueClient
+from litehedge.units import NS_PER_MINUTE
 from litehedge.venues import binance, bybit
 from litehedge.venues.keys import Keys
 
@@ -49,15 +51,21 @@ def places_of(host: str, *, testnet: bool = False) -> Places:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """A venue's market: what it tells now, and what it told in the last minutes."""
+    """A venue's market: what it tells now, what it told in the last minutes, and since then."""
 
     sources: Sequence[Source]
     past: Sequence[ev.MarketEvent]
+    since: Callable[[int], Sequence[ev.MarketEvent]]
 
 
 @contextmanager
 def listening(
-    thread: SocketThread, venue: str, settings: Settings, places: Places, minutes: int
+    thread: SocketThread,
+    venue: str,
+    settings: Settings,
+    places: Places,
+    minutes: int,
+    now_ns: Callable[[], int] = time.time_ns,
 ) -> Iterator[Market]:
     """Fetch the past of a venue and give the sources of the session; both end with the block.
 
@@ -75,19 +83,23 @@ def listening(
     own = settings.feeds.venue or venue
     tick = settings.venue.tick_usdt
 
-    async def past() -> Sequence[ev.MarketEvent]:
-        return await history_for(own, places, settings.venue.symbol, tick)(minutes)
+    async def past(last: int) -> Sequence[ev.MarketEvent]:
+        return await history_for(own, places, settings.venue.symbol, tick)(last)
+
+    def since(known_ns: int) -> Sequence[ev.MarketEvent]:
+        last = (now_ns() - known_ns) // NS_PER_MINUTE + 2
+        return [event for event in thread.call(past(max(2, last))) if event.known_ns > known_ns]
 
     async def session() -> aiohttp.ClientSession:
         return aiohttp.ClientSession()
 
-    told = thread.call(past())
+    told = thread.call(past(minutes))
     shared = thread.call(session())
     try:
         context = Context(
             shared, settings, os.environ, places, own=own, btc_intervals_ns=(ATOM_NS,)
         )
-        yield Market(session_sources(context), told)
+        yield Market(session_sources(context), told, since)
     finally:
         thread.call(_close(thread, shared))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -81,17 +82,25 @@ def paper(
             past = market.past
             if not past:
                 raise VenueError(f"{venue} told nothing of the past", "try again later")
-            now_ns = max(funnel.now_ns(), past[-1].known_ns + 1)
-            taken = take_up(plan, journal, session=name, mode="paper", data=venue, now_ns=now_ns)
-            account = PaperVenue(chosen, tiers, NS_PER_MINUTE, now_ns, reopens=reopen)
-            if taken.ended_ns:
-                note(_meanwhile(account.resume(taken.state, taken.ended_ns, past)))
+            taken = take_up(
+                plan, journal, session=name, mode="paper", data=venue, now_ns=funnel.now_ns()
+            )
+            account = PaperVenue(chosen, tiers, NS_PER_MINUTE, reopens=reopen)
             screen = Screen(taken.state, "PAPER", funnel, session, ui=ui, quiet=json)
-            thread.run_sources(market.sources, funnel)
+
+            def begin() -> Sequence[ev.MarketEvent]:
+                meanwhile = market.since(past[-1].known_ns)
+                account.wake(max(funnel.now_ns(), [*past, *meanwhile][-1].known_ns + 1))
+                if taken.ended_ns:
+                    missed = account.resume(taken.state, taken.ended_ns, [*past, *meanwhile])
+                    note(_meanwhile(missed))
+                thread.run_sources(market.sources, funnel)
+                return meanwhile
+
             with stopping(funnel, duration), screen.shown():
                 guard(
                     taken.state, account, funnel, past, journal=journal,
-                    observers=screen.observers, warming=screen.warming,
+                    observers=screen.observers, begin=begin, warming=screen.warming,
                 )  # fmt: skip
         journal.close()
     result = screen.finish()

@@ -8,6 +8,9 @@ it first lives through what it missed, on the bars of that time, without trading
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
 
 from litehedge.config import Settings
 from litehedge.engine_state import State
@@ -17,16 +20,19 @@ from litehedge.market import events as ev
 from litehedge.orders.manager import Order
 from litehedge.sim.venue import Opening, SimVenue
 
+NEVER_NS: Final = int(np.iinfo(np.int64).max)
+
 
 class PaperVenue(SimVenue):
     """A simulated venue that wakes at a moment, with a new position or the one it had.
 
     Parameters
     ----------
-    wakes_ns
-        Before this the market only warms up statistics: nothing is opened and nothing happens.
     bar_ns
         Length of the bars that stand in for quotes where there are none.
+    wakes_ns
+        Before this the market only warms up statistics: nothing is opened and nothing happens.
+        `wake` may tell it later.
     reopens
         Whether the same position with a fresh wallet follows a liquidation at the next midnight.
     """
@@ -36,7 +42,7 @@ class PaperVenue(SimVenue):
         settings: Settings,
         tiers: TierTable,
         bar_ns: int,
-        wakes_ns: int,
+        wakes_ns: int = NEVER_NS,
         *,
         reopens: bool = True,
     ) -> None:
@@ -44,6 +50,10 @@ class PaperVenue(SimVenue):
         self._wakes_ns = wakes_ns
         self._is_resumed = False
         self._lost: Order | None = None
+
+    def wake(self, now_ns: int) -> None:
+        """Begin to live now."""
+        self._wakes_ns = self._opens_ns = now_ns
 
     def resume(
         self, state: State, ended_ns: int, missed: Iterable[ev.MarketEvent]

@@ -88,6 +88,7 @@ class RealSession:
         self,
         sources: Iterable[Source],
         past: Sequence[ev.MarketEvent],
+        since: Callable[[int], Sequence[ev.MarketEvent]] = lambda known_ns: (),
         *,
         journal: Journal,
         inbox: Inbox | None = None,
@@ -95,7 +96,12 @@ class RealSession:
         observers: Iterable[Observer] = (),
         warming: Callable[[int, int], Any] = lambda done, of: None,
     ) -> State:
-        """Bring the accounts to rest, then guard until the funnel is stopped.
+        """Warm up, bring the accounts to rest, then guard until the funnel is stopped.
+
+        Parameters
+        ----------
+        since
+            Returns what the market did after a moment: asked once, after the warm-up.
 
         Raises
         ------
@@ -103,19 +109,22 @@ class RealSession:
             When the accounts do not come to rest. Nothing was sent.
         """
         state = self.taken.state
-        told = self.thread.call(
-            reconcile(
-                self.first, self.second, state.order, self.funnel,
-                is_resumed=state.needs_reconciling,
-            )
-        )  # fmt: skip
-        for event in told:
-            self.funnel.put(event)
-        self.venue.start()
-        self.thread.run_sources(sources, self.funnel)
+
+        def begin() -> Sequence[ev.AnyEvent]:
+            meanwhile = since(past[-1].known_ns) if past else ()
+            told = self.thread.call(
+                reconcile(
+                    self.first, self.second, state.order, self.funnel,
+                    is_resumed=state.needs_reconciling,
+                )
+            )  # fmt: skip
+            self.venue.start()
+            self.thread.run_sources(sources, self.funnel)
+            return [*meanwhile, *told]
+
         return guard(
             state, self.venue, self.funnel, past, journal=journal, inbox=inbox, notifier=notifier,
-            observers=observers, warming=warming,
+            observers=observers, begin=begin, warming=warming,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -189,6 +189,7 @@ def guard(
     inbox: Inbox | None = None,
     notifier: Notifier | None = None,
     observers: Iterable[Observer] = (),
+    begin: Callable[[], Iterable[ev.AnyEvent]] = lambda: (),
     warming: Callable[[int, int], Any] = lambda done, of: None,
 ) -> State:
     """Warm up on the past, then follow the funnel until it is stopped. Return the last state.
@@ -197,6 +198,10 @@ def guard(
     ----------
     past
         Market events of before, in order; nothing is traded on them.
+    begin
+        Called when the past was taken in, which takes a while: starts the sources, and returns
+        what has to be known before the first of their events, such as the market meanwhile. So no
+        decision is made late, on what waited in the queue.
     warming
         Is told how many events of the past were taken in.
     """
@@ -208,6 +213,7 @@ def guard(
                 warming(number, len(past))
             yield event
         warming(len(past), len(past))
+        yield from begin()
         yield from funnel.events()
 
     def observe(event: ev.AnyEvent, effects: list[Effect]) -> None:
