@@ -220,6 +220,11 @@ class Sitting:
             for account in {id(a): a for a in self.session.venue._accounts.values()}.values():
                 world.loop.run_until_complete(drop(account.client))
             return self
+        except VenueError:
+            self.session.close()
+            world.loop.cancel("ours")
+            journal.close()
+            raise
         finally:
             stop.cancel()
         self.session.close()
