@@ -209,7 +209,7 @@ class Sitting:
         stop = world.loop.call_later(self.seconds, funnel.stop)
         try:
             self.state = self.session.run(
-                market, lambda: history(9, btc="", hosts=world.hosts), journal=journal,
+                market, thread.call(history(9, btc="", hosts=world.hosts)), journal=journal,
                 inbox=People(), observers=[observe],
             )  # fmt: skip
         except Killed:
