@@ -10,13 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-import aiohttp
 import pytest
 from recorded_sources import Broken, Steady
 
-from litehedge.errors import BadMessage, DataError, UsageError
+from litehedge.errors import BadMessage, DataError
 from litehedge.feeds.replay import merge
-from litehedge.live import sources as registry
 from litehedge.live.recorder import Options, Recorder, record
 from litehedge.market import events as ev
 from litehedge.store.lake import Lake
@@ -238,18 +236,3 @@ def test_kill_9_costs_the_last_moment_alone(tmp_path) -> None:
         assert run == [float(i + 1) for i in range(len(run))], "nothing is lost, nothing twice"
         assert len(run) > 20
     assert lake.read("recorded_fake_gaps")["why"].to_list() == ["recording was stopped"] * 2
-
-
-def test_sources_by_name(monkeypatch) -> None:
-    async def main():
-        monkeypatch.setitem(registry._REGISTERED, "fake", lambda session, symbol: [Steady(symbol)])
-        monkeypatch.setitem(registry._PLACES, "gone", "litehedge.venues.nothing:sources")
-        async with aiohttp.ClientSession() as session:
-            assert [s.name for s in registry.sources_for("fake", session, "X")] == ["X"]
-            with pytest.raises(UsageError, match="there is no venue moon: choose from: binance"):
-                registry.sources_for("moon", session, "X")
-            with pytest.raises(UsageError, match="sources of gone cannot be loaded"):
-                registry.sources_for("gone", session, "X")
-
-    asyncio.run(main())
-    assert "binance" in registry.names()
