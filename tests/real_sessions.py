@@ -23,7 +23,7 @@ from litehedge.exchange.terms import Ask, VenueName
 from litehedge.hedge.policies import policy_named
 from litehedge.live import trader
 from litehedge.live.funnel import Funnel
-from litehedge.live.real import RealSession, look, prepare, settings_of
+from litehedge.live.real import RealSession, guarded_side, look, prepare, settings_of
 from litehedge.live.running import ATOM_NS, Plan
 from litehedge.live.setup import tiers_of
 from litehedge.margin.account import HEDGE, POSITION
@@ -181,12 +181,12 @@ class Sitting:
                 thread.call(client.close())
             raise
         first, second = seen[0], seen[1] if len(seen) > 1 else None
-        settings = settings_of(self.settings, first)
+        journal = Journal(self.folder / "journal.sqlite")
+        settings = settings_of(self.settings, first, guarded_side(journal) or "long")
         plan = Plan(
             settings, policy_named("unhedged", settings), tiers_of(first.contract),
             BlindForecaster(), "none", FRAME_NS,
         )  # fmt: skip
-        journal = Journal(self.folder / "journal.sqlite")
         self.session = prepare(thread, funnel, plan, journal, first, second, session="t")
         began_s = world.loop.time()
         due = sorted(self.script.commands, key=lambda pair: pair[0])

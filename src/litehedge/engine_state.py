@@ -70,6 +70,8 @@ class State:
     transfer_wait_ns: int = -1  # before this time no other is tried
     transfers_made: int = 0
     hedge_wait_ns: int = -1  # before this time the venue is taken to refuse new hedges
+    refused: int = 0  # orders in a row
+    refused_told_ns: int = -1  # when people last heard of it
     closed_ltc: float = 0.0  # of the position, closed instead of hedged in this danger
     # What venues say they hold, of the position's account and of the second one: see `truth`.
     reports: list[ev.Reported | None] = field(default_factory=lambda: [None, None])

@@ -85,12 +85,27 @@ def _on_order(state: State, event: OrderEvent) -> list[Effect]:
         spend_cost(state.budgets, event.fee_usdt + event.slippage_usdt)
         note_booked(state, event.leg, event.event_ns)
         effects = _closed_instead(state, event)
-    if isinstance(event, ev.OrderRejected) and event.raises_only:
-        _note_refusal(state, order, event.known_ns)
+    if isinstance(event, ev.OrderRejected):
+        effects = _told_refusal(state, event)
+        if event.raises_only:
+            _note_refusal(state, order, event.known_ns)
+    elif isinstance(event, ev.OrderFilled):
+        state.refused = 0
     state.order = order if order.is_open else None
     if isinstance(event, ev.OrderUnknown):
         return [Query(event.client_id)]
     return effects + settle(state, event.known_ns)
+
+
+def _told_refusal(state: State, event: ev.OrderRejected) -> list[Effect]:
+    """Tell people that orders are refused: at the first, and then now and again."""
+    state.refused += 1
+    if state.refused > 1 and event.known_ns - state.refused_told_ns < RETRY_NS:
+        return _NOTHING
+    state.refused_told_ns = event.known_ns
+    often = f"; {state.refused} in a row" if state.refused > 1 else ""
+    text = f"order {event.client_id} was refused: {event.reason}{often}; the hedge stays as it is"
+    return [Alert("act_now", text)]
 
 
 def _note_refusal(state: State, order: Order, now_ns: int) -> None:

@@ -85,7 +85,8 @@ QUICK = ("--frame", "1m", "--warm-up", "25m", "--no-ui", "--json")
 
 
 def test_paper_opens_a_position_and_goes_on_with_it_when_started_again(litehedge, fake):
-    first = litehedge("paper", "--host", fake.url, "--for", "4s", *QUICK)
+    short = ("--side", "short", "--leverage", "10", "--wallet", "500")
+    first = litehedge("paper", "--host", fake.url, "--for", "4s", *short, *QUICK)
     assert first.code == 0, first.err
     assert first.json["is_open"]
     assert first.json["mode"] == "PAPER"
@@ -93,6 +94,10 @@ def test_paper_opens_a_position_and_goes_on_with_it_when_started_again(litehedge
     again = litehedge("paper", "--host", fake.url, "--for", "4s", *QUICK)
     assert again.code == 0, again.err
     assert again.json["position_ltc"] == first.json["position_ltc"]
+    assert again.json["trading"] == "ACTIVE"
+    other = litehedge("paper", "--host", fake.url, "--leverage", "20", *QUICK)
+    assert other.code == 2
+    assert "guards a 10x short with 500 USDT" in other.err
     replayed = litehedge("replay", first.json["journal"], "--json")
     assert [run["difference"] for run in replayed.json["runs"]] == [None, None]
     assert not fake.exchange.truth().orders  # nothing was sent to the venue

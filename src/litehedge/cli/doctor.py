@@ -84,6 +84,7 @@ def look_at(settings: Settings, first: Seen, second: Seen | None = None) -> list
     """Judge what venues told: clock, contract, account, and where the hedge is meant to live."""
     location = settings.hedge.location
     checks: list[Check] = []
+    side = settings.position.side
     for seen in (first, second):
         if seen is None:
             continue
@@ -91,7 +92,6 @@ def look_at(settings: Settings, first: Seen, second: Seen | None = None) -> list
         legs = [leg for leg in seen.account.legs if leg.qty_ltc != 0]
         held = max(legs, key=lambda leg: abs(leg.qty_ltc)) if legs else None
         # The hedge's venue is judged by the position's side, which the first one tells.
-        side = settings.position.side
         if held is not None and not is_second:
             side = "long" if held.qty_ltc > 0 else "short"
         hedge_mode = location == "same_account" or seen.account.hedge_mode

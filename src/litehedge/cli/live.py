@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 
 import typer
 from rich.panel import Panel
@@ -15,11 +15,11 @@ from litehedge.cli.doctor import look_at, print_checks
 from litehedge.cli.guarding import FRAME, WARM_UP, Screen, plan_of, say_end, stopping
 from litehedge.cli.market import check_market, client_of, listening, places_of
 from litehedge.cli.rules import ruled
-from litehedge.config import Settings
+from litehedge.config import PositionSide, Settings
 from litehedge.errors import UsageError, WrongSetup
 from litehedge.live.checks import faults
 from litehedge.live.funnel import Funnel
-from litehedge.live.real import Seen, look, prepare, settings_of
+from litehedge.live.real import Seen, guarded_side, look, prepare, settings_of
 from litehedge.live.session import held, session_at
 from litehedge.live.setup import tiers_of
 from litehedge.live.sockets import SocketThread
@@ -37,6 +37,10 @@ def live(
     ),
     hedge_venue: Annotated[
         str | None, typer.Option(help="Where hedges go, with hedge.location = second_venue.")
+    ] = None,
+    side: Annotated[
+        str | None,
+        typer.Option(help="Which leg is the position, where the account holds both: long, short."),
     ] = None,
     policy: Annotated[str | None, typer.Option(help="The policy.")] = None,
     rules: Annotated[str | None, typer.Option(help="Your rules: a preset or a TOML file.")] = None,
@@ -63,11 +67,15 @@ def live(
     typed word. Keys come from the environment or the keyring (litehedge keys set VENUE); one that
     can withdraw is refused. Nothing is opened but hedges, or reductions where hedges cannot be.
 
-    Stopped or killed, the position, the hedge and the protective stops stay as they are on the
-    venue; started again it first compares its books with the venue's.
+    At the start, and when it halts, every open order of the contract is cancelled, yours too. No
+    protective stop is set on the venue. Stopped or killed, position and hedge stay there as they
+    are, and nobody guards them; started again it first compares its books with the venue's.
     """
     check_market(venue)
-    session = session_at(home(), name or venue)
+    if side not in (None, "long", "short"):
+        raise UsageError(f"there is no side {side!r}", "use long or short")
+    asked = cast("PositionSide | None", side)
+    session = session_at(home(), name or (f"{venue}-test" if testnet else venue))
     chosen, ruling = ruled(
         settings_from(
             settings,
@@ -83,6 +91,13 @@ def live(
     second_keys = None if apart is None else find_keys(apart, os.environ)
     places = places_of(host, testnet=testnet)
     with held(session), SocketThread() as thread:
+        journal = Journal(session.journal)
+        known = guarded_side(journal)
+        if known is not None and asked not in (None, known):
+            raise UsageError(
+                f"session {session.name} guards a {known}, not a {asked}",
+                "leave out --side, or give another --name",
+            )
         stderr.print(f"asking {venue} …", highlight=False)
         first = look(thread, client_of(keys, chosen, places, testnet=testnet))
         second = None
@@ -97,12 +112,14 @@ def live(
                     "; ".join(check.what for check in bad),
                     f"{bad[0].remedy}; nothing was started, the position stays as it is",
                 )
-            guarded = settings_of(chosen, first)
+            guarded = settings_of(chosen, first, known or asked)
             plan = plan_of(guarded, ruling, tiers_of(first.contract), frame)
             _confirm(guarded, first, testnet=testnet or bool(host))
-            journal = Journal(session.journal)
             funnel = Funnel()
-            running = prepare(thread, funnel, plan, journal, first, second, session=session.name)
+            mode = "live" if not (testnet or host) else f"live ({host or 'test network'})"
+            running = prepare(
+                thread, funnel, plan, journal, first, second, session=session.name, mode=mode
+            )
             screen = Screen(running.taken.state, "LIVE", funnel, session, ui=ui, quiet=json)
             minutes = duration_ns(warm_up) // NS_PER_MINUTE
             with (
@@ -114,6 +131,7 @@ def live(
                     market.sources, market.past, market.since, journal=journal,
                     observers=screen.observers, warming=screen.warming,
                 )  # fmt: skip
+                running.disarm()
             journal.close()
         finally:
             for seen in (first, second):
@@ -124,7 +142,9 @@ def live(
         write_json(result, "-")
         return
     say_end(result, session.name, lambda text: console.print(text, highlight=False, soft_wrap=True))
-    console.print("position, hedge and stops stay on the venue as they are", style="yellow")
+    console.print(
+        "position and hedge stay on the venue as they are: nobody guards them now", style="yellow"
+    )
 
 
 def _second_name(settings: Settings, venue: str, hedge_venue: str | None) -> str | None:
@@ -156,6 +176,7 @@ def _confirm(settings: Settings, first: Seen, *, testnet: bool) -> None:
             f"{settings.limits.max_hedge_notional_usdt:,.0f} USDT, "
             f"{settings.limits.max_orders_per_day} orders a day, costs up to "
             f"{settings.limits.daily_cost_share:.1%} of equity a day\n"
+            f"Open orders of {first.contract.symbol} are cancelled now. "
             f"This sends orders with {money}. It cannot promise that you keep it.",
             title="litehedge live",
         )

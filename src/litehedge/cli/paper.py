@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,8 @@ from litehedge.cli.common import console, home, note, settings_from, stderr, wri
 from litehedge.cli.guarding import FRAME, WARM_UP, Screen, plan_of, say_end, stopping
 from litehedge.cli.market import check_market, listening, places_of
 from litehedge.cli.rules import ruled
-from litehedge.errors import VenueError
+from litehedge.config import Settings
+from litehedge.errors import UsageError, VenueError
 from litehedge.live.funnel import Funnel
 from litehedge.live.paper import PaperVenue
 from litehedge.live.running import guard, take_up
@@ -70,11 +71,12 @@ def paper(
         "hedge.policy": policy, "hedge.rules": rules, "model.name": model,
     }  # fmt: skip
     chosen, ruling = ruled(settings_from(settings, overrides), policy)
-    tiers = tier_table(TIERS, chosen.venue.symbol)
     minutes = duration_ns(warm_up) // NS_PER_MINUTE
     with held(session), SocketThread() as thread:
-        plan = plan_of(chosen, ruling, tiers, frame)
         journal = Journal(session.journal)
+        chosen = _as_before(chosen, journal, name, overrides)
+        tiers = tier_table(TIERS, chosen.venue.symbol)
+        plan = plan_of(chosen, ruling, tiers, frame)
         funnel = Funnel()
         places = places_of(host)
         stderr.print(f"fetching {warm_up} of the past from {venue} …", highlight=False)
@@ -110,6 +112,31 @@ def paper(
     say_end(result, name, lambda text: console.print(text, highlight=False, soft_wrap=True))
     if result["price"] == result["price"]:
         note(capital_check(chosen, result["price"], tiers).problems)
+
+
+def _as_before(
+    settings: Settings, journal: Journal, name: str, asked: Mapping[str, object]
+) -> Settings:
+    """Return the settings with the position that the session guards already, if there is one.
+
+    Raises
+    ------
+    UsageError
+        When another position was asked for.
+    """
+    runs = journal.runs()
+    if not runs:
+        return settings
+    before = Settings.model_validate(runs[-1][1].settings).position
+    told = {"position.side": before.side, "position.leverage": before.leverage,
+            "position.wallet_usdt": before.wallet_usdt}  # fmt: skip
+    if any(asked[path] not in (None, value) for path, value in told.items()):
+        raise UsageError(
+            f"session {name} guards a {before.leverage:g}x {before.side} with "
+            f"{before.wallet_usdt:,.0f} USDT",
+            "leave out --side, --leverage and --wallet, or give another --name",
+        )
+    return settings.model_copy(update={"position": before})
 
 
 def _meanwhile(missed: list[ev.AccountEvent]) -> list[str]:

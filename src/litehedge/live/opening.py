@@ -42,7 +42,7 @@ async def reconcile(
     ------
     WrongSetup
         When an account does not fit where our legs are meant to live, or does not come to rest in
-        time. Positions and protective stops stay as they are.
+        time. Position and hedge stay as they are.
     """
     plan = Reconciliation(
         "" if order is None else order.client_id,
@@ -61,7 +61,7 @@ async def reconcile(
         if clock() > until:
             raise WrongSetup(
                 f"the accounts did not come to rest within {patience_s:.0f} s (next: {plan.step})",
-                "nothing was sent; positions and stops stay as they are; see the log, start again",
+                "nothing was sent; position and hedge stay as they are; see the log, start again",
             )
         try:
             done = await _step(plan, accounts, asked, told, out)

@@ -84,7 +84,8 @@ class PaperVenue(SimVenue):
                 self._set_bounds(event.open)
             happened += super().on_market(event)
         self._is_resumed = state.is_open  # the engine is told, even that nothing is left
-        self._opens_ns = max(self._opens_ns, self._wakes_ns)
+        if not state.is_open and state.books["wallet"][0, 0] != 0.0:
+            self._end_life(ended_ns)  # it had died before: nothing opens before the midnight after
         self._has_book = self._has_mark = False
         return happened
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from litehedge.config import Settings
+from litehedge.config import PositionSide, Settings
 from litehedge.engine_state import State
 from litehedge.errors import WrongSetup
 from litehedge.live.funnel import Funnel
@@ -54,8 +54,28 @@ def look(thread: SocketThread, client: VenueClient) -> Seen:
     return Seen(client, contract, thread.call(client.account(), ASK_S), skew)
 
 
-def settings_of(settings: Settings, first: Seen) -> Settings:
+def guarded_side(journal: Journal) -> PositionSide | None:
+    """Return which way the position of the journal's last run profits, None without one.
+
+    Raises
+    ------
+    JournalError
+        When the journal cannot be read.
+    """
+    point = journal.resume_point()
+    if point is None or not point.checkpoint.is_open:
+        return None
+    held = point.checkpoint.books["qty"][POSITION]
+    return "long" if held > 0.0 else "short"
+
+
+def settings_of(settings: Settings, first: Seen, side: PositionSide | None = None) -> Settings:
     """Return the settings with what the venue says of its contract and of our position.
+
+    Parameters
+    ----------
+    side
+        Which leg is the position, where that is known (`held_leg`).
 
     Raises
     ------
@@ -63,7 +83,7 @@ def settings_of(settings: Settings, first: Seen) -> Settings:
         When there is no position to guard, or its margin does not allow the hedge's place.
     """
     ruled = with_contract(settings, first.contract)
-    leg = held_leg(first.account, first.client.name, first.contract.symbol)
+    leg = held_leg(first.account, first.client.name, first.contract.symbol, side)
     try:
         return with_account(ruled, first.account, leg)
     except ValueError as error:  # pydantic's
@@ -127,6 +147,12 @@ class RealSession:
             observers=observers, begin=begin, warming=warming,
         )  # fmt: skip
 
+    def disarm(self) -> None:
+        """Stop what would act on the venue without us: the dead man's switch."""
+        for account in (self.first, self.second):
+            if account is not None:
+                self.thread.call(account.disarm(), ASK_S)
+
     def close(self) -> None:
         """Disarm what would act without us, and let go of every connection."""
         for account in (self.first, self.second):
@@ -147,8 +173,15 @@ def prepare(
 ) -> RealSession:
     """Begin a run in the journal and set up desks for the accounts; nothing is sent yet.
 
+    Parameters
+    ----------
+    mode
+        ``live``, or what tells that it is not real money. A journal has one.
+
     Raises
     ------
+    UsageError
+        When the journal is of another mode, or of other venues.
     JournalError
         When the journal cannot be read or written.
     """

@@ -16,6 +16,7 @@ from litehedge.config import Settings
 from litehedge.effects import Effect
 from litehedge.engine import relive, step
 from litehedge.engine_state import State, start, take_checkpoint
+from litehedge.errors import UsageError
 from litehedge.hedge.policies import Policy
 from litehedge.hedge.rules import to_toml
 from litehedge.live.funnel import Funnel
@@ -72,14 +73,23 @@ def take_up(
 
     Raises
     ------
+    UsageError
+        When the journal is of another mode or of other venues: what was decided for one account
+        says nothing about another.
     JournalError
         When the journal cannot be read or written.
     """
+    runs = journal.runs()
+    if runs and (runs[-1][1].mode, runs[-1][1].data) != (mode, data):
+        before = runs[-1][1]
+        raise UsageError(
+            f"session {session} was {before.mode} on {before.data}, and this is {mode} on {data}",
+            "give this one another --name",
+        )
     point = journal.resume_point()
-    number = len(journal.runs()) + 1
     trading = journal.trading_state()
-    # Ids of orders must not come again: each run has its own.
-    name = f"{session[:12]}{number}"
+    # A venue must never see an id again: not after a restart, not with a new journal.
+    name = f"{session[:8]}-{_base36(now_ns // NS_PER_MS)}"
 
     def begin(checkpoint: Any = None) -> State:
         return start(
@@ -125,6 +135,15 @@ def take_up(
         )
     )
     return TakenUp(state, ended_ns)
+
+
+def _base36(number: int) -> str:
+    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+    text = ""
+    while number:
+        number, digit = divmod(number, 36)
+        text = digits[digit] + text
+    return text
 
 
 def compile_kernels(plan: Plan) -> None:
@@ -217,10 +236,18 @@ def guard(
         yield from funnel.events()
 
     def observe(event: ev.AnyEvent, effects: list[Effect]) -> None:
-        for one in watching:
-            one(event, effects)
+        for one in list(watching):
+            try:
+                one(event, effects)
+            except Exception:  # what only looks on must not end the guarding
+                log.exception("%s failed and looks on no more", one)
+                watching.remove(one)
 
-    return run(
-        state, feed(), venue, journal=journal, inbox=inbox, notifier=notifier or LogNotifier(),
-        observe=observe, flush_ns=FLUSH_NS,
-    )  # fmt: skip
+    try:
+        return run(
+            state, feed(), venue, journal=journal, inbox=inbox,
+            notifier=notifier or LogNotifier(), observe=observe, flush_ns=FLUSH_NS,
+        )  # fmt: skip
+    except BaseException:
+        log.critical("guarding ended; position and hedge stay as they are", exc_info=True)
+        raise

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from litehedge.config import Settings
+from litehedge.config import PositionSide, Settings
 from litehedge.errors import WrongSetup
 from litehedge.margin.tiers import TierTable
 from litehedge.orders.reports import AccountReport, Contract, LegReport
@@ -58,13 +58,21 @@ def with_contract(settings: Settings, contract: Contract) -> Settings:
     return settings.model_copy(update={"venue": venue, "costs": costs})
 
 
-def held_leg(report: AccountReport, venue: str, symbol: str) -> LegReport:
-    """Return the one leg that an account holds: the position to guard.
+def held_leg(
+    report: AccountReport, venue: str, symbol: str, side: PositionSide | None = None
+) -> LegReport:
+    """Return the leg that is the position to guard.
+
+    Parameters
+    ----------
+    side
+        Which way it profits, where that is known: from the journal of an earlier run, or from a
+        person. A hedge may be as large as its position, so sizes do not tell which is which.
 
     Raises
     ------
     WrongSetup
-        When it holds none, or long and short at once, of which the larger counts as the position.
+        When it holds none, none of that side, or long and short at once with no side known.
     """
     held = [leg for leg in report.legs if leg.qty_ltc != 0]
     if not held:
@@ -72,7 +80,26 @@ def held_leg(report: AccountReport, venue: str, symbol: str) -> LegReport:
             f"the account on {venue} holds no {symbol} position",
             "open the position that is to be guarded, then start again; nothing was started",
         )
-    return max(held, key=lambda leg: abs(leg.qty_ltc))
+    told = ", ".join(f"{leg.qty_ltc} LTC {_side_of(leg)}" for leg in held)
+    if side is None:
+        if len(held) > 1:
+            raise WrongSetup(
+                f"the account on {venue} holds {told}: one is the position, one its hedge",
+                "say which is the position with --side long or --side short; nothing was started",
+            )
+        return held[0]
+    ours = [leg for leg in held if _side_of(leg) == side]
+    if not ours:
+        raise WrongSetup(
+            f"the {side} position on {venue} is gone: the account holds {told}, its hedge or "
+            "somebody else's",
+            "close what is left by hand, or guard it under another --name; nothing was started",
+        )
+    return ours[0]
+
+
+def _side_of(leg: LegReport) -> PositionSide:
+    return "long" if leg.qty_ltc > 0 else "short"
 
 
 def with_account(settings: Settings, report: AccountReport, leg: LegReport) -> Settings:

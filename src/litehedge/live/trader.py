@@ -30,6 +30,7 @@ LOOK_S: Final = 0.1  # how often the desk is asked whether an order is overdue
 ACCOUNT_S: Final = 30.0  # how often our books are held against the venue's
 CONTRACT_S: Final = 3600.0
 DEAD_MAN_S: Final = 30.0
+RESTART_S: Final = 1.0
 DEAD_MAN_MS: Final = 120_000
 
 
@@ -68,7 +69,18 @@ class Account:
     # --- what goes on by itself ---------------------------------------------------------------
 
     async def run(self) -> None:
-        """Listen to the account, and look after it, until cancelled."""
+        """Listen to the account, and look after it, until cancelled. A failure begins it anew."""
+        name = f"{self.client.name}.account"
+        while True:
+            try:
+                self._out.health(name, "ok")
+                await self._listen()
+            except Exception as error:
+                log.exception("%s failed", name)
+                self._out.health(name, "down", f"{type(error).__name__}: {error}")
+            await asyncio.sleep(RESTART_S)
+
+    async def _listen(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.client.run(self._hear, self._out), name="account stream")
             tasks.create_task(self._every(LOOK_S, self._look), name="overdue orders")
@@ -76,12 +88,16 @@ class Account:
             tasks.create_task(self._every(CONTRACT_S, self._refresh), name="contract")
             tasks.create_task(self._every(DEAD_MAN_S, self._arm), name="dead man's switch")
 
-    async def close(self) -> None:
-        """Disarm what would act without us, and let go of the connections."""
+    async def disarm(self) -> None:
+        """Disarm what would act without us."""
         try:
             await self.client.arm_dead_man(0)
         except VenueError as error:
             log.warning("%s: the dead man's switch stays armed: %s", self.client.name, error)
+
+    async def close(self) -> None:
+        """Disarm what would act without us, and let go of the connections."""
+        await self.disarm()
         await self.client.close()
 
     def _hear(self, report: Report) -> None:

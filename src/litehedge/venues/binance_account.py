@@ -352,7 +352,7 @@ def may_withdraw(payload: bytes) -> bool:
     if not got.enableFutures:
         raise WrongSetup(
             "the Binance key may not trade futures",
-            "allow futures for it on Binance; the position and its stops stay as they are",
+            "allow futures for it on Binance; position and hedge stay as they are",
             code="-2015",
         )
     return got.enableWithdrawals

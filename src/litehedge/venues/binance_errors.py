@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from litehedge.errors import VenueDown, VenueError, VenueRefused, VenueUnknown, WrongSetup
 
-_STAYS: Final = "the position and its stops stay as they are"
+_STAYS: Final = "position and hedge stay as they are"
 _ASKED: Final = "it is asked what became of it before anything is sent again; " + _STAYS
 
 
@@ -174,8 +174,8 @@ def _by_status(status: int, words: str) -> Meaning:
         return Meaning(VenueDown, f"its firewall stopped the request; it waits; {_STAYS}")
     if status == 451:
         return Meaning(WrongSetup, f"Binance does not serve this country; {_STAYS}, unguarded")
-    if status == 408 or status >= 500:
-        return _LOST
+    if status < 400 or status == 408 or status >= 500:
+        return _LOST  # below 400: it was taken, and the answer says nothing of it
     return Meaning(VenueRefused, f"nothing was done; {_STAYS}")
 
 

@@ -171,7 +171,7 @@ class Rest:
         if wait_s > 0.0:
             raise VenueDown(
                 f"Binance asked us to wait; {what} was not asked for",
-                f"it goes on in {wait_s:.0f} s; the position and its stops stay as they are",
+                f"it goes on in {wait_s:.0f} s; position and hedge stay as they are",
                 code="-1003",
             )
 

@@ -23,7 +23,7 @@ NO_SUCH_ORDER: Final = frozenset({110001, 110019})
 ORDER_IS_OVER: Final = frozenset({110008, 110010})
 TOO_OFTEN: Final = frozenset({10006, 10018, 10429})
 
-_STANDS = "the position stands as it was, guarded only by the stops that lie at the venue"
+_STANDS = "position and hedge stay as they are, and nothing of ours is sent"
 AS_IT_WAS: Final = "nothing was done, the position is as it was"
 ASKED: Final = (
     "it is asked for by its id before anything is sent again; the position is not known until then"
