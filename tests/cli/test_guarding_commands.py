@@ -98,8 +98,14 @@ def test_paper_opens_a_position_and_goes_on_with_it_when_started_again(litehedge
     other = litehedge("paper", "--host", fake.url, "--leverage", "20", *QUICK)
     assert other.code == 2
     assert "guards a 10x short with 500 USDT" in other.err
+    assert litehedge("halt", "--name", "paper").code == 0
+    halted = litehedge("paper", "--host", fake.url, "--for", "4s", *QUICK)
+    assert halted.json["trading"] == "HALTED"
+    assert litehedge("resume", "--name", "paper", "--word", "RESUME").code == 0
+    resumed = litehedge("paper", "--host", fake.url, "--for", "4s", *QUICK)
+    assert resumed.json["trading"] == "ACTIVE"
     replayed = litehedge("replay", first.json["journal"], "--json")
-    assert [run["difference"] for run in replayed.json["runs"]] == [None, None]
+    assert [run["difference"] for run in replayed.json["runs"]] == [None] * 4
     assert not fake.exchange.truth().orders  # nothing was sent to the venue
 
 

@@ -39,10 +39,14 @@ def test_every_event_comes_out_once_in_order_with_a_tick_for_every_second(steps)
         sent.append(mark(now, float(number + 1)))
         funnel.put(sent[-1])
     funnel.stop()
-    got = list(funnel.events())
+    assert funnel.given_ns() == 0
+    got, given_ns = [], []
+    for event in funnel.events():
+        got.append(event)
+        given_ns.append(funnel.given_ns())
     assert [event for event in got if type(event) is ev.Mark] == sent
     known = [event.known_ns for event in got]
-    assert known == sorted(known)
+    assert known == sorted(known) == given_ns
     ticked = {event.known_ns for event in got if type(event) is ev.Tick}
     wanted = set(range(began // NS_PER_SECOND + 1, now // NS_PER_SECOND + 1))
     exact = {event.known_ns for event in sent}

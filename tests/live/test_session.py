@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from litehedge.errors import UsageError
-from litehedge.live.session import held, session_at, sessions
+from litehedge.live.session import held, is_held, session_at, sessions
 
 
 def test_a_second_process_is_refused_and_the_next_one_is_not(tmp_path):
@@ -25,6 +25,14 @@ def test_a_second_process_is_refused_and_the_next_one_is_not(tmp_path):
 def test_names_that_could_leave_the_folder_are_refused(tmp_path, name):
     with pytest.raises(UsageError, match="no name for a session"):
         session_at(tmp_path, name)
+
+
+def test_others_can_see_whether_it_is_held(tmp_path):
+    session = session_at(tmp_path, "main")
+    assert not is_held(session)
+    with held(session):
+        assert is_held(session)
+    assert not is_held(session)
 
 
 def test_sessions_are_those_with_a_journal(tmp_path):

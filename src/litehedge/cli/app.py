@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import litehedge
-from litehedge.cli import data, keys, registry, rules, study
+from litehedge.cli import data, keys, people, registry, rules, study
 from litehedge.cli.advise import advise_command
 from litehedge.cli.backtest import backtest
 from litehedge.cli.common import complain
@@ -50,6 +50,10 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(keys.app, name="keys")
 app.command()(paper)
 app.command()(live)
+app.command()(people.halt)
+app.command()(people.resume)
+app.command()(people.adopt)
+app.add_typer(people.override, name="override")
 app.command()(report)
 app.command()(replay)
 app.command()(doctor)

@@ -23,6 +23,7 @@ from litehedge.live.real import Seen, guarded_side, look, prepare, settings_of
 from litehedge.live.session import held, session_at
 from litehedge.live.setup import tiers_of
 from litehedge.live.sockets import SocketThread
+from litehedge.store.inbox import Inbox
 from litehedge.store.journal import Journal
 from litehedge.units import NS_PER_MINUTE, duration_ns
 from litehedge.venues.keys import find_keys
@@ -90,7 +91,7 @@ def live(
     keys = find_keys(venue, os.environ)
     second_keys = None if apart is None else find_keys(apart, os.environ)
     places = places_of(host, testnet=testnet)
-    with held(session), SocketThread() as thread:
+    with held(session), Inbox(session.inbox) as inbox, SocketThread() as thread:
         journal = Journal(session.journal)
         known = guarded_side(journal)
         if known is not None and asked not in (None, known):
@@ -129,6 +130,7 @@ def live(
             ):
                 running.run(
                     market.sources, market.past, market.since, journal=journal,
+                    inbox=inbox.attach(funnel.given_ns, journal.flush),
                     observers=screen.observers, warming=screen.warming,
                 )  # fmt: skip
                 running.disarm()

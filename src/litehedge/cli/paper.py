@@ -22,6 +22,7 @@ from litehedge.live.sockets import SocketThread
 from litehedge.market import events as ev
 from litehedge.risk.capital import capital_check
 from litehedge.store.bundled import tier_table
+from litehedge.store.inbox import Inbox
 from litehedge.store.journal import Journal
 from litehedge.units import NS_PER_MINUTE, duration_ns
 
@@ -72,7 +73,7 @@ def paper(
     }  # fmt: skip
     chosen, ruling = ruled(settings_from(settings, overrides), policy)
     minutes = duration_ns(warm_up) // NS_PER_MINUTE
-    with held(session), SocketThread() as thread:
+    with held(session), Inbox(session.inbox) as inbox, SocketThread() as thread:
         journal = Journal(session.journal)
         chosen = _as_before(chosen, journal, name, overrides)
         tiers = tier_table(TIERS, chosen.venue.symbol)
@@ -102,6 +103,7 @@ def paper(
             with stopping(funnel, duration), screen.shown():
                 guard(
                     taken.state, account, funnel, past, journal=journal,
+                    inbox=inbox.attach(funnel.given_ns, journal.flush),
                     observers=screen.observers, begin=begin, warming=screen.warming,
                 )  # fmt: skip
         journal.close()

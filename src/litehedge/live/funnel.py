@@ -70,6 +70,7 @@ class Funnel:
         self._states: dict[str, SourceState] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
+        self._given_ns = 0
         self.count = 0
 
     # --- the sockets' side --------------------------------------------------------------------
@@ -125,6 +126,10 @@ class Funnel:
         """Return how many events the engine has not taken yet."""
         return self._queue.qsize()
 
+    def given_ns(self) -> int:
+        """Return the time of the last event that the engine was given, 0 before the first."""
+        return self._given_ns
+
     def events(self) -> Iterator[ev.AnyEvent]:
         """Yield events until `stop`, and a `Tick` at every whole second."""
         tick_ns = (self.now_ns() // NS_PER_SECOND + 1) * NS_PER_SECOND
@@ -141,13 +146,14 @@ class Funnel:
                 if event.known_ns < last_ns:  # it was on its way while the tick was made
                     event = structs.replace(event, known_ns=last_ns)
                 while event.known_ns > tick_ns:
+                    self._given_ns = tick_ns
                     yield ev.Tick(tick_ns, tick_ns)
                     tick_ns += NS_PER_SECOND
             if event.known_ns >= tick_ns:
                 behind = (event.known_ns - tick_ns) // NS_PER_SECOND
                 tick_ns += (behind + 1) * NS_PER_SECOND
             self.count += 1
-            last_ns = event.known_ns
+            self._given_ns = last_ns = event.known_ns
             yield event
 
 

@@ -1,6 +1,7 @@
 """A session: one account that is guarded, its folder, and the lock that keeps a second one out.
 
-A folder holds ``journal.sqlite`` (everything that happened), ``litehedge.log`` and ``lock``.
+A folder holds ``journal.sqlite`` (everything that happened), ``inbox.sqlite`` (what people ask),
+``litehedge.log`` and ``lock``.
 A session outlives the process: started again, it goes on where its journal ends.
 """
 
@@ -10,17 +11,20 @@ import fcntl
 import logging
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from litehedge.errors import UsageError
 
 LOG_BYTES: Final = 5_000_000
 LOGS_KEPT: Final = 5
+TRIES: Final = 3  # to hold a session: somebody may be looking whether it is held
+RETRY_S: Final = 0.05
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
@@ -35,6 +39,11 @@ class Session:
     def journal(self) -> Path:
         """The journal's file."""
         return self.folder / "journal.sqlite"
+
+    @property
+    def inbox(self) -> Path:
+        """The file with what people ask."""
+        return self.folder / "inbox.sqlite"
 
     @property
     def log(self) -> Path:
@@ -65,6 +74,31 @@ def sessions(root: Path) -> list[Session]:
     return [s for s in (Session(f.name, f) for f in found) if s.journal.is_file()]
 
 
+def is_held(session: Session) -> bool:
+    """Return whether a process holds a session now."""
+    try:
+        with (session.folder / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _locked(lock: TextIO) -> bool:
+    """Lock a file for this process alone. Return whether that could be done."""
+    for number in range(TRIES):
+        if number:
+            time.sleep(RETRY_S)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue
+        return True
+    return False
+
+
 @contextmanager
 def held(session: Session) -> Iterator[None]:
     """Hold a session for this process, and write its log.
@@ -83,14 +117,12 @@ def held(session: Session) -> Iterator[None]:
             "set LITEHEDGE_HOME to a folder that can be written",
         ) from None
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _locked(lock):
             lock.seek(0)
             raise UsageError(
                 f"session {session.name} is run by another process ({lock.read().strip()})",
                 "stop that one first, or give this one another --name",
-            ) from None
+            )
         lock.truncate(0)
         lock.write(f"process {os.getpid()}")
         lock.flush()
