@@ -84,6 +84,7 @@ def demo(
         live_ui = ui and not json and console.is_terminal
         _say_fake(
             demo_fake(settings, ruling, seed, minutes, speed, ui=live_ui, journal=journal),
+            minutes,
             json=json,
         )
         return
@@ -136,7 +137,7 @@ def demo(
         note(capital_check(settings, watch.price, tiers).problems)
 
 
-def _say_fake(result: dict[str, Any], *, json: bool) -> None:
+def _say_fake(result: dict[str, Any], minutes: int, *, json: bool) -> None:
     if json:
         write_json(result, "-")
         return
@@ -146,6 +147,11 @@ def _say_fake(result: dict[str, Any], *, json: bool) -> None:
         f"loopback, {result['trades']} traded, {result['events']:,} events",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
+    if minutes < LEAD_MINUTES + 10:
+        console.print(
+            f"it ended before the fall, {LEAD_MINUTES} minutes in: give --minutes 60",
+            style="yellow", highlight=False,
+        )  # fmt: skip
     console.print(result["label"] + ".", style="yellow", highlight=False)
 
 
