@@ -189,14 +189,16 @@ def test_limits_that_the_venue_tells_count() -> None:
 
 def test_a_wrong_secret_and_a_wrong_clock_are_one_clear_message() -> None:
     async def scene() -> None:
-        with pytest.raises(WrongSetup, match=r"signature.*secret.*position stands") as caught:
+        with pytest.raises(
+            WrongSetup, match=r"signature.*secret.*position and hedge stay"
+        ) as caught:
             async with client(secret="wrong"):
                 pass
         assert KEY not in str(caught.value)
         async with serving() as (stub, hosts):
             stub.says["/v5/user/query-api"] = refuses(10002, "invalid request")
             bybit = BybitClient(Keys("bybit", KEY, SECRET), hosts)
-            with pytest.raises(WrongSetup, match=r"clock.*NTP.*position stands"):
+            with pytest.raises(WrongSetup, match=r"clock.*NTP.*position and hedge stay"):
                 await bybit.open()
         with pytest.raises(VenueDown, match="not open"):
             await bybit.account()

@@ -216,7 +216,7 @@ def test_isolated_legs_have_their_own_margin() -> None:
     rows = account.positions_of(answer("position_list_hedge").result)
     assert account.leg(rows[0], isolated=True).isolated_wallet_usdt == D("420.5")
     portfolio = changed("account_info", lambda body: body.update(marginMode="PORTFOLIO_MARGIN"))
-    with pytest.raises(WrongSetup, match="the position stands"):
+    with pytest.raises(WrongSetup, match="position and hedge stay"):
         account.is_isolated(portfolio)
 
 
@@ -287,7 +287,7 @@ SETUP = [10002, 10003, 10004, 10005, 10007, 10010, 10027, 10029, 33004, 110024, 
 def test_setup(code: int) -> None:
     error = errors.refusal(code, "origin_string[123AKEY5000]", "the order x", changes=True)
     assert isinstance(error, WrongSetup)
-    assert "position stands" in str(error)
+    assert "position and hedge stay" in str(error)
     assert "AKEY" not in str(error)
     assert error.code == str(code)
 

@@ -54,7 +54,9 @@ def test_ccxt_asks_page_by_page_for_both_coins(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(ccxt_history, "PAGE", 2)
 
     async def work() -> list[ev.MarketEvent]:
-        scene = Scripted(begins_s=int(time.time()) - 400, funding=((200, 0.0003),))
+        scene = Scripted(
+            begins_s=int(time.time()) - 400, funding=((200, 0.0003),), interval_s=10**9
+        )
         async with FakeExchange(scene, venues=("bybit",), step_ms=1000) as fake:
             for _ in range(400):
                 fake.step()

@@ -108,8 +108,8 @@ def is_isolated(result: msgspec.Raw) -> bool:
     if mode == "PORTFOLIO_MARGIN":
         raise WrongSetup(
             "the bybit account is under portfolio margin, whose liquidations cannot be foreseen",
-            "switch it to cross or isolated margin; nothing was started, and the position stands "
-            "as it was",
+            "switch it to cross or isolated margin; nothing was started, position and hedge stay "
+            "as they are",
         )
     isolated: bool = one_of(mode, {"ISOLATED_MARGIN": True, "REGULAR_MARGIN": False}, "margin mode")
     return isolated
