@@ -115,7 +115,8 @@ def _fresh(header: Header) -> tuple[State, Any, Settings]:
     policy = choose_policy(header.policy, settings)
     if header.rules:
         policy = with_rules(policy, parse_rules(header.rules, "the journal", ""))
-    tiers = tier_table("binance", settings.venue.symbol)
+    kept = header.tiers  # a live session's are the venue's own
+    tiers = tier_table("binance", settings.venue.symbol) if kept is None else kept.table
     state = start(
         settings, policy, tiers, chosen.forecaster, session="told", atom_ns=header.atom_ns,
         per_frame=header.per_frame,

@@ -69,7 +69,6 @@ class Funnel:
         self._queue: queue.SimpleQueue[ev.AnyEvent | None] = queue.SimpleQueue()
         self._states: dict[str, SourceState] = {}
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
         self._given_ns = 0
         self.count = 0
 
@@ -110,7 +109,6 @@ class Funnel:
 
     def stop(self) -> None:
         """End the stream of events, after those that are in it."""
-        self._stopped.set()
         self._queue.put(None)
 
     # --- the engine's side --------------------------------------------------------------------

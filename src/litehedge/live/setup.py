@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 
 from litehedge.config import PositionSide, Settings
 from litehedge.errors import WrongSetup
 from litehedge.margin.tiers import TierTable
 from litehedge.orders.reports import AccountReport, Contract, LegReport
-
-MAX_SKEW_MS: Final = 1000.0
 
 
 def tiers_of(contract: Contract) -> TierTable:

@@ -15,14 +15,13 @@ from typing import Final
 
 from litehedge.errors import VenueError
 from litehedge.live.sockets import SocketThread
-from litehedge.margin.account import HEDGE, POSITION
+from litehedge.margin.account import POSITION
 from litehedge.market import events as ev
 from litehedge.orders.desk import Desk
 from litehedge.orders.manager import Order
 from litehedge.orders.reports import AccountReport, Contract, Report, VenueOrder
 from litehedge.orders.transfers import MarginTransfer
 from litehedge.ports import Outlet, VenueClient
-from litehedge.units import NS_PER_MS
 
 log = logging.getLogger("litehedge.live")
 
@@ -247,11 +246,3 @@ def changed(before: Contract, after: Contract) -> list[str]:
             what = "the maintenance tiers" if field == "tiers" else f"{field} from {old} to {new}"
             told.append(f"the venue changed {what} of {after.symbol}")
     return told
-
-
-def skew_ms(before_ns: int, server_ns: int, after_ns: int) -> float:
-    """Return by how much this machine is ahead of a server asked between two moments."""
-    return (0.5 * (before_ns + after_ns) - server_ns) / NS_PER_MS
-
-
-LEGS: Final = (POSITION, HEDGE)
