@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from collections.abc import Iterator
@@ -53,10 +54,15 @@ def broken_bytes(sample: bytes, chance: random.Random) -> bytes:
 
 def broken_tree(tree: Any, chance: random.Random) -> bytes:
     """Swap a value for an odd one, drop or rename a key, repeat or nest an element."""
-    copy = json.loads(json.dumps(tree))
+    broken = json.loads(json.dumps(tree))
     for _ in range(chance.choice((1, 1, 1, 2, 3))):
-        copy = _change(copy, chance)
-    return json.dumps(copy, ensure_ascii=chance.random() < 0.5).encode("utf-8", "surrogatepass")
+        broken = _change(broken, chance)
+    return json.dumps(broken, ensure_ascii=chance.random() < 0.5).encode("utf-8", "surrogatepass")
+
+
+def _odd(chance: random.Random) -> Any:
+    # A copy: what is changed next must not change what the next message is broken with.
+    return copy.deepcopy(chance.choice(ODD))
 
 
 def _change(tree: Any, chance: random.Random) -> Any:
@@ -71,9 +77,9 @@ def _change(tree: Any, chance: random.Random) -> Any:
             case 1:
                 tree[f"{key}_"] = tree.pop(key)
             case 2:
-                tree[key] = tree[chance.choice(list(tree))]
+                tree[key] = copy.deepcopy(tree[chance.choice(list(tree))])
             case _:
-                tree[key] = chance.choice(ODD)
+                tree[key] = _odd(chance)
         return tree
     if isinstance(tree, list) and tree:
         at = chance.randrange(len(tree))
@@ -84,8 +90,8 @@ def _change(tree: Any, chance: random.Random) -> Any:
             case 0:
                 del tree[at]
             case 1:
-                tree.append(tree[at])
+                tree.append(copy.deepcopy(tree[at]))
             case _:
-                tree[at] = chance.choice(ODD)
+                tree[at] = _odd(chance)
         return tree
-    return chance.choice(ODD)
+    return _odd(chance)
