@@ -1,13 +1,14 @@
 """The journal: what came in, what was decided, what was done; append-only, on SQLAlchemy Core.
 
 SQLite with a write-ahead log is the default. Events are packed in batches, effects are rows of
-their own; both carry the number of the event they belong to. `flush` returns when everything is
-on disk, and the runner calls it before any order leaves. A process that dies in between leaves
-whole transactions only.
+their own; both carry the number of the event they belong to. `write` hands everything to the
+system, which outlives the process; `flush` returns when it is on disk, which outlives a loss of
+power. A process that dies in between leaves whole transactions only.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -18,41 +19,38 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from litehedge.effects import (
-    Alert,
-    CancelAll,
     Checkpoint,
     Decision,
     Effect,
-    Query,
-    QueryTransfer,
     StateChange,
     Submit,
-    Transfer,
 )
 from litehedge.errors import JournalError
 from litehedge.margin.tiers import TierTable
 from litehedge.market.events import AccountEvent, AnyEvent, Command, decode_batch, encode_batch
 from litehedge.orders.manager import Order
 from litehedge.risk.state import TradingState
+from litehedge.store.durable import sync_folder
+from litehedge.store.transaction import Transaction, first_line
 
 FORMAT: Final = 1
 BATCH: Final = 2048
 
 _META = sa.MetaData()
-_RUNS = sa.Table(
+RUNS = sa.Table(
     "runs",
     _META,
     sa.Column("run_id", sa.Integer, primary_key=True),
     sa.Column("header", sa.LargeBinary, nullable=False),
 )
-_EVENTS = sa.Table(
+EVENTS = sa.Table(
     "event_batches",
     _META,
     sa.Column("run_id", sa.Integer, primary_key=True),
     sa.Column("first", sa.Integer, primary_key=True),  # number of the batch's first event
     sa.Column("payload", sa.LargeBinary, nullable=False),
 )
-_EFFECTS = sa.Table(
+EFFECTS = sa.Table(
     "effects",
     _META,
     sa.Column("run_id", sa.Integer, primary_key=True),
@@ -63,18 +61,9 @@ _EFFECTS = sa.Table(
 )
 
 _ENCODER = msgspec.msgpack.Encoder()
-_EFFECT_DECODER = msgspec.msgpack.Decoder(
-    Submit
-    | Query
-    | Transfer
-    | QueryTransfer
-    | CancelAll
-    | Alert
-    | Decision
-    | StateChange
-    | Checkpoint
-)
+_EFFECT_DECODER = msgspec.msgpack.Decoder(Effect)
 _NOT_MARKET: Final = frozenset(get_args(AccountEvent) + get_args(Command))
+_COMMAND_TAGS: Final = [kind.__struct_config__.tag.encode() for kind in get_args(Command)]
 
 
 class Tiers(msgspec.Struct, frozen=True):
@@ -129,6 +118,7 @@ class Header(msgspec.Struct, frozen=True):
     checkpoint: bytes = b""  # where it took up an earlier run: see `encode_effect`
     needs_reconciling: bool = False
     tiers: Tiers | None = None  # as the venue told them; None: those of the package
+    looks_between: bool = False  # whether guards looked at the account between two frames
 
 
 class ResumePoint(msgspec.Struct, frozen=True):
@@ -181,39 +171,49 @@ class Journal:
         When the database cannot be opened or is not a journal of this format.
     """
 
+    trouble = ""
+    """Why it cannot be written; a journal of this class raises instead."""
+
     def __init__(self, url: str | Path) -> None:
         self.url = url if isinstance(url, str) and "://" in url else f"sqlite:///{url}"
+        self._run_id = 0
+        is_file = self.url.startswith("sqlite:///")
+        self.path = Path(self.url.removeprefix("sqlite:///")) if is_file else None
         try:
-            if self.url.startswith("sqlite:///"):
-                Path(self.url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            if self.path is not None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
             self._engine = sa.create_engine(self.url)
             if self._engine.dialect.name == "sqlite":
-                sa.event.listen(self._engine, "connect", _durable)
+                sa.event.listen(self._engine, "connect", self._connected)
             _META.create_all(self._engine)
         except (SQLAlchemyError, OSError) as error:
             raise JournalError(
-                f"the journal {url} cannot be opened ({_first_line(error)})",
-                "check the path, or give another with --journal",
+                f"the journal {url} cannot be opened ({first_line(error)})",
+                "check the path, or give another with --journal; a file that is damaged can be "
+                "moved away: a new one is begun, and venues are asked what the account holds",
             ) from None
-        self._run_id = 0
         self._events: list[AnyEvent] = []
+        self._batches: list[dict[str, Any]] = []  # packed, not written yet
         self._effects: list[dict[str, Any]] = []
         self._count = 0
-        self._flushed = 0
+        self._packed = 0
         self._place = 0
 
     def begin(self, header: Header) -> None:
         """Start a run; later runs of the same journal follow it."""
         with self._transaction() as connection:
-            done = connection.execute(_RUNS.insert().values(header=msgspec.json.encode(header)))
+            done = connection.execute(RUNS.insert().values(header=msgspec.json.encode(header)))
             assert done.inserted_primary_key is not None
             self._run_id = int(done.inserted_primary_key[0])
-        self._count = self._flushed = 0
+        self._count = self._packed = 0
+        self._sync()
+        if self.path is not None:
+            sync_folder(self.path.parent)
 
     def event(self, event: AnyEvent) -> None:
         """Record an event before the engine sees it."""
         if len(self._events) >= BATCH:
-            self.flush()  # before, not after: an event and its effects go to disk together
+            self.write()  # before, not after: an event and its effects are written together
         self._events.append(event)
         self._count += 1
         self._place = 0
@@ -231,35 +231,67 @@ class Journal:
         )
         self._place += 1
 
-    def flush(self) -> None:
-        """Make everything so far durable.
+    def write(self) -> None:
+        """Hand everything so far to the system: it outlives this process, if not the power.
 
         Raises
         ------
         JournalError
-            When the database refuses; no order may be sent then.
+            When the database refuses; no order may be sent then. Nothing is forgotten: the next
+            call tries again.
         """
-        if not self._events and not self._effects:
+        self._pack()
+        if not self._batches and not self._effects:
             return
         with self._transaction() as connection:
-            if self._events:
-                connection.execute(
-                    _EVENTS.insert().values(
-                        run_id=self._run_id,
-                        first=self._flushed,
-                        payload=encode_batch(self._events),
-                    )
-                )
+            if self._batches:
+                connection.execute(EVENTS.insert(), self._batches)
             if self._effects:
-                connection.execute(_EFFECTS.insert(), self._effects)
-        self._flushed = self._count
-        self._events = []
+                connection.execute(EFFECTS.insert(), self._effects)
+        self._batches = []
         self._effects = []
+
+    def flush(self) -> None:
+        """Make everything so far durable: it outlives a loss of power.
+
+        Raises
+        ------
+        JournalError
+            When the database or the disk refuses; no money may be moved then.
+        """
+        self.write()
+        self._sync()
 
     def close(self) -> None:
         """Flush and let go of the database."""
-        self.flush()
-        self._engine.dispose()
+        try:
+            self.flush()
+        finally:
+            self._engine.dispose()
+
+    def _pack(self) -> None:
+        if self._events:
+            payload = encode_batch(self._events)
+            self._batches.append(
+                {"run_id": self._run_id, "first": self._packed, "payload": payload}
+            )
+            self._packed = self._count
+            self._events = []
+
+    def _sync(self) -> None:
+        """Wait until what was written is on disk. Servers do that by themselves."""
+        if self.path is None:
+            return
+        try:
+            sync_log(self.path)
+        except OSError as error:
+            raise JournalError(
+                f"the disk does not keep the journal {self.path} ({error.strerror or error})",
+                "check the disk",
+            ) from None
+
+    def _connected(self, connection: Any, record: Any) -> None:
+        _durable(connection, record)
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -271,8 +303,22 @@ class Journal:
         JournalError
             When a header cannot be read.
         """
+        return self._headers(sa.select(RUNS).order_by(RUNS.c.run_id))
+
+    def last_run(self) -> tuple[int, Header] | None:
+        """Return number and header of the last run, None where there is none.
+
+        Raises
+        ------
+        JournalError
+            When it cannot be read.
+        """
+        found = self._headers(sa.select(RUNS).order_by(RUNS.c.run_id.desc()).limit(1))
+        return found[0] if found else None
+
+    def _headers(self, query: sa.Select[Any]) -> list[tuple[int, Header]]:
         with self._transaction() as connection:
-            rows = connection.execute(sa.select(_RUNS).order_by(_RUNS.c.run_id)).all()
+            rows = connection.execute(query).all()
         found = []
         for run_id, payload in rows:
             try:
@@ -292,46 +338,70 @@ class Journal:
         return found
 
     def events(self, run_id: int) -> Iterator[AnyEvent]:
-        """Yield the events of a run, in order."""
-        query = sa.select(_EVENTS.c.payload).where(_EVENTS.c.run_id == run_id)
+        """Yield the events of a run, in order.
+
+        Raises
+        ------
+        JournalError
+            When some are missing: the disk could not be written for longer than memory lasts.
+        """
+        query = sa.select(EVENTS.c["first"], EVENTS.c.payload).where(EVENTS.c.run_id == run_id)
+        number = 0
         with self._transaction() as connection:
-            for (payload,) in connection.execute(query.order_by(_EVENTS.c["first"])):
-                yield from decode_batch(payload)
+            for first, payload in connection.execute(query.order_by(EVENTS.c["first"])):
+                if first != number:
+                    raise JournalError(
+                        f"run {run_id} of {self.url} lacks its events {number} to {first - 1}",
+                        "they could not be written in time; what is before and after is there",
+                    )
+                batch = decode_batch(payload)
+                number += len(batch)
+                yield from batch
 
     def effects(self, run_id: int) -> Iterator[tuple[int, bytes]]:
         """Yield (event number, bytes) of the effects of a run, in order."""
-        query = sa.select(_EFFECTS.c.event, _EFFECTS.c.payload).where(_EFFECTS.c.run_id == run_id)
+        query = sa.select(EFFECTS.c.event, EFFECTS.c.payload).where(EFFECTS.c.run_id == run_id)
         with self._transaction() as connection:
             for number, payload in connection.execute(
-                query.order_by(_EFFECTS.c.event, _EFFECTS.c.place)
+                query.order_by(EFFECTS.c.event, EFFECTS.c.place)
             ):
                 yield int(number), payload
 
     def orders(self, run_id: int) -> Iterator[Order]:
         """Yield the orders that a run sent, as they were when it sent them."""
-        query = sa.select(_EFFECTS.c.payload).where(
-            _EFFECTS.c.run_id == run_id, _EFFECTS.c.kind == "Submit"
+        query = sa.select(EFFECTS.c.payload).where(
+            EFFECTS.c.run_id == run_id, EFFECTS.c.kind == "Submit"
         )
         with self._transaction() as connection:
-            for (payload,) in connection.execute(
-                query.order_by(_EFFECTS.c.event, _EFFECTS.c.place)
-            ):
+            for (payload,) in connection.execute(query.order_by(EFFECTS.c.event, EFFECTS.c.place)):
                 sent = _EFFECT_DECODER.decode(payload)
                 assert isinstance(sent, Submit)
                 yield sent.order
 
     def decisions(self, run_id: int) -> Iterator[Decision]:
         """Yield the decisions of a run, in order."""
-        query = sa.select(_EFFECTS.c.payload).where(
-            _EFFECTS.c.run_id == run_id, _EFFECTS.c.kind == "Decision"
+        query = sa.select(EFFECTS.c.payload).where(
+            EFFECTS.c.run_id == run_id, EFFECTS.c.kind == "Decision"
         )
         with self._transaction() as connection:
-            for (payload,) in connection.execute(
-                query.order_by(_EFFECTS.c.event, _EFFECTS.c.place)
-            ):
+            for (payload,) in connection.execute(query.order_by(EFFECTS.c.event, EFFECTS.c.place)):
                 decision = _EFFECT_DECODER.decode(payload)
                 assert isinstance(decision, Decision)
                 yield decision
+
+    def length(self, run_id: int) -> int:
+        """Return how many events a run holds before its last batch: enough to tell progress."""
+        query = sa.select(sa.func.max(EVENTS.c["first"])).where(EVENTS.c.run_id == run_id)
+        with self._transaction() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def commands(self, run_id: int) -> Iterator[Command]:
+        """Yield what people asked of a run, in order; batches without any are not decoded."""
+        query = sa.select(EVENTS.c.payload).where(EVENTS.c.run_id == run_id)
+        with self._transaction() as connection:
+            for (payload,) in connection.execute(query.order_by(EVENTS.c["first"])):
+                if any(tag in payload for tag in _COMMAND_TAGS):
+                    yield from (e for e in decode_batch(payload) if isinstance(e, Command))
 
     def resume_point(self) -> ResumePoint | None:
         """Return where the last run stood, None where it left nothing to take up.
@@ -341,14 +411,14 @@ class Journal:
         JournalError
             When it cannot be read.
         """
-        runs = self.runs()
-        if not runs:
+        last = self.last_run()
+        if last is None:
             return None
-        run_id, header = runs[-1]
+        run_id, header = last
         query = (
-            sa.select(_EFFECTS.c.event, _EFFECTS.c.payload)
-            .where(_EFFECTS.c.run_id == run_id, _EFFECTS.c.kind == "Checkpoint")
-            .order_by(_EFFECTS.c.event.desc(), _EFFECTS.c.place.desc())
+            sa.select(EFFECTS.c.event, EFFECTS.c.payload)
+            .where(EFFECTS.c.run_id == run_id, EFFECTS.c.kind == "Checkpoint")
+            .order_by(EFFECTS.c.event.desc(), EFFECTS.c.place.desc())
             .limit(1)
         )
         with self._transaction() as connection:
@@ -362,21 +432,21 @@ class Journal:
 
     def _events_after(self, run_id: int, number: int) -> Iterator[AnyEvent]:
         """Yield the events of a run with numbers above `number`."""
-        query = sa.select(_EVENTS.c["first"], _EVENTS.c.payload).where(_EVENTS.c.run_id == run_id)
-        begins = sa.select(sa.func.max(_EVENTS.c["first"])).where(
-            _EVENTS.c.run_id == run_id, _EVENTS.c["first"] <= max(number, 0)
+        query = sa.select(EVENTS.c["first"], EVENTS.c.payload).where(EVENTS.c.run_id == run_id)
+        begins = sa.select(sa.func.max(EVENTS.c["first"])).where(
+            EVENTS.c.run_id == run_id, EVENTS.c["first"] <= max(number, 0)
         )
-        query = query.where(_EVENTS.c["first"] >= begins.scalar_subquery())
+        query = query.where(EVENTS.c["first"] >= begins.scalar_subquery())
         with self._transaction() as connection:
-            for first, payload in connection.execute(query.order_by(_EVENTS.c["first"])):
+            for first, payload in connection.execute(query.order_by(EVENTS.c["first"])):
                 yield from decode_batch(payload)[max(0, number + 1 - first) :]
 
     def trading_state(self) -> TradingState:
         """Return the state that the last run ended in: a halt survives a restart."""
         query = (
-            sa.select(_EFFECTS.c.payload)
-            .where(_EFFECTS.c.kind == "StateChange")
-            .order_by(_EFFECTS.c.run_id.desc(), _EFFECTS.c.event.desc(), _EFFECTS.c.place.desc())
+            sa.select(EFFECTS.c.payload)
+            .where(EFFECTS.c.kind == "StateChange")
+            .order_by(EFFECTS.c.run_id.desc(), EFFECTS.c.event.desc(), EFFECTS.c.place.desc())
             .limit(1)
         )
         with self._transaction() as connection:
@@ -387,44 +457,28 @@ class Journal:
         assert isinstance(change, StateChange)
         return TradingState[change.after]
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._engine, str(self.url))
+    def _transaction(self) -> Transaction:
+        return Transaction(self._engine, str(self.url))
 
 
-class _Transaction:
-    """A connection whose foreign errors come out as ours."""
+def sync_log(path: Path) -> None:
+    """Wait until every transaction of an SQLite file is on disk.
 
-    def __init__(self, engine: sa.Engine, url: str) -> None:
-        self._context = engine.begin()
-        self._url = url
-
-    def __enter__(self) -> sa.Connection:
-        try:
-            return self._context.__enter__()
-        except SQLAlchemyError as error:
-            raise self._ours(error) from None
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        try:
-            self._context.__exit__(kind, error, trace)
-        except SQLAlchemyError as failure:
-            raise self._ours(failure) from None
-        if isinstance(error, SQLAlchemyError):
-            raise self._ours(error) from None
-
-    def _ours(self, error: BaseException) -> JournalError:
-        return JournalError(
-            f"the journal {self._url} refused ({_first_line(error)})",
-            "check the file and the disk; no order is sent without the journal",
-        )
+    SQLite writes them to its log and, with ``synchronous=NORMAL``, waits for the disk only before
+    it moves them into the file. To wait for the log is what it does itself with ``FULL``.
+    """
+    try:
+        descriptor = os.open(f"{path}-wal", os.O_RDWR)
+    except FileNotFoundError:
+        return  # all of it was moved into the file, which SQLite waited for
+    try:
+        getattr(os, "fdatasync", os.fsync)(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _durable(connection: Any, record: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.close()
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
