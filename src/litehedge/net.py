@@ -11,7 +11,7 @@ import random
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Generic, Literal, TypeVar
 
 import aiohttp
 
@@ -24,6 +24,9 @@ SLACK: Final = 0.1  # a silence is noticed so much later at most, as a share of 
 SETTLED_S: Final = 60.0  # a connection that lived so long was no failure
 CONNECT_S: Final = 10.0
 LARGEST_MESSAGE: Final = 16 * 2**20
+HOLD_S: Final = 0.001  # for so long a state may wait for a newer one that is there already
+
+T = TypeVar("T")
 
 Socket = aiohttp.ClientWebSocketResponse[Literal[False]]  # its texts come as bytes
 
@@ -192,6 +195,45 @@ async def _beat(wire: Wire, text: str, every_s: float) -> None:
             await wire.send(text)
         except (VenueDown, VenueUnknown):
             return  # the reader sees the end of the connection
+
+
+class Newest(Generic[T]):
+    """Hands over the newest of what comes at once, where only the last state counts.
+
+    Messages that wait in a socket's buffer are read without a pause between them: what they all
+    change is told once, when the last of them was read, and at the latest after `HOLD_S`. So a
+    burst does not make whoever listens late by one telling for each message. What comes alone is
+    told in the same turn of the loop.
+    """
+
+    def __init__(self, tell: Callable[[T], None]) -> None:
+        self._tell = tell
+        self._handle: asyncio.Handle | None = None
+        self._waiting: list[T] = []
+        self._due_s = 0.0
+
+    def put(self, item: T) -> None:
+        """Take what is the newest now."""
+        loop = asyncio.get_running_loop()
+        self._waiting[:] = [item]
+        if self._handle is None:
+            self._due_s = loop.time() + HOLD_S
+            self._handle = loop.call_soon(self._flush)
+        elif loop.time() >= self._due_s:
+            self._flush()
+
+    def drop(self) -> None:
+        """Forget what waits."""
+        self._waiting.clear()
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _flush(self) -> None:
+        waiting = list(self._waiting)
+        self.drop()
+        for item in waiting:
+            self._tell(item)
 
 
 @dataclass(frozen=True, slots=True)

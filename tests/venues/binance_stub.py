@@ -41,6 +41,7 @@ class Stub:
         self.answers: dict[tuple[str, str], Callable[[dict[str, str]], Answer]] = {}
         self.ws_answers: list[Answer] = []
         self.ws_asked: list[dict[str, Any]] = []
+        self.open: list[dict[str, Any]] = []  # orders
         self.stops: dict[str, dict[str, Any]] = {}
         self.least_stops = 10**9
         self.users: list[web.WebSocketResponse] = []
@@ -48,6 +49,7 @@ class Stub:
         self.subscribed: list[str] = []
         self.keys = 0
         self.mute_ws = False
+        self.headers: dict[str, str] = {}
         self.skew_ms = 0
         self.url = ""
         self.greet: Callable[[web.WebSocketResponse, list[str]], Awaitable[None]] | None = None
@@ -77,7 +79,7 @@ class Stub:
                 return web.json_response({"code": -1021, "msg": "Timestamp."}, status=400)
         custom = self.answers.get((request.method, request.path))
         status, body = custom(params) if custom else self.usual(request, params)
-        headers = {"Retry-After": "30"} if status == 429 else {}
+        headers = self.headers | ({"Retry-After": "30"} if status == 429 else {})
         if isinstance(body, bytes):
             return web.Response(body=body, status=status, headers=headers)
         return web.json_response(body, status=status, headers=headers)
@@ -107,6 +109,13 @@ class Stub:
                 return 200, POSITIONS
             case "GET", "/fapi/v3/balance":
                 return 200, BALANCES
+            case "GET", "/fapi/v1/openOrders":
+                return 200, self.open
+            case "DELETE", "/fapi/v1/order":
+                wanted = params["origClientOrderId"]
+                left = [one for one in self.open if one["clientOrderId"] != wanted]
+                gone, self.open = len(left) < len(self.open), left
+                return (200, {}) if gone else (400, {"code": -2011, "msg": "Unknown"})
             case "GET", "/fapi/v1/depth":
                 return 200, fixture("rest_depth_LTCUSDT")
             case "GET", "/fapi/v1/openInterest":

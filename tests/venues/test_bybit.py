@@ -239,6 +239,12 @@ def test_open_orders_over_pages_without_stops() -> None:
     asyncio.run(scene())
 
 
+def resting(*names: str) -> Any:
+    row = {"symbol": "LTCUSDT", "orderStatus": "New", "orderId": "1"}
+    rows = [row | {"orderLinkId": name} for name in names]
+    return lambda _: {"retCode": 0, "result": {"list": rows, "nextPageCursor": ""}, "time": 1}
+
+
 def test_settings_and_stops() -> None:
     async def scene() -> None:
         async with client(rest_only=True) as (bybit, stub, _):
@@ -251,8 +257,10 @@ def test_settings_and_stops() -> None:
             stub.says["/v5/position/switch-mode"] = refuses(110024)
             with pytest.raises(WrongSetup, match="while a position is open"):
                 await bybit.set_hedge_mode(on=False)
+            stub.says["/v5/order/realtime"] = resting("lh-1", "", "lhs-1", "mine")
+            stub.says["/v5/order/cancel"] = refuses(110001)  # it has just ended
             await bybit.cancel_all()
-            assert asked(stub, "/v5/order/cancel-all")[0]["orderFilter"] == "Order"
+            assert [s["orderLinkId"] for s in asked(stub, "/v5/order/cancel")] == ["lh-1"]
             for trigger in ("80.5", "81.0"):
                 await bybit.set_protective_stop(CLOSES, Decimal(trigger))
             stops = asked(stub, "/v5/position/trading-stop")

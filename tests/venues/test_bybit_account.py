@@ -17,6 +17,7 @@ from litehedge.orders.reports import ForcedReport, FundingReport, OrderReport, V
 from litehedge.venues import bybit_account as account
 from litehedge.venues import bybit_errors as errors
 from litehedge.venues import bybit_orders as orders
+from litehedge.venues import bybit_stops
 from litehedge.venues.bybit_contract import contract_of
 from litehedge.venues.bybit_sign import headers, login, sign
 from litehedge.venues.bybit_values import plain
@@ -83,7 +84,7 @@ def test_an_order_on_the_wire() -> None:
     assert body["reduceOnly"] is True  # selling the long leg can only close it
     opens = msgspec.structs.replace(order, position_side="short")
     assert orders.order_request(opens, "LTCUSDT")["reduceOnly"] is False
-    stop = orders.stop_request(order, D("80.5"), "LTCUSDT")
+    stop = bybit_stops.stop_request(order, D("80.5"), "LTCUSDT")
     assert (stop["stopLoss"], stop["slTriggerBy"], stop["tpslMode"]) == (
         "80.5",
         "MarkPrice",

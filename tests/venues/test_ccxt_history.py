@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from litehedge.exchange.server import FakeExchange
 from litehedge.market import events as ev
 from litehedge.venues import ccxt_history
 from litehedge.venues.ccxt_facts import rewritten
-from litehedge.venues.ccxt_history import bars_of, funding_of
+from litehedge.venues.ccxt_history import bars_of, funding_of, interest_of, past_interest
+from litehedge.venues.limits import LIMITS
 
 START, END = 1_795_000_020_000, 1_795_000_020_000 + 10 * 60_000
 odd = st.one_of(st.none(), st.integers(), st.floats(), st.text(max_size=5), st.lists(st.none()))
@@ -36,10 +38,13 @@ def test_rows_are_read_or_refused(rows: list[Any]) -> None:
     for read in (
         lambda: bars_of(rows, "BTC", 1.0, START, END),
         lambda: funding_of([{"timestamp": row, "fundingRate": row} for row in rows], START, END),
+        lambda: interest_of(
+            [{"timestamp": row, "openInterestAmount": row} for row in rows], 1.0, START, END
+        ),
     ):
         try:
             for event in read():
-                assert START * 1_000_000 <= event.event_ns <= END * 1_000_000
+                assert START * 1_000_000 <= event.known_ns <= END * 1_000_000
         except BadMessage:
             pass
 
@@ -48,6 +53,41 @@ def test_rows_are_read_or_refused(rows: list[Any]) -> None:
 def test_bars_that_cannot_be_true_are_refused(row: list[float]) -> None:
     with pytest.raises(BadMessage):
         bars_of([[START, *row]], "LTC", 1.0, START, END)
+
+
+class Levels:
+    """Tells open interest in contracts each five minutes, a page at a time."""
+
+    def __init__(self, breaks_at: int = 10**9) -> None:
+        self.asked: list[int] = []
+        self.breaks_at = breaks_at
+
+    async def fetch_open_interest_history(
+        self, symbol: str, every: str, since: int, limit: int
+    ) -> list[dict[str, Any]]:
+        import ccxt
+
+        self.asked.append(since)
+        if len(self.asked) > self.breaks_at:
+            raise ccxt.BadRequest("too far back")
+        first = -(-since // 300_000) * 300_000
+        return [
+            {"timestamp": first + i * 300_000, "openInterestAmount": 70.0} for i in range(limit)
+        ]
+
+
+@pytest.mark.parametrize("breaks_at", [10**9, 1])
+def test_past_open_interest_comes_in_pages_and_in_coins(
+    monkeypatch: pytest.MonkeyPatch, breaks_at: int
+) -> None:
+    monkeypatch.setattr(ccxt_history, "INTEREST_PAGE", 10)
+    venue, span = Levels(breaks_at), (1_795_000_200_000, 1_795_000_200_000 + 2 * 3_600_000)
+    waiter = LIMITS["okx"].waiter()
+    told = asyncio.run(past_interest(venue, "LTC", 0.1, span, waiter))
+    assert {one.oi_ltc for one in told} == {7.0}
+    assert len(told) == (24 if breaks_at > 1 else 10)
+    assert [b.event_ns - a.event_ns for a, b in pairwise(told)] == [300 * 10**9] * (len(told) - 1)
+    assert all(one.known_ns - one.event_ns == 300 * 10**9 for one in told)
 
 
 def test_ccxt_asks_page_by_page_for_both_coins(monkeypatch: pytest.MonkeyPatch) -> None:

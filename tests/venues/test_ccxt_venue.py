@@ -188,10 +188,11 @@ def test_emergencies_are_told_to_the_limiter() -> None:
 
     async def act(client: CcxtClient, fake: FakeOkx) -> None:
         await client.place(order())
-        await client.place(order(2, reduce_only=True))
+        await client.cancel_all()
+        await client.account()
 
     play(act, limiter=Limit())
-    assert waits == [("order", False), ("order", True)]
+    assert waits == [("order", True), ("query", True), ("account", False)]
 
 
 def test_a_venue_that_is_asked_too_often_is_left_alone() -> None:

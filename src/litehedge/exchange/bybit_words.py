@@ -209,6 +209,15 @@ _CREATED: Final = {
 }  # fmt: skip
 
 
+def _link(order: Held) -> str:
+    """Return the client's id; an order that came of a stop has none."""
+    return "" if order.algo_id else order.client_id
+
+
+def _created(order: Held) -> str:
+    return "CreateByStopLoss" if order.algo_id else _CREATED[order.kind]
+
+
 def order_id(order: Held) -> str:
     """Return an order's id as Bybit writes one."""
     return f"00000000-0000-4000-8000-{order.order_id:012d}"
@@ -220,12 +229,12 @@ def order_row(order: Held) -> Json:
     left = order.left_ltc if order.is_open else Decimal(0)
     average = order.average_usdt
     return {
-        "category": "linear", "orderId": order_id(order), "orderLinkId": order.client_id,
+        "category": "linear", "orderId": order_id(order), "orderLinkId": _link(order),
         "blockTradeId": "", "symbol": "LTCUSDT",
         "price": price(order.limit_usdt or Decimal(0)), "qty": qty(order.qty_ltc),
         "side": "Buy" if order.buys else "Sell", "isLeverage": "",
         "positionIdx": idx(order.side), "orderStatus": status,
-        "createType": _CREATED[order.kind], "cancelType": _CANCEL.get(order.ended, "UNKNOWN"),
+        "createType": _created(order), "cancelType": _CANCEL.get(order.ended, "UNKNOWN"),
         "rejectReason": _REASON.get(order.ended, "EC_NoError"),
         "avgPrice": f"{average:.4f}" if average else "", "leavesQty": qty(left),
         "leavesValue": f"{left * (order.limit_usdt or Decimal(0)):.4f}",
@@ -233,7 +242,8 @@ def order_row(order: Held) -> Json:
         "cumExecFee": f"{order.fee_usdt:.8f}",
         "timeInForce": "PostOnly" if order.tif == "GTX" else order.tif,
         "orderType": "Market" if order.limit_usdt is None else "Limit",
-        "stopOrderType": "", "orderIv": "", "triggerPrice": "", "takeProfit": "",
+        "stopOrderType": "StopLoss" if order.algo_id else "", "orderIv": "",
+        "triggerPrice": "", "takeProfit": "",
         "stopLoss": "", "tpslMode": "", "tpTriggerBy": "", "slTriggerBy": "",
         "triggerDirection": 0, "triggerBy": "", "lastPriceOnCreated": "",
         "reduceOnly": order.reduce_only, "closeOnTrigger": order.closes_all,
@@ -255,12 +265,13 @@ def execution(order: Held, fill: Fill, mark: float) -> Json:
         "execValue": f"{worth:.4f}", "feeRate": f"{fill.fee_usdt / worth:.6f}",
         "tradeIv": "", "markIv": "", "blockTradeId": "", "markPrice": price(mark),
         "indexPrice": "", "underlyingPrice": "", "leavesQty": qty(order.left_ltc),
-        "orderId": order_id(order), "orderLinkId": order.client_id,
+        "orderId": order_id(order), "orderLinkId": _link(order),
         "orderPrice": price(order.limit_usdt or Decimal(0)), "orderQty": qty(order.qty_ltc),
-        "orderType": "Market" if order.limit_usdt is None else "Limit", "stopOrderType": "",
+        "orderType": "Market" if order.limit_usdt is None else "Limit",
+        "stopOrderType": "StopLoss" if order.algo_id else "",
         "side": "Buy" if order.buys else "Sell", "execTime": str(fill.at_ms),
         "isLeverage": "0", "isMaker": fill.is_maker, "seq": fill.trade_id,
-        "execPnl": f"{fill.realised_usdt:.8f}", "createType": _CREATED[order.kind],
+        "execPnl": f"{fill.realised_usdt:.8f}", "createType": _created(order),
         "extraFees": "", "feeCurrency": "",
     }  # fmt: skip
 

@@ -47,6 +47,7 @@ class Fault(enum.StrEnum):
     DELEVERAGE = "deleverage"  # at the next second: `share` of the leg `side`
     TIERS = "tiers"  # at the next second: every maintenance rate rises by `factor`
     INSURANCE_CLEAR = "insurance clear"  # at the next second: `usdt` come from the fund
+    STOP_LOST = "stop lost"  # at the next second: conditional orders are gone, nobody is told
     KEY_EXPIRES = "key expires"  # at the next second: every listen key
     DAY_END = "day end"  # at the next second: every stream is closed, as after 24 hours
 
@@ -57,7 +58,7 @@ MESSAGES: Final = (
 )  # fmt: skip
 SECONDS: Final = (
     Fault.LIQUIDATE, Fault.DELEVERAGE, Fault.TIERS, Fault.INSURANCE_CLEAR, Fault.KEY_EXPIRES,
-    Fault.DAY_END,
+    Fault.DAY_END, Fault.STOP_LOST,
 )  # fmt: skip
 
 Terms = Mapping[str, float | str]

@@ -309,6 +309,9 @@ class Venue:
                 self.deleverage(leg, float(terms.get("share", 1.0)))
             elif fault is Fault.TIERS:
                 self.ledger.harsher(float(terms.get("factor", 1.5)))
+            elif fault is Fault.STOP_LOST:
+                for algo in self.open_algos():
+                    del self.algos[algo.algo_id]
             elif fault is Fault.INSURANCE_CLEAR:
                 self.insurance_clear(Decimal(str(terms.get("usdt", 0))))
             else:

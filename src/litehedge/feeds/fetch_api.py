@@ -167,13 +167,14 @@ def api_key(name: str, variable: str) -> str:
         from keyring.errors import KeyringError
 
         try:
-            key = keyring.get_password("litehedge", name) or ""
+            for entry in (f"{name}.key", name):  # as `litehedge keys set` names it, and as before
+                key = key or keyring.get_password("litehedge", entry) or ""
         except (KeyringError, RuntimeError):
             key = ""
     if not key:
         raise UsageError(
             f"{name} wants a key, and there is none",
-            f"set {variable}, or run: keyring set litehedge {name}",
+            f"set {variable}, or run: litehedge keys set {name}",
         )
     return key
 

@@ -19,7 +19,9 @@ from litehedge.orders.reports import (
     LegReport,
     OrderReport,
     OrderStatus,
+    OtherPosition,
     PositionSide,
+    StopReport,
     VenueOrder,
 )
 from litehedge.units import NS_PER_MS
@@ -187,6 +189,35 @@ def stops(payload: bytes, symbol: str) -> list[Stop]:
     ]
 
 
+def stop_report(stop: Stop) -> StopReport:
+    """Return a stop in the words of every venue."""
+    return StopReport(
+        stop.client_id, LEGS[stop.leg], stop.side == "BUY", stop.trigger_usdt, stop.qty_ltc
+    )
+
+
+class _Fate(Struct):
+    algoStatus: Name  # noqa: N815
+    actualOrderId: str = ""  # noqa: N815
+
+
+_FATE: Final = _decoder(_Fate)
+
+
+def stop_fate(payload: bytes) -> tuple[str, bool]:
+    """Read ``GET /fapi/v1/algoOrder``: the order that came of a stop, and whether it still waits.
+
+    Raises
+    ------
+    BadMessage
+        When it cannot be read, or names no order of digits.
+    """
+    told = read(_FATE, payload, "a stop")
+    if told.actualOrderId and not told.actualOrderId.isdigit():
+        raise BadMessage("Binance: a stop's order has no number", "it is asked again")
+    return told.actualOrderId, told.algoStatus == "NEW"
+
+
 def stop_params(
     closes: VenueOrder, trigger_usdt: Decimal, symbol: str, client_id: str
 ) -> dict[str, str]:
@@ -236,6 +267,10 @@ class _Position(Struct):
     entryPrice: Decimal  # noqa: N815
     liquidationPrice: Decimal = Decimal(0)  # noqa: N815
     isolatedWallet: Decimal = Decimal(0)  # noqa: N815
+    notional: Decimal = Decimal(0)
+    maintMargin: Decimal = Decimal(0)  # noqa: N815
+    unRealizedProfit: Decimal = Decimal(0)  # noqa: N815
+    marginAsset: str = "USDT"  # noqa: N815
 
 
 class _Balance(Struct):
@@ -280,8 +315,8 @@ def account_of(
 ) -> AccountReport:
     """Put the account together.
 
-    Read ``GET /fapi/v1/accountConfig``, ``/fapi/v1/symbolConfig``, ``/fapi/v3/positionRisk`` and
-    ``/fapi/v3/balance``. Every leg of the mode is in the report, empty ones too.
+    Read ``GET /fapi/v1/accountConfig``, ``/fapi/v1/symbolConfig``, ``/fapi/v3/positionRisk`` (of
+    all contracts) and ``/fapi/v3/balance``. Every leg of the mode is in the report, empty ones too.
 
     Raises
     ------
@@ -300,11 +335,8 @@ def account_of(
     ours = [c for c in read(_SYMBOL_CONFIG, symbol_config, "a configuration") if c.symbol == symbol]
     if not ours:
         raise BadMessage(f"Binance: no configuration of {symbol}", "it is asked again")
-    held = {
-        row.positionSide: row
-        for row in read(_POSITIONS, positions, "positions")
-        if row.symbol == symbol
-    }
+    rows = read(_POSITIONS, positions, "positions")
+    held = {row.positionSide: row for row in rows if row.symbol == symbol}
     wallet = Decimal(0)
     for row in read(_BALANCES, balances, "balances"):
         if row.asset == "USDT":
@@ -320,6 +352,23 @@ def account_of(
         hedge_mode=config.dualSidePosition,
         can_trade=config.canTrade,
         can_withdraw=can_withdraw,
+        others=[_other(row) for row in rows if row.symbol != symbol and _shares(row)],
+    )
+
+
+def _shares(row: _Position) -> bool:
+    return row.marginAsset == "USDT" and exact(row.positionAmt, "a position") != 0
+
+
+def _other(row: _Position) -> OtherPosition:
+    """Read a position in another contract."""
+    return OtherPosition(
+        symbol=row.symbol,
+        qty=signed(row.positionAmt, row.positionSide),
+        notional_usdt=abs(exact(row.notional, "a notional")),
+        maintenance_usdt=exact(row.maintMargin, "a maintenance margin"),
+        unrealised_usdt=exact(row.unRealizedProfit, "an unrealised profit"),
+        isolated=exact(row.isolatedWallet, "an isolated wallet") != 0,
     )
 
 

@@ -19,12 +19,14 @@ from litehedge.errors import (
     VenueRefused,
     VenueUnknown,
 )
+from litehedge.orders.manager import is_ours
 from litehedge.orders.reports import (
     AccountReport,
     Contract,
     OrderReport,
     PositionSide,
     Report,
+    StopReport,
     VenueOrder,
 )
 from litehedge.ports import Outlet
@@ -177,7 +179,7 @@ class BinanceClient:
         config, symbol, positions, balances = await _together(
             rest.get("/fapi/v1/accountConfig", {}, "the account", signed=True),
             rest.get("/fapi/v1/symbolConfig", one, "the leverage", signed=True),
-            rest.get("/fapi/v3/positionRisk", one, "the positions", signed=True),
+            rest.get("/fapi/v3/positionRisk", {}, "the positions", signed=True),
             rest.get("/fapi/v3/balance", {}, "the balances", signed=True),
         )
         try:
@@ -213,6 +215,8 @@ class BinanceClient:
         rest = self._rest
         assert self._links is not None
         for again in (True, False):
+            if self._links[1].is_ready:  # else it goes over HTTP, which waits for its own turn
+                await rest.turn(http_method, "/fapi/v1/order", params, what)
             rest.may_ask(what)
             answer = await self._links[1].call(ws_method, rest.signed_params(params))
             if answer is None:
@@ -249,9 +253,15 @@ class BinanceClient:
             raise readable(error, changes=False) from None
 
     async def cancel_all(self) -> None:
-        """Cancel every open order of the contract; stops are elsewhere and stay."""
-        one = {"symbol": self._symbol}
-        await self._change("DELETE", "/fapi/v1/allOpenOrders", one, "the cancelling of all orders")
+        """Cancel every open order of ours; those of others, and all stops, stay."""
+        for client_id in await self.open_orders():
+            if is_ours(client_id):
+                params = {"symbol": self._symbol, "origClientOrderId": client_id}
+                try:
+                    await self._change("DELETE", "/fapi/v1/order", params, "the cancelling")
+                except VenueRefused as error:
+                    if error.code not in NOT_THERE:  # gone is what was wanted
+                        raise
 
     async def arm_dead_man(self, after_ms: int) -> bool:
         """Let Binance cancel our orders when it hears nothing for so long; 0 disarms."""
@@ -295,6 +305,18 @@ class BinanceClient:
         There is a stop at every moment in between; see `binance_stops`.
         """
         await self._stops.put(closes, trigger_usdt)
+
+    async def protective_stops(self) -> list[StopReport]:
+        """Return our protective stops that wait for their trigger."""
+        return [parse.stop_report(stop) for stop in await self.stops()]
+
+    async def remove_protective_stop(self, position_side: PositionSide) -> None:
+        """Take the stops of a leg away."""
+        await self._stops.remove(position_side)
+
+    async def stop_outcome(self, stop: StopReport) -> OrderReport:
+        """Return what a stop traded: the algo service names the order that came of it."""
+        return await self._stops.outcome(stop.client_id)
 
     async def _held_ltc(self, side: PositionSide) -> Decimal:
         legs = {leg.position_side: leg.qty_ltc for leg in (await self.account()).legs}

@@ -18,7 +18,7 @@ import msgspec
 from litehedge.errors import BadMessage, VenueDown, VenueError, VenueRefused, WrongSetup
 from litehedge.market import events as ev
 from litehedge.market.bars import BarFold
-from litehedge.net import Pause, Resync, Wire, keep_socket
+from litehedge.net import Newest, Pause, Resync, Wire, keep_socket
 from litehedge.ports import Outlet, Source
 from litehedge.units import NS_PER_MS, NS_PER_SECOND
 from litehedge.venues import binance_rest as rest_words
@@ -33,6 +33,7 @@ TRADES_SILENCE_S: Final = 60.0
 BTC_SILENCE_S: Final = 30.0
 GRACE_NS: Final = 300_000_000  # trades of a bar may come so late
 SNAPSHOT_LEVELS: Final = 1000
+PAST_PATIENCE_S: Final = 90.0  # a long past may use up what a minute allows
 KEPT_MS: Final = 29 * 86_400_000  # how much of open interest Binance keeps, and answers for
 
 
@@ -73,7 +74,7 @@ async def _keep(
 
 @dataclass
 class BookSource:
-    """The book of a contract, kept in step with Binance, told after every change."""
+    """The book of a contract, kept in step with Binance; what changes at once is told once."""
 
     symbol: str
     tick_usdt: float
@@ -90,6 +91,8 @@ class BookSource:
             if book is not None:
                 out.put(book)
 
+        newest = Newest(tell)
+
         def fetch() -> None:
             if not fetching or fetching[0].done():
                 fetching[:] = [asyncio.create_task(self._fetch(rest, sync, out, tell))]
@@ -103,7 +106,7 @@ class BookSource:
                 return
             step = sync.update(heard)
             if step is Step.APPLIED:
-                tell(heard.T)
+                newest.put(heard.T)
             elif step is not Step.DROPPED:
                 if step is Step.LOST:
                     out.health(self.name, "stale", "updates were lost: the book is read anew")
@@ -112,6 +115,7 @@ class BookSource:
         def stop() -> None:
             for task in fetching:
                 task.cancel()
+            newest.drop()
             sync.restart()
 
         async with aiohttp.ClientSession() as session:
@@ -337,7 +341,7 @@ async def history(
     """
     made: list[ev.MarketEvent] = []
     async with aiohttp.ClientSession() as session:
-        rest = Rest(session, hosts)
+        rest = Rest(session, hosts, patience_s=PAST_PATIENCE_S)
         try:
             body = await rest.get("/fapi/v1/time", {}, "the time")
             until_ms = rest_words.server_time_ms(body)

@@ -23,13 +23,18 @@ from litehedge.ports import Health, Outlet
 from litehedge.venues.binance_account import WsAnswer, ws_answer
 from litehedge.venues.binance_errors import error_of, hold_s
 from litehedge.venues.binance_rest import server_time_ms
+from litehedge.venues.binance_weights import costs, is_urgent, used
 from litehedge.venues.keys import Keys
+from litehedge.venues.limiter import Waiter
+from litehedge.venues.limits import LIMITS
 
 RECV_WINDOW_MS: Final = 5000
 CLOCK_AGE_S: Final = 1800.0
 ANSWER_S: Final = 5.0
 PING_S: Final = 20.0
 QUIET_S: Final = 23.0 * 3600  # a socket that answers pings may say nothing for so long
+PATIENCE_S: Final = 5.0
+"""A request that the limits hold back for longer is given up: by then it would be out of date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,15 @@ def now_ms() -> float:
 class Rest:
     """Requests over HTTP, signed where that is asked for.
 
+    Requests wait for their turn below Binance's limits; orders, cancels and stops pass the others.
     After 429 or 418 nothing is asked until Binance allows it again: asking on makes a ban longer.
+
+    Parameters
+    ----------
+    waiter
+        Limits that are shared with others behind the same address; own ones when left out.
+    patience_s
+        How long a request may wait for its turn.
     """
 
     def __init__(
@@ -73,8 +86,12 @@ class Rest:
         hosts: Hosts,
         keys: Keys | None = None,
         clock_ms: Callable[[], float] = now_ms,
+        waiter: Waiter | None = None,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._session = session
+        self.waiter = waiter or LIMITS["binance"].waiter()
+        self._patience_s = patience_s
         self.hosts = hosts
         self._keys = keys
         self._clock_ms = clock_ms
@@ -145,6 +162,8 @@ class Rest:
         changes: bool,
         host: str,
     ) -> bytes:
+        if not host:  # another host has limits of its own, which we are far from
+            await self.turn(method, path, params, what)
         self.may_ask(what)
         headers = {}
         if self._keys is not None:
@@ -154,10 +173,33 @@ class Rest:
             query += f"&signature={sign(self._signer(), query)}"
         url = f"{host or self.hosts.rest}{path}" + (f"?{query}" if query else "")
         answer = await ask(self._session, method, url, headers=headers, changes=changes)
+        if not host:
+            for rule, spent in used(answer.headers).items():
+                self.waiter.told(rule, spent)
         if 200 <= answer.status < 300:
             return answer.body
         self.heed(answer.status, answer.headers.get("retry-after"), answer.body)
         raise error_of(answer.status, answer.body, what, changes=changes)
+
+    async def turn(
+        self, method: str, path: str, params: Mapping[str, str | int], what: str
+    ) -> None:
+        """Wait until the limits have room for a request.
+
+        Raises
+        ------
+        VenueDown
+            When that would take too long: nothing was sent.
+        """
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self.waiter.wait(costs(method, path, params), is_urgent(method, path))
+        except TimeoutError:
+            raise VenueDown(
+                f"Binance's limits are used up; {what} was not asked for",
+                "nothing was sent; position and hedge stay as they are",
+                code="-1003",
+            ) from None
 
     def may_ask(self, what: str) -> None:
         """Say no while Binance wants us to wait.
@@ -243,6 +285,11 @@ class WsApi:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         self._closed()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a request can be sent now."""
+        return self._wire is not None
 
     async def ready(self, within_s: float) -> bool:
         """Wait until connected, or so long; return whether it is."""

@@ -12,7 +12,8 @@ from decimal import Decimal
 import msgspec
 
 from litehedge.errors import BadMessage, VenueRefused, VenueUnknown
-from litehedge.orders.reports import PositionSide, VenueOrder
+from litehedge.orders.reports import OrderReport, PositionSide, VenueOrder
+from litehedge.units import NS_PER_MS
 from litehedge.venues import binance_account as parse
 from litehedge.venues.binance_errors import NOT_THERE
 from litehedge.venues.binance_link import Rest, readable
@@ -76,6 +77,31 @@ class Stops:
             return
         await self._arm(closes, trigger_usdt)
         await self._drop(s.client_id for s in before)
+
+    async def remove(self, position_side: PositionSide) -> None:
+        """Cancel the stops of a leg."""
+        leg = parse.WIRE_LEGS[position_side]
+        await self._drop([s.client_id for s in await self.armed() if s.leg == leg])
+
+    async def outcome(self, client_id: str) -> OrderReport:
+        """Return what a stop traded; `missing` where Binance does not know it."""
+        when_ns = self._rest.venue_ms() * NS_PER_MS
+        try:
+            asked = {"clientAlgoId": client_id}
+            body = await self._rest.get("/fapi/v1/algoOrder", asked, "the stop", signed=True)
+            order_id, is_waiting = parse.stop_fate(body)
+            if not order_id:
+                return OrderReport(client_id, "open" if is_waiting else "expired", event_ns=when_ns)
+            asked = {"symbol": self._symbol, "orderId": order_id}
+            body = await self._rest.get("/fapi/v1/order", asked, "the stop's order", signed=True)
+            report = parse.order_report(body, self._symbol)
+        except VenueRefused as error:
+            if error.code in NOT_THERE:
+                return OrderReport(client_id, "missing", event_ns=when_ns)
+            raise
+        except BadMessage as error:
+            raise readable(error, changes=False) from None
+        return msgspec.structs.replace(report, client_id=client_id)
 
     async def _arm(self, closes: VenueOrder, trigger_usdt: Decimal) -> str:
         self._last_stop = max(self._rest.venue_ms(), self._last_stop + 1)

@@ -15,9 +15,18 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from litehedge.errors import BadMessage, VenueDown, VenueError
+from litehedge.errors import BadMessage, VenueDown, VenueError, VenueRefused
 from litehedge.market.events import AnyEvent
-from litehedge.orders.reports import AccountReport, Contract, OrderReport, Report, VenueOrder
+from litehedge.orders.manager import is_ours
+from litehedge.orders.reports import (
+    AccountReport,
+    Contract,
+    OrderReport,
+    PositionSide,
+    Report,
+    StopReport,
+    VenueOrder,
+)
 from litehedge.ports import Health, Outlet, VenueClient
 from litehedge.venues import bybit_errors as errors
 from litehedge.venues.bybit_account import (
@@ -25,6 +34,7 @@ from litehedge.venues.bybit_account import (
     KeyRights,
     is_isolated,
     key_rights,
+    others_of,
     positions_of,
     wallet_of,
 )
@@ -32,14 +42,20 @@ from litehedge.venues.bybit_contract import contract_of
 from litehedge.venues.bybit_market import BybitMarket
 from litehedge.venues.bybit_orders import (
     ExecutionRow,
-    closes,
+    OrderRow,
     execution_list,
     order_list,
     order_request,
     report,
-    stop_request,
 )
 from litehedge.venues.bybit_rest import PRODUCTION, TESTNET, Hosts, Rest, now_ms
+from litehedge.venues.bybit_stops import (
+    NO_STOP,
+    no_stop_request,
+    stop_request,
+    stops_of,
+    stops_traded,
+)
 from litehedge.venues.bybit_stream import PrivateStream
 from litehedge.venues.bybit_trade import CREATE, TradeSocket
 from litehedge.venues.bybit_values import NS_PER_MS, time_ns
@@ -195,19 +211,28 @@ class BybitClient:
     async def account(self) -> AccountReport:
         """Return what the account holds. USDT alone is the wallet, whatever else backs it."""
         asks, about = self._asks, {"category": "linear", "symbol": self._symbol}
-        rights, wallet, positions, info = await asyncio.gather(
+        rights, wallet, positions, everywhere, info = await asyncio.gather(
             self._key_rights(),
             asks.get("/v5/account/wallet-balance", "the wallet", accountType="UNIFIED"),
             asks.get("/v5/position/list", "the positions", **about),
+            asks.get(
+                "/v5/position/list",
+                "the positions in other contracts",
+                category="linear",
+                settleCoin="USDT",
+                limit=200,
+            ),
             asks.get("/v5/account/info", "the margin mode"),
         )
         with _Readable("the account"):
+            isolated = is_isolated(info.result)
             return self._mirror.whole(
                 positions_of(positions.result),
                 wallet_of(wallet.result),
-                is_isolated(info.result),
+                isolated,
                 rights,
                 time_ns(wallet.time, "time of an answer"),
+                others_of(everywhere.result, self._symbol, isolated),
             )
 
     async def _key_rights(self, fresh: bool = False) -> KeyRights:
@@ -225,17 +250,17 @@ class BybitClient:
         It goes over the trading socket, and by REST while that is not open or was not begun on.
         """
         asks, doing = self._asks, f"the order {order.client_id}"
-        body, urgent = order_request(order, self._symbol), closes(order)
+        body = order_request(order, self._symbol)
         accepted = OrderReport(order.client_id, "open", event_ns=self._clock_ms() * NS_PER_MS)
         if self._trade is not None and self._trade.is_ready:
-            await asks.turn(CREATE, doing, urgent)
+            await asks.turn(CREATE, doing, emergency=True)  # polls must not hold up a hedge
             try:
                 await self._trade.create(body, doing)
                 return accepted
             except VenueDown as error:
                 if error.code.isdigit() and int(error.code) in errors.TOO_OFTEN:
                     raise
-        await asks.post(CREATE, doing, body, emergency=urgent)
+        await asks.post(CREATE, doing, body, emergency=True)
         return accepted
 
     async def order(self, client_id: str) -> OrderReport:
@@ -259,7 +284,10 @@ class BybitClient:
 
         An order that somebody placed without a client id stands with Bybit's own.
         """
-        found: list[str] = []
+        return [row.order_link_id or row.order_id for row in await self._resting()]
+
+    async def _resting(self) -> list[OrderRow]:
+        found: list[OrderRow] = []
         cursor = ""
         for _ in range(PAGES):
             answer = await self._asks.get(
@@ -269,7 +297,7 @@ class BybitClient:
             with _Readable("the open orders"):
                 rows, cursor = order_list(answer.result)
                 found += [
-                    row.order_link_id or row.order_id
+                    row
                     for row in rows
                     if row.symbol == self._symbol
                     and row.order_status != "Untriggered"
@@ -280,9 +308,16 @@ class BybitClient:
         return found
 
     async def cancel_all(self) -> None:
-        """Cancel every open order of the contract; stops, which are conditional, stay."""
-        body = {"category": "linear", "symbol": self._symbol, "orderFilter": "Order"}
-        await self._asks.post("/v5/order/cancel-all", "cancelling", body, emergency=True)
+        """Cancel every open order of ours; those of others, and all stops, stay."""
+        for row in await self._resting():
+            if not is_ours(row.order_link_id):
+                continue
+            body = {"category": "linear", "symbol": self._symbol, "orderLinkId": row.order_link_id}
+            try:
+                await self._asks.post("/v5/order/cancel", "cancelling", body, emergency=True)
+            except VenueError as error:  # gone is what was wanted
+                if not (error.code.isdigit() and int(error.code) in errors.NO_SUCH_ORDER):
+                    raise
 
     async def set_protective_stop(self, closes: VenueOrder, trigger_usdt: Decimal) -> None:
         """Set or move the stop of a leg, by the mark price.
@@ -292,6 +327,32 @@ class BybitClient:
         body = stop_request(closes, trigger_usdt, self._symbol)
         doing = f"the stop of the {closes.position_side} leg at {trigger_usdt} USDT"
         await self._asks.post("/v5/position/trading-stop", doing, body, emergency=True)
+
+    async def protective_stops(self) -> list[StopReport]:
+        """Return the stops of our legs; each closes all that its leg holds."""
+        answer = await self._asks.get(
+            "/v5/position/list", "the stops", category="linear", symbol=self._symbol
+        )
+        with _Readable("the stops"):
+            return stops_of(positions_of(answer.result), self._symbol)
+
+    async def remove_protective_stop(self, position_side: PositionSide) -> None:
+        """Take the stop of a leg away; one that is not there is what was wanted."""
+        body = no_stop_request(position_side, self._symbol)
+        doing = f"the end of the stop of the {position_side} leg"
+        try:
+            await self._asks.post("/v5/position/trading-stop", doing, body, emergency=True)
+        except VenueRefused as error:
+            if error.code not in NO_STOP:
+                raise
+
+    async def stop_outcome(self, stop: StopReport) -> OrderReport:
+        """Return what a stop traded, from the executions of the last hour."""
+        now_ms = self._clock_ms()
+        rows = await self._executions_since(now_ms - 3_600_000)
+        with _Readable("the executions of a stop"):
+            found = stops_traded(rows, self._symbol, stop.position_side)
+        return found or OrderReport(stop.client_id, "expired", event_ns=now_ms * NS_PER_MS)
 
     async def arm_dead_man(self, after_ms: int) -> bool:
         """Return False: `why_no_dead_man` says why."""

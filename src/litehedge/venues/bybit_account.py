@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from litehedge.errors import BadMessage, WrongSetup
-from litehedge.orders.reports import AccountReport, LegReport, PositionSide
+from litehedge.orders.reports import AccountReport, LegReport, OtherPosition, PositionSide
 from litehedge.venues.bybit_orders import Private
 from litehedge.venues.bybit_values import SKIPPED, Whole, Wire, decode, money, one_of, time_ns
 
@@ -45,11 +45,25 @@ class PositionRow(Wire, frozen=True):
     leverage: str = ""
     liq_price: str = ""
     position_balance: str = ""
+    stop_loss: str = ""
     seq: Whole = 0
 
 
 class _Positions(Wire, frozen=True):
     rows: list[PositionRow] = msgspec.field(name="list")
+
+
+class _OtherRow(Wire, frozen=True):
+    symbol: str
+    side: str
+    size: str
+    position_value: str = ""
+    maintenance: str = msgspec.field(default="", name="positionMM")
+    profit: str = msgspec.field(default="", name="unrealisedPnl")
+
+
+class _OtherRows(Wire, frozen=True):
+    rows: list[_OtherRow] = msgspec.field(name="list")
 
 
 class _Info(Wire, frozen=True):
@@ -66,6 +80,7 @@ _WALLET_ROWS = msgspec.json.Decoder(list[_Wallet])
 _WALLETS = msgspec.json.Decoder(_Wallets)
 _POSITION_ROWS = msgspec.json.Decoder(list[PositionRow])
 _POSITIONS = msgspec.json.Decoder(_Positions)
+_OTHERS = msgspec.json.Decoder(_OtherRows)
 _INFO = msgspec.json.Decoder(_Info)
 _KEY = msgspec.json.Decoder(_Key)
 
@@ -151,6 +166,43 @@ def positions_of(result: msgspec.Raw) -> list[PositionRow]:
     return decode(_POSITIONS, result, "position list").rows
 
 
+def others_of(result: msgspec.Raw, symbol: str, isolated: bool) -> list[OtherPosition]:
+    """Read `position/list` of all contracts in USDT: those that are not ours and hold something.
+
+    Raises
+    ------
+    BadMessage
+        When it cannot be read.
+    """
+    found = []
+    for row in decode(_OTHERS, result, "position list").rows:
+        size = money(row.size, "size of a position")
+        if row.symbol == symbol or not size:
+            continue
+        found.append(
+            OtherPosition(
+                symbol=row.symbol,
+                qty=-size if row.side == "Sell" else size,
+                notional_usdt=money(row.position_value, "value of a position"),
+                maintenance_usdt=money(row.maintenance, "maintenance margin of a position"),
+                unrealised_usdt=money(row.profit, "profit of a position", signed=True),
+                isolated=isolated,
+            )
+        )
+    return found
+
+
+def leg_side(row: PositionRow) -> PositionSide:
+    """Return which leg a row is about.
+
+    Raises
+    ------
+    BadMessage
+        When its index is none.
+    """
+    return one_of(str(row.position_idx), _BY_TEXT, "position index")
+
+
 def leg(row: PositionRow, isolated: bool) -> LegReport:
     """Return one leg with its signed quantity.
 
@@ -159,7 +211,7 @@ def leg(row: PositionRow, isolated: bool) -> LegReport:
     BadMessage
         When what it tells cannot be true.
     """
-    side: PositionSide = one_of(str(row.position_idx), _BY_TEXT, "position index")
+    side = leg_side(row)
     size = money(row.size, "size of a position")
     if size and row.side not in ("Buy", "Sell"):
         raise BadMessage(f"bybit position has side {row.side[:20]!r}", SKIPPED)
@@ -202,6 +254,7 @@ class AccountMirror:
         self._isolated = False
         self._rights: KeyRights | None = None
         self._whole = False
+        self._others: list[OtherPosition] = []
         self._time_ns = 0
 
     @property
@@ -216,6 +269,7 @@ class AccountMirror:
         isolated: bool,
         rights: KeyRights,
         time_ns: int,
+        others: list[OtherPosition] | None = None,
     ) -> AccountReport:
         """Take in the whole account as it was read.
 
@@ -237,6 +291,7 @@ class AccountMirror:
         if time_ns >= self._wallet_ns:
             self._wallet, self._wallet_ns = wallet_usdt, time_ns
         self._isolated, self._rights, self._whole = isolated, rights, True
+        self._others = others or []
         self._time_ns = max(self._time_ns, time_ns)
         made = self.report()
         assert made is not None  # all of it was just told
@@ -293,4 +348,5 @@ class AccountMirror:
             hedge_mode=self.hedge_mode,
             can_trade=self._rights.can_trade,
             can_withdraw=self._rights.can_withdraw,
+            others=self._others,
         )

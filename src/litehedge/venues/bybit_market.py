@@ -16,7 +16,7 @@ import msgspec
 
 from litehedge.errors import BadMessage
 from litehedge.market import events as ev
-from litehedge.net import Pause, Resync, Wire, keep_socket
+from litehedge.net import Newest, Pause, Resync, Wire, keep_socket
 from litehedge.ports import Health, Outlet, Source
 from litehedge.venues import bybit_history as past
 from litehedge.venues import bybit_wire as wire
@@ -86,6 +86,8 @@ class TopicSource:
     silence_s: float | None = None
     first_s: float = FIRST_S
     ping_every_s: float = PING_EVERY_S
+    only_newest: bool = False  # of events that come at once the last one tells all
+    _newest: Newest[ev.MarketEvent] | None = None
     _heard_s: float | None = None
     _due_s: float | None = None
 
@@ -97,6 +99,7 @@ class TopicSource:
     async def run(self, out: Outlet) -> None:
         """Put what the topic tells until cancelled."""
         gate, pause = _Gate(out, self.name), Pause()
+        self._newest = Newest(gate.put) if self.only_newest else None
         async with aiohttp.ClientSession() as session:
             while True:
                 socket = asyncio.create_task(self._keep(session, gate, pause))
@@ -144,8 +147,9 @@ class TopicSource:
                 self._heard(gate)
         elif message.topic == self.topic:
             self._heard(gate)
+            put = gate.put if self._newest is None else self._newest.put
             for event in self.read(message, gate.now_ns()):
-                gate.put(event)
+                put(event)
 
     def _heard(self, gate: _Gate) -> None:
         self._heard_s, self._due_s = self._now_s(), None
@@ -153,6 +157,8 @@ class TopicSource:
 
     def _closed(self) -> None:
         self._heard_s = self._due_s = None
+        if self._newest is not None:
+            self._newest.drop()
         self.forget()
 
     async def _watch(self) -> str:
@@ -225,6 +231,7 @@ class BybitMarket:
         topic = f"orderbook.{self._depth}.{self._symbol}"
         source = self._source("depth", topic, read, 10.0)
         source.forget = sync.clear
+        source.only_newest = True
         return source
 
     async def history(self, minutes: int) -> list[ev.MarketEvent]:

@@ -94,6 +94,7 @@ class ExecutionRow(Wire, frozen=True):
     order_qty: str = ""
     create_type: str = ""
     fee_currency: str = ""
+    order_id: str = ""
 
 
 class _Rows(Wire, frozen=True):
@@ -188,19 +189,6 @@ def order_request(order: VenueOrder, symbol: str) -> dict[str, object]:
     }
 
 
-def stop_request(order: VenueOrder, trigger_usdt: Decimal, symbol: str) -> dict[str, object]:
-    """Return the body of `position/trading-stop`: the stop of a whole leg, by the mark price."""
-    return {
-        "category": "linear",
-        "symbol": symbol,
-        "tpslMode": "Full",
-        "positionIdx": POSITION_IDX[order.position_side],
-        "stopLoss": plain(trigger_usdt),
-        "slTriggerBy": "MarkPrice",
-        "slOrderType": "Market",
-    }
-
-
 def report(row: OrderRow) -> OrderReport:
     """Return where an order stands.
 
@@ -283,6 +271,22 @@ def executions_told(message: Private) -> list[ExecutionRow]:
     return decode(_EXECUTIONS, message.data, "execution topic")
 
 
+def stop_link(row: ExecutionRow, hedge_mode: bool) -> str:
+    """Return our name for the order that came of a leg's stop, "" for any other order.
+
+    Bybit gives a `trading-stop` no client id; `createType` says what it is. A stop always closes.
+    """
+    if row.create_type not in _STOPPED or not row.order_id:
+        return ""
+    side: PositionSide = "both"
+    if hedge_mode:
+        side = "long" if row.side == "Sell" else "short"
+    return f"lhs-{side}-{row.order_id}"
+
+
+_STOPPED: Final = ("CreateByStopLoss", "CreateByPartialStopLoss")
+
+
 REMEMBERED: Final = 4096
 """Executions and orders that are remembered, so that what is told twice counts once."""
 _Forced = Literal["liquidation", "deleveraging"]
@@ -348,23 +352,25 @@ class Executions:
             if hedge_mode:
                 side = "long" if signed < 0 else "short"
             return ForcedReport(kind, side, signed, price, fee, when_ns, row.exec_id)
-        if row.exec_type != "Trade" or not row.order_link_id:
+        link = stop_link(row, hedge_mode) or row.order_link_id
+        if row.exec_type != "Trade" or not link:
             self.foreign = True
             return None
         value = money(row.exec_value, "value") or qty * price
         paid = fee if row.fee_currency in ("", "USDT") else None
-        return self._add(row, qty, value, paid, when_ns)
+        return self._add(row, link, qty, value, paid, when_ns)
 
     def _add(
-        self, row: ExecutionRow, qty: Decimal, value: Decimal, fee: Decimal | None, when_ns: int
-    ) -> OrderReport:
+        self, row: ExecutionRow, link: str, qty: Decimal, value: Decimal, fee: Decimal | None,
+        when_ns: int,
+    ) -> OrderReport:  # fmt: skip
         zero = Decimal(0)
-        before = self._done.pop(row.order_link_id, (zero, zero, zero))
+        before = self._done.pop(link, (zero, zero, zero))
         fees = None if fee is None or before[2] is None else before[2] + fee
         filled, notional = before[0] + qty, before[1] + value
-        self._done[row.order_link_id] = (filled, notional, fees)
+        self._done[link] = (filled, notional, fees)
         if len(self._done) > REMEMBERED:
             self._done.popitem(last=False)
         ordered = money(row.order_qty, "ordered quantity")
         status: OrderStatus = "filled" if ordered and filled >= ordered else "open"
-        return OrderReport(row.order_link_id, status, filled, notional, fees, "", when_ns)
+        return OrderReport(link, status, filled, notional, fees, "", when_ns)

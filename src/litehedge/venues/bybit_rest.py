@@ -79,17 +79,18 @@ class Rest:
         self._timeout_s = timeout_s
 
     async def get(self, path: str, doing: str, **query: object) -> Envelope:
-        """Ask for something."""
+        """Ask for something; a question about orders passes what waits."""
         given = {k: v for k, v in query.items() if v not in (None, "")}
         if "cursor" in given:
             given["cursor"] = unquote(str(given["cursor"]))  # it comes encoded already
         text = urlencode(given)
-        return await self._send("GET", path, text, doing, changes=False, emergency=False)
+        urgent = path.startswith("/v5/order/")
+        return await self._send("GET", path, text, doing, changes=False, emergency=urgent)
 
     async def post(
         self, path: str, doing: str, body: Mapping[str, object], *, emergency: bool = False
     ) -> Envelope:
-        """Have something done. `emergency`: it lowers the risk, and passes what waits."""
+        """Have something done. `emergency`: it passes what waits."""
         text = msgspec.json.encode(body).decode()
         return await self._send("POST", path, text, doing, changes=True, emergency=emergency)
 

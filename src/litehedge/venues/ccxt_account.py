@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from litehedge.errors import BadMessage, VenueRefused, WrongSetup
-from litehedge.orders.reports import AccountReport, Contract, OrderReport, VenueOrder
+from litehedge.orders.reports import AccountReport, Contract, OrderReport, StopReport, VenueOrder
+from litehedge.orders.stops import side_of
 from litehedge.units import NS_PER_MS
 from litehedge.venues.ccxt_facts import CcxtVenue, number, order_params
 from litehedge.venues.ccxt_ids import from_venue, to_venue
@@ -17,6 +18,7 @@ from litehedge.venues.ccxt_read import (
     leg,
     maybe,
     order_report,
+    other,
     tiers,
     wallet,
 )
@@ -119,7 +121,7 @@ async def account(
     """Return wallet, legs and mode; the mode is what the venue says, else what was set."""
     is_one_account = venue.ccxt_id in ("okx", "krakenfutures")  # there `type` is another thing
     balance = await exchange.fetch_balance({} if is_one_account else {"type": "swap"})
-    told = await exchange.fetch_positions([venue.symbol])
+    told = await exchange.fetch_positions()  # of every contract: they share the wallet
     mode = hedge_mode
     if exchange.has.get("fetchPositionMode"):
         mode = bool((await exchange.fetch_position_mode(venue.symbol))["hedged"])
@@ -135,7 +137,19 @@ async def account(
         if one is not None
     ]
     now_ns = int(exchange.milliseconds()) * NS_PER_MS
-    return AccountReport(now_ns, wallet(venue.name, balance["info"]), legs, mode)
+    settle = venue.symbol.rpartition(":")[2]
+    others = [
+        one
+        for one in (
+            other(position)
+            for position in told
+            if position.get("symbol") != venue.symbol
+            and str(position.get("symbol") or "").rpartition(":")[2] == settle
+        )
+        if one is not None
+    ]
+    held = wallet(venue.name, balance["info"])
+    return AccountReport(now_ns, held, legs, mode, others=others)
 
 
 async def place(
@@ -229,6 +243,36 @@ async def cancel(
         await exchange.cancel_order(order_id, symbol, dict(params or {}))
     except ccxt.OrderNotFound:
         return
+
+
+async def stops(
+    venue: CcxtVenue, exchange: Any, contract_ltc: Decimal
+) -> list[tuple[str, StopReport]]:
+    """Return our stops that wait, each with the venue's id.
+
+    Raises
+    ------
+    BadMessage
+        When one of ours cannot be read.
+    """
+    asked = dict(venue.stops_asked or {})
+    found: list[tuple[str, StopReport]] = []
+    for one in await exchange.fetch_open_orders(venue.symbol, None, None, asked):
+        spelt = str(one.get("clientOrderId") or one["info"].get("algoClOrdId") or "")
+        ours = from_venue(venue.ids, spelt)
+        side = None if ours is None else side_of(ours)
+        if ours is None or side is None:
+            continue
+        told = one.get("stopLossPrice") or one.get("triggerPrice") or one.get("stopPrice")
+        try:
+            trigger, qty = Decimal(str(told)), Decimal(str(one["amount"])) * contract_ltc
+        except (ArithmeticError, KeyError):
+            raise BadMessage("a stop of ours has no trigger or no amount") from None
+        if not trigger.is_finite() or not qty.is_finite():
+            raise BadMessage("a stop of ours has no trigger or no amount")
+        buys = one.get("side") == "buy"
+        found.append((str(one["id"]), StopReport(ours, side, buys, trigger, qty)))
+    return found
 
 
 async def replace_stop(

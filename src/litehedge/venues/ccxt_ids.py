@@ -52,6 +52,13 @@ def from_venue(rule: IdRule, venue_id: str) -> str | None:
     return ours if to_venue(rule, ours) == venue_id else None
 
 
+def is_hashed(rule: IdRule, venue_id: str) -> bool:
+    """Tell whether a venue's spelling is that of an id of ours which cannot be read back."""
+    if rule.style == "hex":
+        return re.fullmatch(r"0x[fF]{2}[0-9a-fA-F]{30}", venue_id) is not None
+    return venue_id.startswith(rule.prefix + _HASHED)
+
+
 def _escaped(text: str) -> str:
     """Letters and digits stay; `-` becomes `Z`, every other byte (and z, Z) `z` and two digits."""
     out = []

@@ -12,7 +12,13 @@ from typing import Any, Final
 
 from litehedge.errors import BadMessage
 from litehedge.market.events import Book, Trade
-from litehedge.orders.reports import LegReport, OrderReport, OrderStatus, PositionSide
+from litehedge.orders.reports import (
+    LegReport,
+    OrderReport,
+    OrderStatus,
+    OtherPosition,
+    PositionSide,
+)
 from litehedge.units import NS_PER_MS
 
 NAN: Final = Decimal("NaN")
@@ -241,6 +247,37 @@ def leg(
         isolated,
         collateral if isolated and collateral is not None else Decimal(0),
         maybe(position.get("liquidationPrice"), "a position's liquidation price"),
+    )
+
+
+def other(position: Mapping[str, Any]) -> OtherPosition | None:
+    """Read a position in another contract; None when it is flat.
+
+    What a venue does not tell is put high: a notional from entry and size, a maintenance margin of
+    1 % of it.
+
+    Raises
+    ------
+    BadMessage
+        When a number is none.
+    """
+    contracts = maybe(position.get("contracts"), "a position's size")
+    if not contracts:
+        return None
+    notional = maybe(position.get("notional"), "a position's notional")
+    if notional is None:
+        size = maybe(position.get("contractSize"), "a contract's size") or Decimal(1)
+        price = maybe(position.get("markPrice") or position.get("entryPrice"), "a price")
+        notional = contracts * size * (price or Decimal(0))
+    needed = maybe(position.get("maintenanceMargin"), "a maintenance margin")
+    profit = maybe(position.get("unrealizedPnl"), "an unrealised profit")
+    return OtherPosition(
+        symbol=str(position.get("symbol") or ""),
+        qty=-abs(contracts) if position.get("side") == "short" else abs(contracts),
+        notional_usdt=abs(notional),
+        maintenance_usdt=abs(notional) / 100 if needed is None else needed,
+        unrealised_usdt=Decimal(0) if profit is None else profit,
+        isolated=position.get("marginMode") == "isolated",
     )
 
 

@@ -19,19 +19,23 @@ from litehedge.errors import (
     VenueUnknown,
     WrongSetup,
 )
+from litehedge.orders.manager import PREFIX
 from litehedge.orders.reports import (
     FINAL,
     AccountReport,
     Contract,
     OrderReport,
+    PositionSide,
     Report,
+    StopReport,
     VenueOrder,
 )
+from litehedge.orders.stops import CANNOT
 from litehedge.ports import Outlet
 from litehedge.venues import ccxt_account, ccxt_read
 from litehedge.venues.ccxt_errors import translated
-from litehedge.venues.ccxt_facts import closes_a_leg, order_params, venue_named
-from litehedge.venues.ccxt_ids import from_venue, to_venue
+from litehedge.venues.ccxt_facts import order_params, venue_named
+from litehedge.venues.ccxt_ids import from_venue, is_hashed, to_venue
 from litehedge.venues.ccxt_make import TIMEOUT_MS, credentials, make_exchange
 from litehedge.venues.keys import Keys
 from litehedge.venues.limits import LIMITS, penalty_s
@@ -172,7 +176,7 @@ class CcxtClient:
         exchange = self._opened()
         contracts = self._on_grid(exchange, order)
         params = order_params(self.venue, order, isolated=self._isolated, leverage=self._leverage)
-        await self._limiter.wait("order", closes_a_leg(order))
+        await self._limiter.wait("order", True)  # polls must not hold up a hedge
         self._unsettled[order.client_id] = None
         try:
             with self._said(f"order {order.client_id}", places=True):
@@ -217,16 +221,24 @@ class CcxtClient:
         return report
 
     async def open_orders(self) -> list[str]:
-        """Return our ids of what rests; the venue's own id for what is not ours."""
-        return [
-            from_venue(self.venue.ids, str(one.get("clientOrderId") or "")) or str(one["id"])
-            for one in await self._resting()
-        ]
+        """Return our ids of what rests; the venue's own id for what is not ours.
+
+        An id of ours that the venue holds as a hash stands with `PREFIX` and that hash.
+        """
+        return [self._our_id(one) or str(one["id"]) for one in await self._resting()]
+
+    def _our_id(self, one: Mapping[str, Any]) -> str | None:
+        spelt = str(one.get("clientOrderId") or "")
+        if is_hashed(self.venue.ids, spelt):
+            return f"{PREFIX}{spelt}"
+        return from_venue(self.venue.ids, spelt)
 
     async def cancel_all(self) -> None:
-        """Cancel what rests, one by one: a venue's own "cancel all" would take the stops, too."""
+        """Cancel what rests of ours, one by one: a venue's own "cancel all" takes more."""
         exchange = self._opened()
         for one in await self._resting():
+            if self._our_id(one) is None:
+                continue
             await self._limiter.wait("cancel", True)
             with self._said(f"order {one['id']} was not cancelled", changes=True):
                 await ccxt_account.cancel(exchange, one["id"], self.venue.symbol)
@@ -253,6 +265,38 @@ class CcxtClient:
                 leverage=self._leverage,
             )
         self._has_stop = True
+
+    async def protective_stops(self) -> list[StopReport]:
+        """Return our protective stops that wait for their trigger.
+
+        Raises
+        ------
+        VenueRefused
+            With the code `CANNOT` where ccxt does not know how this venue is told to watch a mark.
+        """
+        if not self.venue.stop:
+            told = f"litehedge cannot place stops at {self.name}: none protects the position there"
+            raise VenueRefused(told, "watch it yourself, or move it to another venue", code=CANNOT)
+        exchange = await self._ready("query", emergency=True)
+        with self._said("the protective stops were not read"):
+            found = await ccxt_account.stops(self.venue, exchange, self._contract_ltc)
+        return [stop for _, stop in found]
+
+    async def remove_protective_stop(self, position_side: PositionSide) -> None:
+        """Cancel our stops of a leg."""
+        exchange = await self._ready("stop", emergency=True)
+        with self._said("the protective stop was not cancelled", changes=True):
+            asked = dict(self.venue.stops_asked or {})
+            for order_id, stop in await ccxt_account.stops(
+                self.venue, exchange, self._contract_ltc
+            ):
+                if stop.position_side == position_side:
+                    await ccxt_account.cancel(exchange, order_id, self.venue.symbol, asked)
+        self._has_stop = False
+
+    async def stop_outcome(self, stop: StopReport) -> OrderReport:
+        """Return `missing`: what came of a stop has an id that no venue tells in the same way."""
+        return OrderReport(stop.client_id, "missing")
 
     async def arm_dead_man(self, after_ms: int) -> bool:
         """Arm the switch where the venue has one that leaves the protective stop alone.

@@ -17,8 +17,10 @@ from litehedge.errors import WrongSetup
 SERVICE: Final = "litehedge"
 PARTS: Final = ("key", "secret", "passphrase")
 WITH_PASSPHRASE: Final = frozenset({"okx", "bitget", "kucoin"})
-WITHOUT_SECRET: Final = frozenset({"lunarcrush", "cryptopanic"})
-"""Servers that want a key alone: they tell us something, we can do nothing there."""
+ALERTS: Final = "alerts"
+"""No venue: where alerts go, as apprise's URLs, which hold tokens and passwords."""
+WITHOUT_SECRET: Final = frozenset({"lunarcrush", "cryptopanic", "coinalyze", ALERTS})
+"""What has one part alone: servers that tell us something, and where alerts go."""
 
 
 class Keys:
@@ -36,7 +38,8 @@ class Keys:
         self.passphrase = passphrase
 
     def __repr__(self) -> str:
-        return f"Keys({self.venue}, …{self.key[-4:] if len(self.key) >= 12 else ''})"
+        shown = len(self.key) >= 12 and self.venue != ALERTS
+        return f"Keys({self.venue}, …{self.key[-4:] if shown else ''})"
 
     def __reduce__(self) -> str | tuple[object, ...]:
         raise TypeError("keys are not written anywhere")
@@ -44,7 +47,7 @@ class Keys:
 
 def variable(venue: str, part: str) -> str:
     """Return the name of the environment variable of one part of a venue's keys."""
-    return f"LITEHEDGE_{venue.upper()}_{part.upper()}"
+    return "LITEHEDGE_ALERTS" if venue == ALERTS else f"LITEHEDGE_{venue.upper()}_{part.upper()}"
 
 
 def parts_of(venue: str) -> tuple[str, ...]:

@@ -2,9 +2,10 @@
 
 Every rule is held over *each* window of its length, not on average: no stretch of that length ever
 holds more than the limit. Requests wait in two lanes. A share of every limit is kept free for the
-emergency lane, which only requests that lower the risk may use: they pass everything that waits,
-and wait themselves only when the venue would refuse. Within a lane the first to come is served
-first; only a request that needs none of the limits for which an earlier one waits may pass it.
+emergency lane, which orders, cancels and stops use, and nothing else: they pass everything that
+waits, and wait themselves only when the venue would refuse. Within a lane the first to come is
+served first; only a request that needs none of the limits for which an earlier one waits may pass
+it.
 
 `Limiter` decides and knows no clock: times are seconds that come in, from whatever beginning.
 `Waiter` is the thin part that sleeps. What each venue allows is in `limits.py`.
@@ -252,7 +253,7 @@ class Waiter:
         return {self._general: cost} if isinstance(cost, (int, float)) else cost
 
     async def wait(self, cost: float | str | Mapping[str, float], emergency: bool = False) -> None:
-        """Return when the request may be sent. `emergency`: it lowers the risk."""
+        """Return when the request may be sent. `emergency`: an order, a cancel, a stop."""
         ticket = self.limiter.ask(self.costs(cost), emergency)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[ticket.number] = future
