@@ -10,7 +10,8 @@ from litehedge.hedge.policies import policy_named
 from litehedge.model.baselines.blind import BlindForecaster
 from litehedge.runner import run
 from litehedge.settings import load_settings
-from litehedge.sim.venue import Opening, SimVenue
+from litehedge.sim.opening import Opening
+from litehedge.sim.venue import SimVenue
 from litehedge.store.journal import Header, Journal
 from litehedge.units import NS_PER_MINUTE
 from synthetic import T0, Crash, everything, market, packaged_tiers
@@ -23,6 +24,7 @@ def header(**changes: Any) -> Header:
         "settings": load_settings().model_dump(), "policy": "plugin", "free_ratio": 0.0,
         "model_id": "none", "model_folder": "", "session": "t", "atom_ns": NS_PER_MINUTE,
         "per_frame": 1, "held_every_ns": 0, "trading_state": 0, "data": "made up",
+        "looks_between": True,
     }  # fmt: skip
     return Header(**(facts | changes))
 

@@ -135,12 +135,22 @@ def any_events() -> st.SearchStrategy[ev.AnyEvent]:
         st.builds(ev.FundingPaid, *two, told, told, told, st.integers(0, 1)),
         st.builds(ev.Liquidated, *two, finite, st.booleans(), st.integers(0, 1), told, finite),
         st.builds(ev.Deleveraged, *two, st.integers(0, 1), finite, finite),
+        st.builds(
+            ev.ContractChanged,
+            *two,
+            st.booleans(),
+            *[finite] * 6,
+            st.lists(st.tuples(*[finite] * 4), max_size=3).map(tuple),
+            st.booleans(),
+        ),
         st.builds(ev.Halt, *two, texts),
         st.builds(ev.Resume, *two, texts),
         st.builds(ev.SetHedge, *two, finite, times),
         st.builds(ev.Freeze, *two, times),
         st.builds(ev.Follow, *two),
         st.builds(ev.Adopt, *two),
+        st.builds(ev.Ignore, *two),
+        st.builds(ev.CloseAll, *two, texts),
     )
 
 

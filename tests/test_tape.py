@@ -13,7 +13,8 @@ from litehedge.hedge import signals as sg
 from litehedge.hedge.policies import static
 from litehedge.runner import run
 from litehedge.settings import load_settings
-from litehedge.sim.venue import Opening, SimVenue
+from litehedge.sim.opening import Opening
+from litehedge.sim.venue import SimVenue
 from litehedge.squeeze.forecast import ForecastState
 from litehedge.store.bundled import tier_table
 from litehedge.store.lake import Lake

@@ -21,7 +21,7 @@ from numba import config
 __version__ = "0.1.0"
 
 _KEPT: Final = 4
-_WITHOUT_KERNELS: Final = ("cli", "feeds", "report", "store")
+_WITHOUT_KERNELS: Final = ("cli", "feeds", "ledger", "report", "store")
 
 
 def _keep_machine_code_apart() -> None:

@@ -1,8 +1,7 @@
 """Backtests: thousands of episodes through the compiled loop, or one run with every decision.
 
-The fast path answers "what happens to a position opened at any time"; the faithful path drives
-the engine through the runner and tells each decision. Both call the same kernels, and a test
-holds them equal on the same bars.
+The fast path answers what happens to a position opened at any time; the faithful path drives the
+engine through the runner and tells each decision. Both call the same kernels; a test compares them.
 """
 
 from __future__ import annotations
@@ -42,7 +41,8 @@ from litehedge.sim.episode import (
     run_episodes,
 )
 from litehedge.sim.execution import liquidity_decays, new_liquidity, observe_bars
-from litehedge.sim.venue import Opening, SimVenue, open_account
+from litehedge.sim.opening import Opening, open_account
+from litehedge.sim.venue import SimVenue
 from litehedge.squeeze.forecast import Forecaster
 from litehedge.tape import Tape
 from litehedge.units import NS_PER_DAY, NS_PER_MS
@@ -326,7 +326,7 @@ def play(
     acting = static(0.0) if policy.free_ratio else policy
     state = start_engine(
         settings, acting, tiers, forecaster, session=session, atom_ns=bar_ns,
-        per_frame=per_frame, held_every_ns=held_every_ns,
+        per_frame=per_frame, held_every_ns=held_every_ns, looks_between=False,
     )  # fmt: skip
     venue = _OnBars(settings, tiers, Opening(opens_ns, reopens, policy.free_ratio), bar_ns)
     recorder = Recorder(venue, state, opens_ns, policy.free_ratio, progress)
@@ -387,6 +387,7 @@ class Recorder:
         self._lives: list[NDArray[np.void]] = []
         self._life: NDArray[np.void] | None = None
         self._peak = 0.0
+        self._stood: tuple[float, NDArray[np.void]] | None = None  # equity and books at a close
         self._decisions: list[Decision] = []
         self._account: list[ev.AnyEvent] = []
 
@@ -406,7 +407,7 @@ class Recorder:
             case ev.Liquidated():
                 self._account.append(event)
                 self._on_forced(event)
-            case ev.OrderExpired() | ev.OrderRejected() | ev.FundingPaid():
+            case ev.OrderExpired() | ev.OrderRejected() | ev.FundingPaid() | ev.StopFilled():
                 self._account.append(event)
             case ev.TransferSent() | ev.TransferArrived() | ev.TransferRejected():
                 self._account.append(event)
@@ -414,6 +415,8 @@ class Recorder:
                 pass
 
     def _begin(self, event: ev.Opened) -> None:
+        if self._stood is not None:  # another position took the place of one that lived
+            self._end(*self._stood)
         self._life = np.zeros(1, dtype=OUTCOME)
         # Of the engine's books: the venue has lived through the whole bar already.
         self._peak = float(equity(self._state.books, event.entry_usdt))
@@ -464,14 +467,15 @@ class Recorder:
                 row[PATH_DISTANCE] = float(distance(books, bar.close, self._state.fixed.tiers.rows))
             else:
                 life["ratio_sum"] += self._free_ratio
-                self._end(worth)
+                self._end(worth, books)
+            if self._life is not None:
+                self._stood = (worth, books.copy())
         self._path.append(tuple(row))
 
-    def _end(self, worth: float) -> None:
-        life = self._life
+    def _end(self, worth: float, account: NDArray[np.void]) -> None:
+        life, self._stood = self._life, None
         if life is None:
             return
-        account = self._venue.books
         life["stop"] = len(self._ends)
         life["equity"] = worth
         life["refusals"] = self._state.refusals - self._refusals_before
@@ -483,7 +487,7 @@ class Recorder:
     def result(self, policy: str) -> Run:
         """Return what was recorded; an open life ends with the data."""
         if self._life is not None:
-            self._end(self._venue.equity())
+            self._end(self._venue.equity(), self._venue.books)
         if not self._lives:
             raise UsageError("no position was ever opened", "choose a range that holds data")
         return Run(

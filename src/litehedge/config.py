@@ -21,6 +21,14 @@ FeedGroup = Literal["across", "liquidations", "chain", "mood"]
 HedgeLocation = Literal["same_account", "second_venue", "reduce"]
 
 
+class Contradiction(ValueError):
+    """Settings that are fine alone and impossible together; `paths` are theirs, dotted."""
+
+    def __init__(self, text: str, *paths: str) -> None:
+        super().__init__(text)
+        self.paths = paths
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -101,6 +109,13 @@ class Transfer(_Section):
             raise ValueError(
                 "fee_usdt must be below min_usdt, or nothing would arrive; for example 1 and 20"
             )
+        if self.min_usdt > self.max_per_day_usdt:
+            raise Contradiction(
+                "min_usdt is above max_per_day_usdt, so nothing could ever be sent; for example "
+                "20 and 1000",
+                "transfer.min_usdt",
+                "transfer.max_per_day_usdt",
+            )
         return self
 
 
@@ -132,13 +147,19 @@ class Limits(_Section):
         40.0, le=250, description="largest gross notional (both legs) divided by equity"
     )
     max_ratio_per_minute: Positive = Field(
-        1.0, description="how far the hedge ratio may move within one minute"
+        1.0,
+        description="how far the hedge ratio may fall within one minute; "
+        "what protects is never slowed",
     )
     max_orders_per_minute: int = Field(6, ge=1, description="orders that may be sent in a minute")
     max_orders_per_day: int = Field(200, ge=1, description="orders that may be sent in a UTC day")
     daily_cost_share: Share = Field(
-        0.03, description="fees and slippage of a UTC day, as a share of equity, before only "
-        "protecting trades are allowed"
+        0.03, description="fees, slippage and funding of hedges in a UTC day, as a share of "
+        "equity, before only protecting trades are allowed"
+    )  # fmt: skip
+    weekly_cost_share: Share = Field(
+        0.1, description="the same for seven UTC days, today among them; from three quarters of "
+        "either budget on, hedges are let go later"
     )  # fmt: skip
     collar_bps: Positive = Field(
         150.0, lt=10_000, description="worst price of an order, measured from the decision price"
@@ -164,10 +185,95 @@ class Limits(_Section):
     @model_validator(mode="after")
     def _sane(self) -> Limits:
         if self.max_orders_per_minute > self.max_orders_per_day:
-            raise ValueError(
-                "max_orders_per_minute is above max_orders_per_day; for example 6 and 200"
+            raise Contradiction(
+                "max_orders_per_minute is above max_orders_per_day; for example 6 and 200",
+                "limits.max_orders_per_minute",
+                "limits.max_orders_per_day",
+            )
+        if self.daily_cost_share > self.weekly_cost_share:
+            raise Contradiction(
+                "daily_cost_share is above weekly_cost_share, of which a day is a part; for "
+                "example 0.03 and 0.1",
+                "limits.daily_cost_share",
+                "limits.weekly_cost_share",
             )
         return self
+
+
+class Health(_Section):
+    """Margin health: what is done between decisions, when liquidation comes near."""
+
+    enabled: bool = Field(
+        True, description="whether the position is made smaller, and stops are kept at the venue"
+    )
+    trigger_ratio: Share = Field(
+        0.6, lt=1, description="margin ratio (maintenance / equity) above which a part of the "
+        "position is closed at once"
+    )  # fmt: skip
+    target_ratio: Share = Field(0.4, lt=1, description="margin ratio to which that brings it")
+    stop_ratio: Share = Field(
+        0.8, lt=1, description="margin ratio at which a stop at the venue closes what is not hedged"
+    )
+    reaction_s: Positive = Field(
+        30.0, le=600, description="how long an order may take at worst, in seconds: ratios are "
+        "looked at where the price may be by then"
+    )  # fmt: skip
+    retry_s: Positive = Field(
+        5.0, le=300, description="seconds between two orders that bring liquidation further away"
+    )
+    collar_bps: Positive = Field(
+        400.0, lt=10_000, description="worst price of such an order, and of any that protects in "
+        "a wild market"
+    )  # fmt: skip
+    warn_probability: Share = Field(
+        0.25, description="probability of a squeeze within an hour above which missing margin is "
+        "told, before it is needed"
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Health:
+        if not self.target_ratio < self.trigger_ratio < self.stop_ratio:
+            raise ValueError(
+                "target_ratio must be below trigger_ratio, and that below stop_ratio; for example "
+                "0.4, 0.6 and 0.8"
+            )
+        return self
+
+
+class Parachute(_Section):
+    """When feeds, venue or this machine cannot be trusted: see docs/reference/limits.md."""
+
+    enabled: bool = Field(True, description="whether any of it is watched")
+    silent_s: Positive = Field(15.0, description="seconds without a price, or without a book")
+    mark_silent_s: Positive = Field(30.0, description="seconds without a mark price")
+    account_silent_s: Positive = Field(
+        150.0, description="seconds in which the venue does not tell what the account holds"
+    )
+    wrong_s: NonNegative = Field(
+        3.0, description="seconds for which prices must contradict each other, the engine be late, "
+        "or the clock be wrong"
+    )  # fmt: skip
+    calm_s: NonNegative = Field(
+        60.0, description="seconds for which all must be well before a fallback ends"
+    )
+    max_gap_bps: Positive = Field(200.0, description="how far book, mark and index may be apart")
+    frozen_s: Positive = Field(60.0, description="seconds in which the book does not move at all")
+    frozen_move_bps: Positive = Field(
+        50.0, description="by how much mark, index or Bitcoin must have moved meanwhile"
+    )
+    count_s: Positive = Field(120.0, description="seconds over which refusals are counted")
+    max_refused: int = Field(3, ge=1, description="refused hedges within that time")
+    max_unsure: int = Field(2, ge=1, description="orders without an answer within that time")
+    max_fill_s: Positive = Field(15.0, description="seconds from decision to the end of an order")
+    max_slip_bps: Positive = Field(
+        100.0, description="how much worse than the middle a fill may be"
+    )
+    max_lag_ms: Positive = Field(
+        1500.0, description="how old an event may be when it is acted upon"
+    )
+    wild_bps: Positive = Field(
+        60.0, description="standard deviation of the price over a minute that counts as wild"
+    )
 
 
 class VenueRules(_Section):
@@ -298,6 +404,46 @@ class Feeds(_Section):
         return self
 
 
+class Alerts(_Section):
+    """What people are told and when. Where to is a secret: `litehedge keys set alerts`."""
+
+    least: Literal["act_now", "done", "digest"] = Field(
+        "digest", description="the least urgent that is sent: act_now, also done, or all"
+    )
+    window_min: Positive = Field(
+        10.0, le=1440, description="what is said again within so long is counted and told once, min"
+    )
+    quiet_hours: str = Field(
+        "", description="hours (UTC) in which only act_now is sent, such as 22-6; empty: none"
+    )
+    digest_hour: int = Field(
+        7, ge=0, le=23, description="hour (UTC) at which digests are sent, those of the day as one"
+    )
+    heartbeat_url: str = Field(
+        "", exclude=True, repr=False,
+        description="address that is asked every minute while the engine works, so that a service "
+        "notices its death; empty: none",
+    )  # fmt: skip
+
+    @property
+    def quiet(self) -> tuple[int, int] | None:
+        """First hour of quiet and the one at which it ends."""
+        if not self.quiet_hours:
+            return None
+        begin, end = self.quiet_hours.split("-")
+        return int(begin), int(end)
+
+    @model_validator(mode="after")
+    def _readable(self) -> Alerts:
+        parts = self.quiet_hours.split("-") if self.quiet_hours else ["0", "1"]
+        hours = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 3]
+        if len(parts) != 2 or len(hours) != 2 or max(hours) > 23 or hours[0] == hours[1]:
+            raise ValueError("quiet_hours must be two hours of the day; for example 22-6")
+        if self.heartbeat_url and not self.heartbeat_url.startswith(("http://", "https://")):
+            raise ValueError("heartbeat_url must begin with http:// or https://")
+        return self
+
+
 class Settings(_Section):
     """Everything that can be set."""
 
@@ -310,9 +456,14 @@ class Settings(_Section):
     advice: Advice = Field(default_factory=Advice, description="the leverage advice")
     costs: Costs = Field(default_factory=Costs, description="what trading costs")
     limits: Limits = Field(default_factory=Limits, description="hard limits")
+    health: Health = Field(default_factory=Health, description="margin health")
+    parachute: Parachute = Field(
+        default_factory=Parachute, description="when something cannot be trusted"
+    )
     venue: VenueRules = Field(default_factory=VenueRules, description="the contract's rules")
     feeds: Feeds = Field(default_factory=Feeds, description="what is listened to")
     model: Model = Field(default_factory=Model, description="the forecaster")
+    alerts: Alerts = Field(default_factory=Alerts, description="what people are told and when")
 
     @model_validator(mode="after")
     def _hedge_has_margin(self) -> Settings:
@@ -321,6 +472,25 @@ class Settings(_Section):
                 "with position.margin_mode = 'isolated' the wallet is spent on the position and "
                 "a hedge in the same account has no margin; set hedge.location to 'reduce' or "
                 "'second_venue', or the margin mode to 'cross'"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _orders_are_possible(self) -> Settings:
+        if self.limits.collar_bps <= self.costs.half_spread_bps:
+            raise Contradiction(
+                "the collar ends inside the spread, so no order would ever be filled: "
+                "limits.collar_bps must be above costs.half_spread_bps; for example 150 and 1",
+                "limits.collar_bps",
+                "costs.half_spread_bps",
+            )
+        if self.limits.max_hedge_notional_usdt < self.venue.min_notional_usdt:
+            raise Contradiction(
+                "the largest hedge is smaller than the venue's smallest order: "
+                "limits.max_hedge_notional_usdt must be at least venue.min_notional_usdt; for "
+                "example 50000 and 20",
+                "limits.max_hedge_notional_usdt",
+                "venue.min_notional_usdt",
             )
         return self
 

@@ -32,6 +32,7 @@ from litehedge.margin.transfers import (
     standing,
     wanted_transfer,
 )
+from litehedge.risk.governor import eased, eases_below
 from litehedge.risk.limits import (
     MARGIN_GUARD,
     MINIMUM_GUARD,
@@ -42,6 +43,7 @@ from litehedge.risk.limits import (
     transfer_budget,
     whole_lots,
 )
+from litehedge.risk.verdicts import Case, Verdict, verdicts
 from litehedge.units import NS_PER_MINUTE
 
 Floats = NDArray[np.float64]
@@ -134,6 +136,8 @@ def aided_equity(
         at_trigger = hedged_distance(fixed.side, 0.0, rate / fixed.transfer_trigger, rate, APART)
     delay_min = fixed.transfer_delay_ns / NS_PER_MINUTE
     counts = counts_in_time(signals, frame, fixed.side, away, at_trigger, delay_min)
+    if np.isnan(counts):  # a forecast of no movement at all: such a model brings no money
+        counts = 0.0
     fixed.aid = counts * (more + coming)
     return own + fixed.aid
 
@@ -194,7 +198,7 @@ def money_back(terms: Terms, books: Books, target: int, amount: float) -> None:
 
 
 @kernel
-def _hedge_margin(
+def hedge_margin(
     terms: Record, books: Books, position: float, price: float, worth: float
 ) -> tuple[float, float]:
     """Return what backs the hedge leg, and what of it the position needs, in USDT.
@@ -246,7 +250,7 @@ def guarded_change(
     edge = lo if ratio < lo else hi
     wanted = (edge - ratio) * position
     reduces_leg = wanted < 0.0 if terms.location != REDUCE else wanted > 0.0
-    backing, taken = _hedge_margin(terms, books, position, price, worth)
+    backing, taken = hedge_margin(terms, books, position, price, worth)
     size = allowances(
         wanted, position, hedge, price, worth, depth_usdt, age_s, backing, taken, reduces_leg,
         budgets, limits, terms.tiers, terms.lot, terms.min_notional, allowed,
@@ -316,6 +320,8 @@ def decision(
         lo, hi, memory[0] = decide(
             terms[0], memory[0], signals, frame, now_ns, position, price, behind
         )
+        if worth < eases_below(budgets, limits):
+            hi = eased(hi, terms[0].max_ratio, worth, now_ns, budgets, limits)
         if terms[0].n_rules > 0:
             lo, hi = under_rules(
                 terms[0], memory, signals, frame, now_ns, ratio, behind, position * price,
@@ -334,6 +340,24 @@ def decision(
     return lo, hi, wanted, change
 
 
+def said_by_guards(
+    terms: Terms, books: Books, wanted: float, price: float, depth_usdt: float, age_s: float,
+    budgets: NDArray[np.void], limits: NDArray[np.void], allowed: Floats,
+) -> list[Verdict]:  # fmt: skip
+    """Return the verdicts on a wanted change of the hedge, with their numbers.
+
+    To be asked right after `decision`, with what it was asked and what it wrote.
+    """
+    position, hedge = sizes(terms, books)
+    worth = equity(books, price)
+    behind, taken = hedge_margin(terms[0], books, position, price, worth)
+    case = Case(
+        wanted, position, hedge, price, worth, depth_usdt, age_s, behind, taken,
+        float(terms["min_notional"][0]), budgets, limits, terms["tiers"][0],
+    )  # fmt: skip
+    return verdicts(abs(wanted), allowed, case)
+
+
 @kernel
 def order_quantity(terms: Terms, change: float) -> tuple[int, float]:
     """Return the leg and signed quantity that change the hedge by `change` LTC.
@@ -346,14 +370,19 @@ def order_quantity(terms: Terms, change: float) -> tuple[int, float]:
 
 
 @kernel
+def worst_price(tick: float, collar: float, price: float, qty: float) -> float:
+    """Return the worst price at which signed `qty` may trade: within the collar, on a tick."""
+    if qty > 0.0:
+        ticks = np.floor(price * (1.0 + collar) / tick + 1e-9)
+    else:
+        ticks = np.ceil(price * (1.0 - collar) / tick - 1e-9)
+    return np.round(ticks * tick * 1e8) / 1e8
+
+
+@kernel
 def collar_price(terms: Terms, price: float, qty: float) -> float:
     """Return the worst price of an order decided at `price`: inside the collar, on a tick."""
-    tick = terms[0].tick
-    if qty > 0.0:
-        ticks = np.floor(price * (1.0 + terms[0].collar) / tick + 1e-9)
-    else:
-        ticks = np.ceil(price * (1.0 - terms[0].collar) / tick - 1e-9)
-    return np.round(ticks * tick * 1e8) / 1e8
+    return worst_price(terms[0].tick, terms[0].collar, price, qty)
 
 
 @kernel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
@@ -11,7 +12,8 @@ from litehedge.hedge.leverage import LeverageAdvice
 from litehedge.market.events import Freeze, SetHedge
 from litehedge.orders.manager import Order
 from litehedge.orders.transfers import MarginTransfer
-from litehedge.risk.limits import Verdict
+from litehedge.risk.health import Preview
+from litehedge.risk.verdicts import Verdict
 
 
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
@@ -38,17 +40,50 @@ class QueryTransfer(msgspec.Struct, frozen=True, tag="query_transfer"):
     transfer_id: str
 
 
+class KeepStop(msgspec.Struct, frozen=True, tag="keep_stop"):
+    """Keep a reduce-only stop at the venue: it closes `qty_ltc` (unsigned) of a leg at a mark.
+
+    The last one for a leg counts; 0 takes it away. It must stand at every moment, also while this
+    machine is off: it is placed again whenever the venue turns out not to have it.
+    """
+
+    leg: int
+    qty_ltc: Decimal
+    trigger_usdt: Decimal
+
+
+class PlanFired(msgspec.Struct, frozen=True, tag="plan_fired"):
+    """A plan that was written beforehand came true and was carried out.
+
+    `until_ns` is when what it holds ends, 0 where it holds nothing.
+    """
+
+    time_ns: int
+    name: str
+    then: str
+    until_ns: int
+
+
 class CancelAll(msgspec.Struct, frozen=True, tag="cancel_all"):
     """Cancel every open order."""
 
     reason: str
 
 
-class Alert(msgspec.Struct, frozen=True, tag="alert"):
-    """Tell a person: what, why, what happens next."""
+AlertLevel = Literal["act_now", "done", "digest"]
 
-    level: Literal["act_now", "done", "digest"]
+
+class Alert(msgspec.Struct, frozen=True, tag="alert", omit_defaults=True):
+    """Tell a person: what, why, what happens next.
+
+    `key` names what it is about, the same each time it is told: repetitions are counted, and an
+    alert that `clears` says that it is right again. Without one it stands for itself.
+    """
+
+    level: AlertLevel
     text: str
+    key: str = ""
+    clears: bool = False
 
 
 class Decision(msgspec.Struct, frozen=True, tag="decision"):
@@ -71,6 +106,28 @@ class Decision(msgspec.Struct, frozen=True, tag="decision"):
     forecast_state: int
 
 
+class Protection(msgspec.Struct, frozen=True, tag="protection"):
+    """Something was closed between two decisions: why, what, and the account before and after."""
+
+    time_ns: int
+    why: str
+    leg: int
+    qty_ltc: float
+    price: float
+    before: Preview
+    after: Preview
+    order_id: str
+
+
+class Watched(msgspec.Struct, frozen=True, tag="watched"):
+    """A watch of the parachute opened or closed; `detail` holds what was measured."""
+
+    time_ns: int
+    watch: str
+    is_open: bool
+    detail: str
+
+
 class StateChange(msgspec.Struct, frozen=True, tag="state_change"):
     """The trading state changed."""
 
@@ -78,6 +135,19 @@ class StateChange(msgspec.Struct, frozen=True, tag="state_change"):
     before: str
     after: str
     cause: str
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """Position and hedge are being closed, as somebody asked.
+
+    `slice_ltc` is the largest order while both legs are alike; before `next_ns` none is sent;
+    `misses` counts the orders in a row of which nothing traded.
+    """
+
+    reason: str
+    slice_ltc: float
+    next_ns: int = 0
+    misses: int = 0
 
 
 class Checkpoint(msgspec.Struct, frozen=True, tag="checkpoint"):
@@ -103,6 +173,11 @@ class Checkpoint(msgspec.Struct, frozen=True, tag="checkpoint"):
     hedge_wait_ns: int
     closed_ltc: float
     is_reduced_by_books: bool
+    closing: Closing | None = None
+    ignored_ltc: list[float] = []
+    plans_true_ns: dict[str, int] = {}
+    stops: dict[int, tuple[float, float]] = {}  # leg -> quantity and trigger that the venue holds
+    is_reduced_by_record: bool = False
 
 
 Effect = (
@@ -110,9 +185,13 @@ Effect = (
     | Query
     | Transfer
     | QueryTransfer
+    | KeepStop
+    | PlanFired
     | CancelAll
     | Alert
     | Decision
+    | Protection
+    | Watched
     | StateChange
     | Checkpoint
 )

@@ -19,6 +19,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from litehedge.closing import close_on
+from litehedge.contract import STOPPED_NS, hedging_stopped, is_stopped
 from litehedge.decision import (
     backing,
     collar_price,
@@ -27,14 +29,19 @@ from litehedge.decision import (
     is_cut,
     money_left,
     order_quantity,
+    said_by_guards,
     sizes,
     transfer_due,
+    worst_price,
 )
-from litehedge.effects import Alert, Decision, Effect, StateChange, Submit, Transfer
+from litehedge.effects import Alert, Decision, Effect, PlanFired, StateChange, Submit, Transfer
 from litehedge.engine_state import State, take_checkpoint, transition
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Situation, recommend
+from litehedge.hedge.exposure import REDUCE, SAME_ACCOUNT
 from litehedge.hedge.leverage import LeverageAdvice, advise
+from litehedge.hedge.plugin import SAFE_VOL_ON
+from litehedge.hedge.rule_kernel import new_memory
 from litehedge.hedge.rules import binding, reason_of
 from litehedge.margin.account import HEDGE, POSITION, equity
 from litehedge.margin.liquidation import distance
@@ -43,6 +50,8 @@ from litehedge.market import events as ev
 from litehedge.market import schema as sc
 from litehedge.orders.manager import Order, new_order
 from litehedge.orders.transfers import new_transfer
+from litehedge.plans import look_at_plans
+from litehedge.protecting import fallback, missing_margin, protect
 from litehedge.reactions import (
     REACTIONS,
     check_age,
@@ -50,28 +59,39 @@ from litehedge.reactions import (
     check_order,
     check_transfer,
 )
-from litehedge.risk.limits import Code, spend_order, spend_transfer, verdicts, whole_lots
+from litehedge.risk.guards import FRESH_NS, observe
+from litehedge.risk.limits import PARACHUTE_GUARD, Code, spend_order, spend_transfer, whole_lots
+from litehedge.risk.parachute import Fallback, Watch
 from litehedge.risk.state import Cause
-from litehedge.truth import settle, within_truth
-from litehedge.units import NS_PER_HOUR, NS_PER_MINUTE
+from litehedge.risk.verdicts import Verdict
+from litehedge.squeeze.forecast import ForecastState, heard
+from litehedge.truth import is_apart, settle, within_truth
+from litehedge.units import BPS, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
 
 Floats = NDArray[np.float64]
 
 _MARKET: Final = frozenset(get_args(ev.MarketEvent))
 TELL_REFUSAL_NS: Final = NS_PER_HOUR
+AGAIN_NS: Final = 10 * NS_PER_SECOND
+"""How often a hedge that a person set is tried again between frames, while it is not there."""
+_WATCHED: Final = frozenset((ev.Book, ev.Trade, ev.Mark, ev.Index, ev.Bar))
+_BETWEEN: Final = frozenset((ev.Book, ev.Trade, ev.Mark, ev.Tick))
 _PRICED: Final = (ev.Bar, ev.Trade, ev.Book)
 _REDUCING_GUARD: Final = list(Code).index(Code.TRADING_REDUCING)
 _NOTHING: Final[list[Effect]] = []
 
-_MILESTONES: Final = (Decision, StateChange, Transfer)
-_BEGINNINGS: Final = (ev.Opened, ev.Adopt)
+_MILESTONES: Final = (Decision, PlanFired, StateChange, Submit, Transfer)
+_BEGINNINGS: Final = (ev.Opened, ev.Adopt, ev.Ignore)
 
 
 def step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
     """Take in one event; return the state after it and what is to be done."""
+    was_closing = state.closing is not None
     state, effects = _step(state, event)
     if state.fixed.keeps_checkpoints and (
-        isinstance(event, _BEGINNINGS) or any(isinstance(e, _MILESTONES) for e in effects)
+        isinstance(event, _BEGINNINGS)
+        or was_closing != (state.closing is not None)
+        or any(isinstance(e, _MILESTONES) for e in effects)
     ):
         effects = [*effects, take_checkpoint(state, event.known_ns)]
     return state, effects
@@ -95,6 +115,9 @@ def _step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
         frames = state.fold.push(event)  # type: ignore[arg-type]
         if kind in _PRICED and not (kind is ev.Bar and event.asset == "BTC"):  # type: ignore[union-attr]
             state.price_ns = event.known_ns
+            _note_price(state, event)
+        if kind in _WATCHED and state.fixed.looks_between:
+            observe(state.guards, event)
         for end_ns, frame in frames:
             effects = effects + _on_frame(state, end_ns, frame)
         if kind is ev.Tick:
@@ -102,8 +125,62 @@ def _step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
             effects = effects + check_order(state, event.known_ns)
             effects = effects + check_transfer(state, event.known_ns)
             effects = effects + settle(state, event.known_ns)
-        return state, effects
-    return state, REACTIONS[kind](state, event)
+            _look_again(state, event.known_ns)
+        if kind in _BETWEEN and state.guards.is_watching and state.closing is None:
+            effects = effects + protect(state, event.known_ns)
+        if state.plan_terms is not None and (kind is ev.Tick or kind in _PRICED):
+            effects = effects + look_at_plans(state, event.known_ns)
+    else:
+        effects = REACTIONS[kind](state, event)
+        state.guards.alarm = None  # the account may be another one
+    if state.closing is not None:
+        effects = effects + close_on(state, event.known_ns)
+    elif state.decide_soon:
+        effects = effects + _decide_soon(state, event.known_ns)
+    return state, effects
+
+
+def _note_price(state: State, event: ev.AnyEvent) -> None:
+    """Remember the price that was told last, and the depth, for what is done between frames."""
+    if type(event) is ev.Book:
+        price = 0.5 * (event.bid + event.ask)
+        state.last_depth_usdt = min(event.bid_depth_usdt, event.ask_depth_usdt)
+    elif type(event) is ev.Trade:
+        price = event.price
+    else:
+        price = event.close  # type: ignore[union-attr]
+    if 0.0 < price < np.inf:
+        state.last_price = price
+
+
+def _look_again(state: State, now_ns: int) -> None:
+    """Between frames: go on with a hedge that a person set and that is not there yet."""
+    held = state.override
+    if not isinstance(held, ev.SetHedge) or state.order is not None:
+        return
+    if now_ns - state.again_ns < AGAIN_NS:
+        return
+    state.again_ns = now_ns
+    position, hedge = sizes(state.terms, state.books)
+    wanted = min(max(held.ratio, 0.0), float(state.terms["max_ratio"][0])) * position
+    if now_ns < held.until_ns and abs(wanted - hedge) >= state.fixed.settings.venue.lot_ltc:
+        state.decide_soon = True
+
+
+def _decide_soon(state: State, now_ns: int) -> list[Effect]:
+    """Decide between two frames, on the last signals and the newest price."""
+    guards = state.guards
+    price = guards.middle if now_ns - guards.book_ns <= FRESH_NS else state.last_price
+    if state.order is not None:
+        return _NOTHING
+    state.decide_soon = False
+    if state.needs_reconciling:
+        return _NOTHING  # of what was asked for before that, the next look reminds
+    began = state.price == state.price  # not NaN: there was a frame, and so there are signals
+    is_asked = guards.is_watching or state.override is not None
+    if not (is_asked and state.is_open and began and price > 0.0):
+        return _NOTHING
+    return _decide(state, now_ns, price)
 
 
 def _on_frame(state: State, end_ns: int, frame: Floats) -> list[Effect]:
@@ -113,8 +190,9 @@ def _on_frame(state: State, end_ns: int, frame: Floats) -> list[Effect]:
     price = float(frame[sc.CLOSE])
     if price != price:  # NaN: the frame was silent and the segment has ended
         return _NOTHING
+    state.price = price
     phase = (end_ns // fixed.atom_ns) % fixed.per_frame
-    row = fixed.forecaster.step(state.model, phase, end_ns, features)
+    row = heard(fixed.forecaster, state.model, phase, end_ns, features)
     sg.write_signals(row, features, state.cif, state.signals, 0)
     effects = _NOTHING
     if state.moves_money:
@@ -126,7 +204,8 @@ def _on_frame(state: State, end_ns: int, frame: Floats) -> list[Effect]:
     effects = effects + settle(state, end_ns)
     if not state.is_open:
         return effects
-    return effects + _decide(state, end_ns, price)
+    state.decide_soon = False
+    return effects + missing_margin(state, end_ns, price) + _decide(state, end_ns, price)
 
 
 def _move_money(state: State, now_ns: int, price: float) -> list[Effect]:
@@ -168,14 +247,32 @@ def _decide(state: State, now_ns: int, price: float) -> list[Effect]:
     effects: list[Effect] = []
     if state.budgets["state"][0] > state.trading:
         effects += transition(state, Cause.EQUITY_STOP, now_ns)
-    if state.differs_ns >= 0 and change != 0.0:
+    fall = fallback(state) if np.isnan(override) else Fallback.NONE
+    if fall >= Fallback.SAFE_HEDGE:
+        lo, hi, wanted, change = _or_safer(state, now_ns, price, depth_usdt, lo, hi, wanted, change)
+    if fall >= Fallback.NO_LIFTING and change < 0.0:
+        change = 0.0
+        state.allowed[PARACHUTE_GUARD] = 0.0
+    if change != 0.0 and is_apart(state):
         change = within_truth(state, change)
         state.allowed[_REDUCING_GUARD] = abs(change)
-    falls_back = change > 0.0 and now_ns < state.hedge_wait_ns
+    if hedging_stopped(state) and fixed.settings.hedge.fall_back_to_reduce:
+        state.hedge_wait_ns = now_ns + STOPPED_NS
+    # In a wild market a new hedge is what the venue refuses first, and deleverages first.
+    same = state.terms["location"][0] == SAME_ACCOUNT
+    wild = same and np.isnan(override) and Watch.MARKET_WILD in state.guards.chute.open
+    refuses = now_ns < state.hedge_wait_ns or (
+        fixed.settings.hedge.fall_back_to_reduce
+        and state.terms["location"][0] != REDUCE
+        and (wild or fall >= Fallback.REDUCE)
+    )
+    falls_back = change > 0.0 and refuses
     if falls_back:
         wanted = change = _instead(state, change, lo)
     elif lo <= 0.0:
         state.closed_ltc = 0.0  # the danger is over: the next one begins with what is left
+    if change != 0.0 and _goes_nowhere(state, change, falls_back):
+        change = 0.0
     cut = is_cut(wanted, change, fixed.settings.venue.lot_ltc)
     state.refusals += cut
     # What changes nothing is told now and then; so is a refusal that goes on.
@@ -190,6 +287,7 @@ def _decide(state: State, now_ns: int, price: float) -> list[Effect]:
     if fixed.policy.rules is not None and np.isnan(override):
         ruling = binding(fixed.policy.rules, state.memory, now_ns, lo, hi)
         advice = msgspec.structs.replace(advice, reason=reason_of(ruling, advice.reason))
+    verdicts = _verdicts(state, wanted, price, depth_usdt, age_s) if cut else []
     order_id = ""
     if change != 0.0:
         order = _order(state, change, price, now_ns, falls_back=falls_back)
@@ -206,7 +304,7 @@ def _decide(state: State, now_ns: int, price: float) -> list[Effect]:
             price=price,
             trading_state=state.trading.name,
             recommendation=advice,
-            verdicts=verdicts(abs(wanted), state.allowed) if cut else [],
+            verdicts=verdicts,
             order_id=order_id,
             equity_usdt=situation.equity_usdt,
             distance=situation.distance,
@@ -216,6 +314,37 @@ def _decide(state: State, now_ns: int, price: float) -> list[Effect]:
         )
     )
     return effects
+
+
+def _or_safer(
+    state: State, now_ns: int, price: float, depth_usdt: float, lo: float, hi: float,
+    wanted: float, change: float,
+) -> tuple[float, float, float, float]:  # fmt: skip
+    """Return what the rule that needs no forecast decides, where that hedges more."""
+    signals = state.signals.copy()
+    signals[sg.STATE, 0] = ForecastState.COLD
+    if Watch.PRICE_SILENT in state.guards.chute.open and not signals[sg.VOL_RULE, 0] > SAFE_VOL_ON:
+        signals[sg.VOL_RULE, 0] = np.nan  # what was calm when the prices ended tells nothing
+    for name in ("size", "floor", "location", "tiers"):
+        state.safe[name] = state.terms[name]
+    allowed = np.empty_like(state.allowed)
+    safer = decision(
+        state.safe, new_memory(), signals, 0, now_ns, price, depth_usdt, 0.0, float("nan"),
+        state.books, state.budgets, state.limits, allowed,
+    )  # fmt: skip
+    if safer[3] <= max(change, 0.0):
+        return lo, hi, wanted, change
+    state.allowed[:] = allowed
+    return safer
+
+
+def _verdicts(
+    state: State, wanted: float, price: float, depth_usdt: float, age_s: float
+) -> list[Verdict]:
+    return said_by_guards(
+        state.terms, state.books, wanted, price, depth_usdt, age_s, state.budgets, state.limits,
+        state.allowed,
+    )  # fmt: skip
 
 
 def _instead(state: State, change: float, lo: float) -> float:
@@ -231,13 +360,22 @@ def _instead(state: State, change: float, lo: float) -> float:
     return float(whole_lots(max(0.0, min(change, needed, held)), lot))
 
 
+def _goes_nowhere(state: State, change: float, falls_back: bool) -> bool:
+    """Tell whether the venue where this change would be made does not trade."""
+    leg, _ = order_quantity(state.terms, change)
+    return is_stopped(state, POSITION if falls_back else int(leg))
+
+
 def _told_fallback(state: State, change: float, now_ns: int) -> Alert:
     minutes = (state.hedge_wait_ns - now_ns) / NS_PER_MINUTE
+    why, then = "a new hedge would not last in this market", "when it is calmer"
+    if minutes > 0.0:
+        why, then = "the venue refuses new hedges", f"in {max(1.0, minutes):.0f} min"
     text = (
-        f"the venue refuses new hedges: the position is reduced by {change:.3f} LTC instead; that "
-        f"does not come back by itself. Hedging is tried again in {minutes:.0f} min"
+        f"{why}: the position is reduced by {change:.3f} LTC instead; that does not come back by "
+        f"itself. Hedging is tried again {then}"
     )
-    return Alert("act_now", text)
+    return Alert("act_now", text, "hedges refused")
 
 
 def _order(
@@ -252,12 +390,21 @@ def _order(
         state.orders_made,
         int(leg),
         float(qty),
-        collar_price(state.terms, price, qty),
+        _limit(state, change, price, qty),
         lot=Decimal(repr(fixed.settings.venue.lot_ltc)),
         tick=Decimal(repr(fixed.settings.venue.tick_usdt)),
         reduce_only=bool(change < 0.0) != bool(leg == POSITION),
         decided_ns=now_ns,
     )
+
+
+def _limit(state: State, change: float, price: float, qty: float) -> float:
+    """Return the worst price of an order; in a wild market what protects may go further."""
+    if change > 0.0 and Watch.MARKET_WILD in state.guards.chute.open:
+        settings = state.fixed.settings
+        collar = max(settings.limits.collar_bps, settings.health.collar_bps) * BPS
+        return float(worst_price(settings.venue.tick_usdt, collar, price, qty))
+    return float(collar_price(state.terms, price, qty))
 
 
 def _situation(state: State, price: float) -> Situation:

@@ -9,10 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.config import Settings
-from litehedge.effects import Alert, CancelAll, Checkpoint, Effect, StateChange
+from litehedge.effects import (
+    Alert,
+    CancelAll,
+    Checkpoint,
+    Closing,
+    Effect,
+    KeepStop,
+    StateChange,
+)
 from litehedge.features.vector import FeatureStream
 from litehedge.hedge import signals as sg
-from litehedge.hedge.policies import Policy
+from litehedge.hedge.plan_kernel import terms_of_plans
+from litehedge.hedge.policies import Policy, policy_named
 from litehedge.hedge.rule_kernel import new_memory
 from litehedge.hedge.terms import Terms, terms_of
 from litehedge.margin.account import new_account
@@ -21,6 +30,7 @@ from litehedge.market import events as ev
 from litehedge.market.frames import FrameFold
 from litehedge.orders.manager import Order
 from litehedge.orders.transfers import MarginTransfer
+from litehedge.risk.guards import Guards, new_guards
 from litehedge.risk.limits import N_GUARDS, limits_array, new_budget
 from litehedge.risk.state import Cause, TradingState, next_state
 from litehedge.squeeze.forecast import Forecaster, Memory
@@ -43,6 +53,23 @@ class Fixed:
     per_frame: int
     held_every_ns: int  # how often a decision that changes nothing is recorded; 0 = always
     keeps_checkpoints: bool = False  # whether effects hold what a restart needs
+    looks_between: bool = True  # whether anything is done between two frames: see `protecting`
+
+    @property
+    def frame_ns(self) -> int:
+        """How long a frame is."""
+        return self.atom_ns * self.per_frame
+
+
+@dataclass(slots=True)
+class Stop:
+    """A protective stop of one leg: what is wanted, and what the venue last said that it holds."""
+
+    wanted: KeepStop | None = None
+    armed_ltc: float = 0.0  # unsigned; 0: it holds none, as far as we know
+    armed_usdt: float = 0.0  # the mark at which it fires
+    failed_ns: int = -1  # when people last heard that it does not stand; -1 while it does
+    is_known: bool = True  # whether what the venue holds is known: not right after a restart
 
 
 @dataclass(slots=True)
@@ -58,6 +85,8 @@ class State:
     limits: NDArray[np.void]
     terms: Terms
     memory: Floats
+    guards: Guards
+    safe: Terms  # of the rule that needs no forecast
     trading: TradingState = TradingState.ACTIVE
     is_open: bool = False  # whether there is a position to guard
     needs_reconciling: bool = False  # after a restart: nothing is sent until the account was told
@@ -80,17 +109,34 @@ class State:
     differs_ns: int = -1  # since when our books differ from that; -1 when they do not
     is_differing: bool = False  # whether a person was told, and has not taken over yet
     is_reduced_by_books: bool = False  # whether that is why trading is REDUCING
+    is_unrecorded: bool = False  # whether the journal does not keep what happens
+    is_reduced_by_record: bool = False  # whether that is why trading is REDUCING
     override: ev.SetHedge | ev.Freeze | None = None
     price_ns: int = -1
     is_silent: bool = False  # whether the price feed has been silent for too long
     refusals: int = 0  # frames in which guards cut or refused what the band wanted
     refusal_ns: int = -1  # when the last refusal was told
     held_ns: int = -1
+    decide_soon: bool = False  # whether something happened that the next frame is too late for
+    price: float = float("nan")  # of the last frame
     signals: NDArray[np.float32] = field(
         default_factory=lambda: np.full((sg.N_SIGNALS, 1), np.nan, dtype=np.float32)
     )
     cif: Floats = field(default_factory=lambda: np.empty((2, N_ONSET)))
     allowed: Floats = field(default_factory=lambda: np.empty(N_GUARDS))
+    # By leg. What is wanted is in no checkpoint: after every start the venue is told anew.
+    stops: dict[int, Stop] = field(default_factory=dict)
+    # Whether the position's venue, and the second one, do not trade the contract: see `contract`.
+    is_stopped: list[bool] = field(default_factory=lambda: [False, False])
+    last_price: float = float("nan")  # of the last trade, middle of a book, or bar
+    last_depth_usdt: float = float("nan")  # of the thinner side of the last book
+    again_ns: int = -1  # when what a person holds was last looked at between frames
+    closing: Closing | None = None  # everything is being closed: see `closing`
+    # What venues hold beside our books and a person minds: of the position, of the hedge
+    ignored_ltc: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    plans_true_ns: dict[str, int] = field(default_factory=dict)  # plans that fired: last held
+    plans_looked_ns: int = -1
+    plan_terms: Terms | None = None  # terms with the plans for rules; None without plans
 
 
 def start(
@@ -107,6 +153,7 @@ def start(
     keeps_checkpoints: bool = False,
     checkpoint: Checkpoint | None = None,
     needs_reconciling: bool = False,
+    looks_between: bool = True,
 ) -> State:
     """Return the state before the first event.
 
@@ -120,10 +167,13 @@ def start(
         Where an earlier run stood: see `store.journal.Journal.last_checkpoint`.
     needs_reconciling
         Whether nothing is sent until an `Opened` with `is_resumed` came.
+    looks_between
+        Whether the guards look at the account between two frames; not where a run has to do the
+        same as the compiled loop, which sees frames alone.
     """
     fixed = Fixed(
         settings, policy, tiers, forecaster, session, atom_ns, per_frame, held_every_ns,
-        keeps_checkpoints,
+        keeps_checkpoints, looks_between,
     )  # fmt: skip
     state = State(
         fixed=fixed,
@@ -135,10 +185,13 @@ def start(
         limits=limits_array(settings.limits),
         terms=terms_of(settings, policy, tiers, 0.0),
         memory=new_memory(),
+        guards=new_guards(settings, tiers),
+        safe=terms_of(settings, policy_named("plugin", settings), tiers, 0.0),
         trading=trading,
         needs_reconciling=needs_reconciling,
         moves_money=settings.transfer.enabled and settings.hedge.location == "second_venue",
     )
+    state.plan_terms = terms_of_plans(state.terms, policy.rules)
     if checkpoint is not None:
         restore(state, checkpoint)
     return state
@@ -167,6 +220,15 @@ def take_checkpoint(state: State, now_ns: int) -> Checkpoint:
         hedge_wait_ns=state.hedge_wait_ns,
         closed_ltc=state.closed_ltc,
         is_reduced_by_books=state.is_reduced_by_books,
+        stops={
+            leg: (stop.armed_ltc, stop.armed_usdt)
+            for leg, stop in state.stops.items()
+            if stop.armed_ltc > 0.0
+        },
+        is_reduced_by_record=state.is_reduced_by_record,
+        closing=state.closing,
+        ignored_ltc=list(state.ignored_ltc),
+        plans_true_ns=dict(state.plans_true_ns),
     )
 
 
@@ -194,6 +256,11 @@ def restore(state: State, checkpoint: Checkpoint) -> None:
     state.hedge_wait_ns = checkpoint.hedge_wait_ns
     state.closed_ltc = checkpoint.closed_ltc
     state.is_reduced_by_books = checkpoint.is_reduced_by_books
+    state.stops = {leg: Stop(None, *armed) for leg, armed in checkpoint.stops.items()}
+    state.is_reduced_by_record = checkpoint.is_reduced_by_record
+    state.closing = checkpoint.closing
+    state.ignored_ltc = [*checkpoint.ignored_ltc, 0.0, 0.0][:2]
+    state.plans_true_ns = dict(checkpoint.plans_true_ns)
 
 
 def _told(record: NDArray[np.void]) -> dict[str, Any]:
@@ -211,11 +278,24 @@ def transition(state: State, cause: Cause, now_ns: int) -> list[Effect]:
     after = next_state(before, cause)
     if after is before:
         return _NOTHING
-    state.trading = after
+    if after is TradingState.ACTIVE and (held := _held_by(state)) is not None:
+        after, cause = TradingState.REDUCING, held
     state.is_reduced_by_books = cause is Cause.BOOKS_DIFFER
+    state.is_reduced_by_record = cause is Cause.RECORD_FAILS
+    if after is before:
+        return [Alert("done", f"trading stays {after.name}: {cause.value}")]
+    state.trading = after
     level: Literal["act_now", "done"] = "act_now" if after > before else "done"
+    text = f"trading is {after.name}: {cause.value}"
     return [
         StateChange(now_ns, before.name, after.name, cause.value),
         *([CancelAll(cause.value)] if after is TradingState.HALTED else []),
-        Alert(level, f"trading is {after.name}: {cause.value}"),
+        Alert(level, text, "trading", clears=after is TradingState.ACTIVE),
     ]
+
+
+def _held_by(state: State) -> Cause | None:
+    """Return what does not let trading be ACTIVE again, whatever ended; it ends by itself."""
+    if state.is_differing:
+        return Cause.BOOKS_DIFFER
+    return Cause.RECORD_FAILS if state.is_unrecorded else None

@@ -6,11 +6,19 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Literal, Protocol
 
-from litehedge.effects import Effect
+from litehedge.effects import AlertLevel, Effect, KeepStop
 from litehedge.errors import BadMessage
 from litehedge.market.events import AccountEvent, AnyEvent, Command, MarketEvent
 from litehedge.orders.manager import Order
-from litehedge.orders.reports import AccountReport, Contract, OrderReport, Report, VenueOrder
+from litehedge.orders.reports import (
+    AccountReport,
+    Contract,
+    OrderReport,
+    PositionSide,
+    Report,
+    StopReport,
+    VenueOrder,
+)
 from litehedge.orders.transfers import MarginTransfer
 
 
@@ -52,12 +60,21 @@ class Venue(Protocol):
         ...
 
     def cancel_all(self, now_ns: int) -> Iterable[AccountEvent]:
-        """Cancel every open order."""
+        """Cancel every open order; protective stops stay."""
+        ...
+
+    def keep_stop(self, stop: KeepStop, now_ns: int) -> Iterable[AccountEvent]:
+        """Keep a protective stop, from now on and until another is wanted for its leg."""
         ...
 
 
 class Journal(Protocol):
-    """The append-only record. `flush` returns only when everything before it is on disk."""
+    """The append-only record."""
+
+    @property
+    def trouble(self) -> str:
+        """Why what happens is not kept now, "" when it is: nothing may raise risk meanwhile."""
+        ...
 
     def event(self, event: AnyEvent) -> None:
         """Record an event before the engine sees it."""
@@ -67,8 +84,12 @@ class Journal(Protocol):
         """Record what the engine wanted done."""
         ...
 
+    def write(self) -> None:
+        """Hand everything so far to the system: it outlives this process, if not the power."""
+        ...
+
     def flush(self) -> None:
-        """Make everything so far durable."""
+        """Make everything so far durable: it outlives a loss of power."""
         ...
 
 
@@ -83,8 +104,8 @@ class Inbox(Protocol):
 class Notifier(Protocol):
     """Carries alerts to people."""
 
-    def alert(self, level: str, text: str) -> None:
-        """Deliver one alert."""
+    def alert(self, level: AlertLevel, text: str, key: str = "", *, clears: bool = False) -> None:
+        """Deliver one alert, without making the caller wait; see `effects.Alert`."""
         ...
 
 
@@ -172,11 +193,23 @@ class VenueClient(Protocol):
         ...
 
     async def cancel_all(self) -> None:
-        """Cancel every open order of the contract, protective stops excepted."""
+        """Cancel every open order of ours; those of others and protective stops stay."""
         ...
 
     async def set_protective_stop(self, closes: VenueOrder, trigger_usdt: Decimal) -> None:
         """Place or replace the reduce-only stop that closes a leg when the mark passes a price."""
+        ...
+
+    async def protective_stops(self) -> list[StopReport]:
+        """Return our protective stops that wait for their trigger."""
+        ...
+
+    async def remove_protective_stop(self, position_side: PositionSide) -> None:
+        """Take the protective stop of a leg away; one that is not there is what was wanted."""
+        ...
+
+    async def stop_outcome(self, stop: StopReport) -> OrderReport:
+        """Return what a stop traded that does not wait any more; `missing` if nobody can tell."""
         ...
 
     async def arm_dead_man(self, after_ms: int) -> bool:

@@ -6,9 +6,17 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any, Final
 
+from litehedge.closing import (
+    is_at_it,
+    on_close_all,
+    on_closing_fill,
+    on_closing_miss,
+    stop_closing,
+)
+from litehedge.contract import on_contract_changed
 from litehedge.decision import money_back, money_came, note_forced_closing, note_opening, sizes
 from litehedge.effects import Alert, CancelAll, Effect, Query, QueryTransfer
-from litehedge.engine_state import State, transition
+from litehedge.engine_state import State, Stop, transition
 from litehedge.errors import OrderProtocolError
 from litehedge.hedge.exposure import REDUCE
 from litehedge.hedge.rule_kernel import new_memory
@@ -25,13 +33,28 @@ from litehedge.market import events as ev
 from litehedge.orders.manager import Order, OrderEvent, advance
 from litehedge.orders.transfers import TransferEvent, TransferState, is_of
 from litehedge.orders.transfers import advance as advance_transfer
-from litehedge.risk.limits import new_budget, spend_cost
-from litehedge.risk.state import RESUME_WORD, Cause
-from litehedge.truth import is_known, note_booked, on_adopt, on_reported, on_resumed, settle
+from litehedge.protecting import note_outcome
+from litehedge.risk.backoff import order_refused, orders_taken
+from litehedge.risk.governor import spend_cost, spend_funding
+from litehedge.risk.limits import new_budget
+from litehedge.risk.state import RESUME_WORD, Cause, TradingState
+from litehedge.stops import on_stop_armed, on_stop_failed, on_stop_filled
+from litehedge.truth import (
+    is_known,
+    note_booked,
+    on_adopt,
+    on_ignore,
+    on_reported,
+    on_resumed,
+    settle,
+)
 from litehedge.units import NS_PER_MINUTE, NS_PER_MS, NS_PER_SECOND
 
 ANSWER_NS: Final = 60 * NS_PER_SECOND
 """An order without an end after this time is asked about."""
+
+IMPATIENT_NS: Final = 10 * NS_PER_SECOND
+"""The same where the market is seen between frames: while an order is open nothing else is sent."""
 
 RETRY_NS: Final = 5 * NS_PER_MINUTE
 """After a transfer was refused, none is tried for this long; nor is a hedge, after the venue
@@ -41,6 +64,8 @@ _NOTHING: Final[list[Effect]] = []
 
 
 def _on_opened(state: State, event: ev.Opened) -> list[Effect]:
+    # Whatever stands at the venue, it is told anew what is wanted, be it nothing.
+    state.stops = {leg: Stop(is_known=False) for leg in (POSITION, HEDGE) if event.is_resumed}
     if event.is_resumed and float(state.budgets["equity_start"][0]) > 0.0:
         return on_resumed(state, event)
     if event.is_resumed:
@@ -62,6 +87,7 @@ def _on_opened(state: State, event: ev.Opened) -> list[Effect]:
     state.reports = [None, None]
     state.truth_ns = [event.event_ns] * 2
     state.differs_ns, state.is_differing = -1, False
+    state.closing, state.ignored_ltc, state.plans_true_ns = None, [0.0, 0.0], {}
     state.is_open = event.qty_ltc != 0.0
     return transition(state, Cause.NEW_POSITION, event.known_ns)
 
@@ -69,7 +95,10 @@ def _on_opened(state: State, event: ev.Opened) -> list[Effect]:
 def _on_order(state: State, event: OrderEvent) -> list[Effect]:
     if state.order is None or state.order.client_id != event.client_id:
         text = f"the venue speaks of order {event.client_id}, which is not ours"
-        return [*transition(state, Cause.ORDER_PROTOCOL, event.known_ns), Alert("act_now", text)]
+        return [
+            *transition(state, Cause.ORDER_PROTOCOL, event.known_ns),
+            Alert("act_now", text, "foreign order"),
+        ]
     try:
         order = advance(state.order, event)
     except OrderProtocolError as error:
@@ -84,13 +113,29 @@ def _on_order(state: State, event: OrderEvent) -> list[Effect]:
         )
         spend_cost(state.budgets, event.fee_usdt + event.slippage_usdt)
         note_booked(state, event.leg, event.event_ns)
-        effects = _closed_instead(state, event)
-    if isinstance(event, ev.OrderRejected):
+        if state.closing is None:
+            effects = _closed_instead(state, event)
+        else:
+            on_closing_fill(state, order, event.leg, event.qty_ltc)
+    is_miss = isinstance(event, ev.OrderRejected | ev.OrderExpired) and not order.filled_ltc
+    if is_miss and is_at_it(state):
+        effects = on_closing_miss(state, order, order.reason, event.known_ns)
+    elif isinstance(event, ev.OrderRejected):
         effects = _told_refusal(state, event)
+        order_refused(state.budgets, event.known_ns)
         if event.raises_only:
             _note_refusal(state, order, event.known_ns)
-    elif isinstance(event, ev.OrderFilled):
+            orders_taken(state.budgets)  # what reduces need not wait
+    elif isinstance(event, ev.OrderFilled | ev.OrderExpired):
+        orders_taken(state.budgets)
+    if isinstance(event, ev.OrderFilled):
+        if state.refused > 0:
+            effects = [*effects, Alert("done", "orders are taken again", "orders", clears=True)]
         state.refused = 0
+    effects = effects + note_outcome(state, order, event)
+    if not order.is_open and state.asked_ns >= order.decided_ns:
+        text = f"order {order.client_id} has come to its end: {order.state}"
+        effects = [*effects, Alert("done", text, "order's answer", clears=True)]
     state.order = order if order.is_open else None
     if isinstance(event, ev.OrderUnknown):
         return [Query(event.client_id)]
@@ -105,7 +150,7 @@ def _told_refusal(state: State, event: ev.OrderRejected) -> list[Effect]:
     state.refused_told_ns = event.known_ns
     often = f"; {state.refused} in a row" if state.refused > 1 else ""
     text = f"order {event.client_id} was refused: {event.reason}{often}; the hedge stays as it is"
-    return [Alert("act_now", text)]
+    return [Alert("act_now", text, "orders")]
 
 
 def _note_refusal(state: State, order: Order, now_ns: int) -> None:
@@ -113,6 +158,7 @@ def _note_refusal(state: State, order: Order, now_ns: int) -> None:
     falls_back = state.fixed.settings.hedge.fall_back_to_reduce
     if falls_back and order.leg == HEDGE and not order.reduce_only:
         state.hedge_wait_ns = now_ns + RETRY_NS
+        orders_taken(state.budgets)  # what comes instead is another kind, and must not wait
 
 
 def _closed_instead(state: State, event: ev.OrderFilled) -> list[Effect]:
@@ -132,8 +178,12 @@ def _closed_instead(state: State, event: ev.OrderFilled) -> list[Effect]:
 
 def _on_funding_paid(state: State, event: ev.FundingPaid) -> list[Effect]:
     if event.amount_usdt != event.amount_usdt:  # NaN: not told
+        hedge_pays = float(state.books["qty"][0, HEDGE]) * event.mark * event.rate
+        spend_funding(state.budgets, hedge_pays, max(state.price_ns, 0))
         apply_funding(state.books, event.mark, event.rate)
         return _NOTHING
+    if event.leg == HEDGE:
+        spend_funding(state.budgets, -event.amount_usdt, max(state.price_ns, 0))
     account = state.books[0]
     account["funding"] -= event.amount_usdt
     wallet = account["wallet_of"][event.leg]
@@ -204,6 +254,7 @@ def _on_deleveraged(state: State, event: ev.Deleveraged) -> list[Effect]:
     elif state.fixed.settings.hedge.fall_back_to_reduce:
         # It would take the next hedge as well, and refuse it first.
         state.hedge_wait_ns = event.known_ns + RETRY_NS
+    state.decide_soon = True
     position, hedge = state.books["qty"][0].tolist()
     state.is_open = position != 0.0
     name = "hedge" if event.leg == HEDGE else "position"
@@ -237,20 +288,22 @@ def _on_transfer(state: State, event: TransferEvent) -> list[Effect]:
         money_back(state.terms, state.books, ours.target, float(ours.amount_usdt))
         state.transfer_wait_ns = event.known_ns + RETRY_NS
         text = f"{ours.amount_usdt} USDT were not sent: {event.reason}; the next try comes in 5 min"
-        return [Alert("act_now", text)]
+        return [Alert("act_now", text, "transfer")]
     if isinstance(event, ev.TransferArrived):
         # What came may differ from what we counted upon by what the way really cost.
         account = state.books[0]
         account["transfer_fees"] += account["under_way"][ours.target] - event.amount_usdt
         account["under_way"][ours.target] = event.amount_usdt
         money_came(state.terms, state.books, ours.target)
-        return [Alert("done", f"{event.amount_usdt:.2f} USDT arrived on the other venue")]
+        text = f"{event.amount_usdt:.2f} USDT arrived on the other venue"
+        return [Alert("done", text, "transfer", clears=True)]
     return _NOTHING
 
 
 def _on_halt(state: State, event: ev.Halt) -> list[Effect]:
     changes = transition(state, Cause.HALT_COMMAND, event.known_ns)
     return [
+        *stop_closing(state, "a halt"),
         *(changes or [CancelAll(event.reason)]),
         Alert("done", "halted: open position and hedge stay as they are"),
     ]
@@ -260,19 +313,38 @@ def _on_resume(state: State, event: ev.Resume) -> list[Effect]:
     if event.word != RESUME_WORD:
         return [Alert("done", f"not resumed: type {RESUME_WORD} to resume")]
     if state.is_differing:
-        text = "not resumed: our books differ from the venue's; adopt the venue's first"
+        text = (
+            "not resumed: our books differ from the venue's; adopt the venue's first, or ignore "
+            "what differs"
+        )
         return [Alert("act_now", text)]
-    return transition(state, Cause.RESUME_COMMAND, event.known_ns)
+    ended = stop_closing(state, "resuming")
+    return ended + transition(state, Cause.RESUME_COMMAND, event.known_ns)
 
 
 def _on_override(state: State, event: ev.SetHedge | ev.Freeze) -> list[Effect]:
     state.override = event
+    state.decide_soon = True
     return _NOTHING
 
 
 def _on_follow(state: State, event: ev.Follow) -> list[Effect]:
     state.override = None
-    return _NOTHING
+    state.decide_soon = True
+    return stop_closing(state, "following the policy")
+
+
+def _on_recording(state: State, event: ev.Recording) -> list[Effect]:
+    """Take no new risk while the journal does not keep what happens, and until it does again."""
+    state.is_unrecorded = bool(event.trouble)
+    if state.is_unrecorded:
+        text = f"{event.trouble}. It is kept in memory; until it is written nothing raises risk"
+        return [*transition(state, Cause.RECORD_FAILS, event.known_ns), Alert("act_now", text)]
+    was_why, state.is_reduced_by_record = state.is_reduced_by_record, False
+    told = Alert("done", "the journal is written again, and whole")
+    if not was_why or state.trading is not TradingState.REDUCING:
+        return [told]
+    return [told, *transition(state, Cause.RECORD_KEPT, event.known_ns)]
 
 
 def check_clock(state: State, event: ev.AnyEvent) -> list[Effect]:
@@ -281,7 +353,7 @@ def check_clock(state: State, event: ev.AnyEvent) -> list[Effect]:
     if skew_ms <= state.fixed.settings.limits.max_clock_skew_ms:
         return _NOTHING
     text = f"an event lies {skew_ms:.0f} ms in the future: check this machine's clock"
-    return [*transition(state, Cause.CLOCK_SKEW, event.known_ns), Alert("act_now", text)]
+    return [*transition(state, Cause.CLOCK_SKEW, event.known_ns), Alert("act_now", text, "clock")]
 
 
 def check_age(state: State, now_ns: int) -> list[Effect]:
@@ -297,8 +369,9 @@ def check_age(state: State, now_ns: int) -> list[Effect]:
         return _NOTHING
     state.is_silent = is_silent
     if is_silent:
-        return [Alert("act_now", f"no price for {age_s:.0f} s: the hedge stays as it is")]
-    return [Alert("done", "the price feed is back")]
+        text = f"no price for {age_s:.0f} s: the hedge stays as it is"
+        return [Alert("act_now", text, "price")]
+    return [Alert("done", "the price feed is back", "price", clears=True)]
 
 
 def check_order(state: State, now_ns: int) -> list[Effect]:
@@ -307,12 +380,16 @@ def check_order(state: State, now_ns: int) -> list[Effect]:
     While it is open nothing else is sent: two orders at once could hedge twice.
     """
     order = state.order
-    if order is None or now_ns - max(order.decided_ns, state.asked_ns) < ANSWER_NS:
+    patience_ns = IMPATIENT_NS if state.guards.is_watching else ANSWER_NS
+    if order is None or now_ns - max(order.decided_ns, state.asked_ns) < patience_ns:
         return _NOTHING
     first = state.asked_ns < order.decided_ns
     state.asked_ns = now_ns
-    text = f"order {order.client_id} is {order.state} since {ANSWER_NS // NS_PER_SECOND} s: asking"
-    return [Query(order.client_id), *([Alert("act_now", text)] if first else [])]
+    text = (
+        f"order {order.client_id} is {order.state} since {patience_ns // NS_PER_SECOND} s: asking"
+    )
+    told = [Alert("act_now", text, "order's answer")] if first else []
+    return [Query(order.client_id), *told]
 
 
 def check_transfer(state: State, now_ns: int) -> list[Effect]:
@@ -333,12 +410,26 @@ def check_transfer(state: State, now_ns: int) -> list[Effect]:
     minutes = (now_ns - moved.decided_ns) // NS_PER_MINUTE
     text = f"transfer {moved.transfer_id} is {moved.state} after {minutes} min: asking"
     query = QueryTransfer(moved.transfer_id)
-    return [query, *([Alert("act_now", text)] if first else [])]
+    return [query, *([Alert("act_now", text, "transfer")] if first else [])]
+
+
+def _on_vitals(state: State, event: ev.Vitals) -> list[Effect]:
+    state.guards.chute.on_vitals(event.known_ns, event.skew_ms, event.lag_ms)
+    return _NOTHING
+
+
+def _on_report(state: State, event: ev.Reported) -> list[Effect]:
+    state.guards.chute.on_account(event.known_ns)
+    return on_reported(state, event)
+
+
+def _on_unused(state: State, event: ev.AnyEvent) -> list[Effect]:
+    return _NOTHING
 
 
 REACTIONS: Final[dict[type[ev.Event], Callable[[State, Any], list[Effect]]]] = {
     ev.Opened: _on_opened,
-    ev.Reported: on_reported,
+    ev.Reported: _on_report,
     ev.OrderAccepted: _on_order,
     ev.OrderRejected: _on_order,
     ev.OrderFilled: _on_order,
@@ -347,6 +438,12 @@ REACTIONS: Final[dict[type[ev.Event], Callable[[State, Any], list[Effect]]]] = {
     ev.FundingPaid: _on_funding_paid,
     ev.Liquidated: _on_liquidated,
     ev.Deleveraged: _on_deleveraged,
+    ev.StopArmed: on_stop_armed,
+    ev.StopFailed: on_stop_failed,
+    ev.StopFilled: on_stop_filled,
+    ev.Vitals: _on_vitals,
+    ev.ContractChanged: on_contract_changed,
+    ev.Recording: _on_recording,
     ev.TransferSent: _on_transfer,
     ev.TransferArrived: _on_transfer,
     ev.TransferRejected: _on_transfer,
@@ -357,4 +454,6 @@ REACTIONS: Final[dict[type[ev.Event], Callable[[State, Any], list[Effect]]]] = {
     ev.Freeze: _on_override,
     ev.Follow: _on_follow,
     ev.Adopt: on_adopt,
+    ev.Ignore: on_ignore,
+    ev.CloseAll: on_close_all,
 }

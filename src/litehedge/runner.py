@@ -8,10 +8,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, get_args
 
-from litehedge.effects import Alert, CancelAll, Effect, Query, QueryTransfer, Submit, Transfer
+from litehedge.effects import (
+    Alert,
+    CancelAll,
+    Effect,
+    KeepStop,
+    Query,
+    QueryTransfer,
+    Submit,
+    Transfer,
+)
 from litehedge.engine import step
 from litehedge.engine_state import State
-from litehedge.market.events import AnyEvent, MarketEvent
+from litehedge.market.events import (
+    AnyEvent,
+    MarketEvent,
+    OrderRejected,
+    Recording,
+    TransferRejected,
+)
+from litehedge.orders.manager import Order
 from litehedge.ports import Inbox, Journal, Notifier, Venue
 
 _MARKET: Final = frozenset(get_args(MarketEvent))
@@ -33,8 +49,12 @@ def run(
     """Drive the engine until the feed ends. Return its last state.
 
     For each market event: first what it did to our account, then what people asked for, then the
-    event itself. An order, or a transfer, is on disk before it is on the wire. What a live venue
-    tells of our account over its own stream comes in the feed too.
+    event itself. An order is written before it is on the wire, so that it outlives this process; a
+    transfer is on disk, so that it outlives a loss of power. What a live venue tells of our account
+    over its own stream comes in the feed too.
+
+    A journal that tells of trouble does not end it: nothing that raises risk is sent, what reduces
+    it is, and the engine is told.
 
     Parameters
     ----------
@@ -62,24 +82,41 @@ def run(
         replies: Iterable[AnyEvent] = ()
         if isinstance(effect, Submit):
             if journal is not None:
-                journal.flush()
-            replies = venue.submit(effect.order, now_ns)
+                journal.write()
+            if journal is not None and journal.trouble and _raises(state, effect.order):
+                name = effect.order.client_id
+                replies = [OrderRejected(now_ns, now_ns, name, "not sent: no journal")]
+            else:
+                replies = venue.submit(effect.order, now_ns)
         elif isinstance(effect, Query):
             replies = venue.query(effect.client_id, now_ns)
         elif isinstance(effect, Transfer):
             if journal is not None:
                 journal.flush()
-            replies = venue.transfer(effect.transfer, now_ns)
+            if journal is not None and journal.trouble:
+                name = effect.transfer.transfer_id
+                replies = [TransferRejected(now_ns, now_ns, name, "there is no journal")]
+            else:
+                replies = venue.transfer(effect.transfer, now_ns)
         elif isinstance(effect, QueryTransfer):
             replies = venue.query_transfer(effect.transfer_id, now_ns)
         elif isinstance(effect, CancelAll):
             replies = venue.cancel_all(now_ns)
+        elif isinstance(effect, KeepStop):
+            replies = venue.keep_stop(effect, now_ns)
         elif isinstance(effect, Alert) and notifier is not None:
-            notifier.alert(effect.level, effect.text)
+            notifier.alert(effect.level, effect.text, effect.key, clears=effect.clears)
         for reply in replies:
             deliver(reply)
 
-    flushed_ns = 0
+    def is_news() -> bool:
+        if journal is None:
+            return False
+        if journal.trouble:
+            return not state.is_unrecorded
+        return state.is_unrecorded or state.is_reduced_by_record
+
+    written_ns = 0
     for event in feed:
         if type(event) in _MARKET:
             for happened in venue.on_market(event):  # type: ignore[arg-type]
@@ -88,9 +125,19 @@ def run(
             for command in inbox.take():
                 deliver(command)
         deliver(event)
-        if flush_ns is not None and journal is not None and event.known_ns - flushed_ns >= flush_ns:
-            journal.flush()
-            flushed_ns = event.known_ns
+        if journal is None:
+            continue
+        if flush_ns is not None and event.known_ns - written_ns >= flush_ns:
+            journal.write()
+            written_ns = event.known_ns
+        if is_news():
+            deliver(Recording(event.known_ns, event.known_ns, journal.trouble))
     if journal is not None:
         journal.flush()
     return state
+
+
+def _raises(state: State, order: Order) -> bool:
+    """Return whether an order leaves more net exposure than there is, by our books."""
+    net = float(state.books["qty"][0].sum())
+    return abs(net + float(order.qty_ltc)) > abs(net)

@@ -66,11 +66,14 @@ def load_settings(
             return origins[path]
         return f"{where}:{lines[path]}" if path in lines else where
 
+    def source(path: str) -> str:
+        return f"from {place(path)}" if path in origins or path in lines else "the default"
+
     settings = None
     try:
         settings = Settings.model_validate(tree)
     except ValidationError as error:
-        problems += [_explain(item, place) for item in error.errors()]
+        problems += [_explain(item, place, source) for item in error.errors()]
     if settings is None or problems:
         told = sorted(dict.fromkeys(problems), key=_line_number)
         raise ConfigError("\n".join(told), "nothing was started")
@@ -274,7 +277,7 @@ def near_miss(name: str, names: Iterable[str], *, or_all: bool = True) -> str:
     return f" There are: {', '.join(there)}." if or_all else ""
 
 
-def _explain(item: Any, place: Callable[[str], str]) -> str:
+def _explain(item: Any, place: Callable[[str], str], source: Callable[[str], str]) -> str:
     location = [str(part) for part in item["loc"]]
     path = ".".join(location)
     parent, name = location[:-1], location[-1] if location else ""
@@ -286,10 +289,29 @@ def _explain(item: Any, place: Callable[[str], str]) -> str:
         return f"{place(path)}  {path} is not a setting.{hint}"
     if item["type"] == "value_error":
         where = path or "settings"
+        paths: tuple[str, ...] = getattr(item["ctx"]["error"], "paths", ())
+        if paths:
+            told = [f"{name} is {source(name)}" for name in paths]
+            given = [name for name in paths if source(name) != "the default"]
+            at = place(given[0] if given else path)
+            return f"{at}  {where}: {item['ctx']['error']!s} ({'; '.join(told)})."
         return f"{place(path)}  {where}: {item['ctx']['error']!s}."
     field = _field(location)
     meaning = f" It is {_with_article(field.description)}." if field is not None else ""
-    return f"{place(path)}  {path} = {shown_value(item['input'])}: {_must(item)}.{meaning}"
+    example = _sane(field) if item["type"] in _BOUNDS else ""
+    return f"{place(path)}  {path} = {shown_value(item['input'])}: {_must(item)}{example}.{meaning}"
+
+
+_BOUNDS: Final = (
+    "greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number",
+)  # fmt: skip
+
+
+def _sane(field: FieldInfo | None) -> str:
+    """Return a value that is sane, the default, where a number is out of its range."""
+    if field is None or isinstance(field.default, bool | str | tuple):
+        return ""
+    return f"; for example {field.default:g}"
 
 
 def _must(item: Any) -> str:

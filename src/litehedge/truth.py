@@ -13,7 +13,7 @@ from math import isnan
 from typing import Final
 
 from litehedge.decision import sizes
-from litehedge.effects import Alert, Effect
+from litehedge.effects import Alert, AlertLevel, Effect
 from litehedge.engine_state import State, transition
 from litehedge.hedge.exposure import REDUCE
 from litehedge.margin.account import HEDGE, POSITION, Books, new_account
@@ -89,7 +89,9 @@ def settle(state: State, now_ns: int) -> list[Effect]:
             continue
         if report.event_ns < max(state.booked_ns[place], state.truth_ns[place]):
             state.reports[place] = None
-        elif not _differing(state, report):
+            continue
+        effects = effects + _end_ignoring(state, report)
+        if not _differing(state, report):
             effects = effects + _take_wallets(state, place, report)
             state.reports[place] = None
     if state.reports == [None, None]:
@@ -101,15 +103,28 @@ def settle(state: State, now_ns: int) -> list[Effect]:
         return effects
     state.is_differing = True
     text = "somebody or something else traded: " + "; ".join(_words(state))
-    text += ". Until you adopt the venue's books, only what they allow too is done, to protect"
-    return [*effects, *transition(state, Cause.BOOKS_DIFFER, now_ns), Alert("act_now", text)]
+    text += (
+        ". Until you adopt the venue's books, or ignore what differs, only what they allow too is "
+        "done, to protect"
+    )
+    return [
+        *effects,
+        *transition(state, Cause.BOOKS_DIFFER, now_ns),
+        Alert("act_now", text, "books"),
+    ]
 
 
 def _differing(state: State, report: ev.Reported) -> list[int]:
-    """Return the legs of which the venue holds another quantity than our books, by half a lot."""
+    """Return the legs of which the venue holds another quantity than expected, by half a lot.
+
+    Expected is what our books hold, with what a person minds.
+    """
     half = 0.5 * state.fixed.settings.venue.lot_ltc
     held = state.books["qty"][0]
-    return [leg for leg, told in _legs(report).items() if abs(held[leg] - told.qty) >= half]
+    return [
+        leg for leg, told in _legs(report).items()
+        if abs(held[leg] + state.ignored_ltc[leg] - told.qty) >= half
+    ]  # fmt: skip
 
 
 def _words(state: State) -> list[str]:
@@ -119,7 +134,7 @@ def _words(state: State) -> list[str]:
         if report is None:
             continue
         for leg in _differing(state, report):
-            ours = float(state.books["qty"][0, leg])
+            ours = float(state.books["qty"][0, leg]) + state.ignored_ltc[leg]
             theirs = _legs(report)[leg].qty
             said.append(f"our {_NAMES[leg]} is {ours:.3f} LTC, the venue's {theirs:.3f}")
     return said
@@ -134,6 +149,8 @@ def _wallet_gap(state: State, place: int, report: ev.Reported) -> float:
 def _take_legs(state: State, report: ev.Reported) -> None:
     account = state.books[0]
     for leg, told in _legs(report).items():
+        if state.ignored_ltc[leg] != 0.0:
+            continue  # entry and margin are of both parts together
         account["qty"][leg] = told.qty
         if told.qty == 0.0:
             account["entry"][leg] = 0.0
@@ -172,8 +189,10 @@ def on_adopt(state: State, event: ev.Adopt) -> list[Effect]:
     if state.order is not None:
         return [Alert("done", "not adopted: an order is under way; try again when it has ended")]
     words = _words(state)
+    did_differ = state.is_differing
     _, hedge = sizes(state.terms, state.books)
     effects: list[Effect] = []
+    words += _take_ignored(state)
     for place, report in enumerate(state.reports):
         if report is not None:
             effects += _take_wallets(state, place, report)
@@ -183,7 +202,56 @@ def on_adopt(state: State, event: ev.Adopt) -> list[Effect]:
     if state.is_reduced_by_books and state.trading is TradingState.REDUCING:
         effects += transition(state, Cause.ADOPTED, event.known_ns)
     text = "the venue's books were taken over: " + "; ".join(words) if words else "nothing differed"
-    return [*effects, Alert("done", text), *_standing(state)]
+    return [*effects, Alert("done", text, "books", clears=did_differ), *_standing(state)]
+
+
+def on_ignore(state: State, event: ev.Ignore) -> list[Effect]:
+    """Leave what differs to a person, and go on guarding what our books hold."""
+    if state.order is not None:
+        return [Alert("done", "not ignored: an order is under way; try again when it has ended")]
+    words = _words(state)
+    if not words:
+        return [Alert("done", "nothing differs: there is nothing to ignore")]
+    for report in state.reports:
+        if report is not None:
+            for leg in _differing(state, report):
+                held = float(state.books["qty"][0, leg])
+                state.ignored_ltc[leg] = round(_legs(report)[leg].qty - held, 9)
+    effects: list[Effect] = []
+    state.differs_ns, state.is_differing = -1, False
+    if state.is_reduced_by_books and state.trading is TradingState.REDUCING:
+        effects += transition(state, Cause.IGNORED, event.known_ns)
+    text = "what differs is yours to mind: " + "; ".join(_ignored_words(state))
+    effects.append(Alert("done", f"{text}. What our books hold is guarded as before"))
+    return [*effects, *settle(state, event.known_ns)]
+
+
+def _ignored_words(state: State) -> list[str]:
+    return [
+        f"{qty:+.3f} LTC beside our {_NAMES[leg]}"
+        for leg, qty in enumerate(state.ignored_ltc) if qty != 0.0
+    ]  # fmt: skip
+
+
+def _end_ignoring(state: State, report: ev.Reported) -> list[Effect]:
+    """Forget what a person minds where the venue holds exactly what our books do."""
+    half = 0.5 * state.fixed.settings.venue.lot_ltc
+    effects: list[Effect] = []
+    for leg, told in _legs(report).items():
+        held = float(state.books["qty"][0, leg])
+        if state.ignored_ltc[leg] != 0.0 and abs(held - told.qty) < half:
+            state.ignored_ltc[leg] = 0.0
+            effects.append(Alert("done", f"what differed of the {_NAMES[leg]} is gone"))
+    return effects
+
+
+def _take_ignored(state: State) -> list[str]:
+    """Put what a person minded into our books: it is adopted. Say what."""
+    words = [f"{said} is ours now" for said in _ignored_words(state)]
+    for leg in (POSITION, HEDGE):
+        state.books["qty"][0, leg] += state.ignored_ltc[leg]
+        state.ignored_ltc[leg] = 0.0
+    return words
 
 
 def on_resumed(state: State, event: ev.Opened) -> list[Effect]:
@@ -194,7 +262,7 @@ def on_resumed(state: State, event: ev.Opened) -> list[Effect]:
     """
     if state.order is not None:
         text = f"not reconciled: order {state.order.client_id} has no end yet, and is asked about"
-        return [Alert("act_now", text)]
+        return [Alert("act_now", text, "reconciled")]
     before = state.books
     _, hedge = sizes(state.terms, before)
     state.books = new_account(
@@ -205,6 +273,7 @@ def on_resumed(state: State, event: ev.Opened) -> list[Effect]:
     state.books["entry"][0, HEDGE] = event.hedge_entry_usdt
     for name in _KEPT:
         state.books[name] = before[name]
+    _leave_ignored(state, before)
     words = _since(before, state.books)
     _note_legs(state, hedge)
     state.reports = [None, None]
@@ -213,7 +282,8 @@ def on_resumed(state: State, event: ev.Opened) -> list[Effect]:
     state.needs_reconciling = False
     text = "reconciled with the venue"
     text += ": since the journal ended, " + "; ".join(words) if words else ": nothing has changed"
-    return [Alert("act_now" if words else "done", text), *_standing(state)]
+    level: AlertLevel = "act_now" if words else "done"
+    return [Alert(level, text, "reconciled", clears=not words), *_standing(state)]
 
 
 _KEPT: Final = (
@@ -221,6 +291,24 @@ _KEPT: Final = (
     "hedge_liquidations", "under_way", "is_late", "transfers", "late_transfers", "transferred",
     "transfer_fees",
 )  # fmt: skip
+
+
+def _leave_ignored(state: State, before: Books) -> None:
+    """After a restart: leave out of what a venue told what a person minds.
+
+    Where that cannot be, because a leg would turn to its other side, nothing is left out.
+    """
+    account = state.books[0]
+    for leg, left in enumerate(state.ignored_ltc):
+        ours = float(account["qty"][leg]) - left
+        if left == 0.0:
+            continue
+        if ours * float(before["qty"][0, leg]) < 0.0:
+            state.ignored_ltc[leg] = 0.0
+            continue
+        account["qty"][leg] = round(ours, 9)
+        if ours != 0.0:
+            account["entry"][leg] = before["entry"][0, leg]
 
 
 def _since(before: Books, after: Books) -> list[str]:
@@ -274,21 +362,37 @@ def _standing(state: State) -> list[Effect]:
 # --- while they differ --------------------------------------------------------------------------
 
 
+def venue_legs(state: State) -> list[float]:
+    """Return what venues hold of position and hedge, signed LTC, as far as we were told."""
+    account = state.books[0]
+    qty = [float(account["qty"][leg]) + state.ignored_ltc[leg] for leg in (POSITION, HEDGE)]
+    for report in state.reports:
+        if report is not None:
+            for leg, told in _legs(report).items():
+                qty[leg] = told.qty
+    return qty
+
+
+def is_apart(state: State) -> bool:
+    """Tell whether venues hold, or may hold, something else than our books."""
+    return state.differs_ns >= 0 or state.ignored_ltc != [0.0, 0.0]
+
+
 def within_truth(state: State, change: float) -> float:
     """Cut a change of the hedge to what lowers the net exposure in the venue's books too, in LTC.
 
     For so long as nobody was told, nothing: the explanation may be on its way.
     """
-    if not state.is_differing or change <= 0.0:
+    if state.differs_ns >= 0 and (not state.is_differing or change <= 0.0):
         return 0.0
-    qty = state.books["qty"][0].tolist()
-    for report in state.reports:
-        if report is not None:
-            for leg, told in _legs(report).items():
-                qty[leg] = told.qty
+    qty = venue_legs(state)
     side = float(state.terms["side"][0])
+    lot = state.fixed.settings.venue.lot_ltc
+    if change <= 0.0:  # a person minds the difference: the hedge that is lifted must be there
+        if state.terms["location"][0] == REDUCE:
+            return change
+        return -float(whole_lots(max(0.0, min(-change, -qty[HEDGE] * side)), lot))
     room = qty[POSITION] * side
     if state.terms["location"][0] != REDUCE:
         room -= max(0.0, -qty[HEDGE] * side)
-    lot = state.fixed.settings.venue.lot_ltc
     return float(whole_lots(max(0.0, min(change, room)), lot))

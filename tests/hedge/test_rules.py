@@ -16,7 +16,16 @@ from litehedge.errors import ConfigError
 from litehedge.hedge.policies import policy_named, with_rules
 from litehedge.hedge.quantities import QUANTITIES, Quantity, read_value, shown
 from litehedge.hedge.rule_reading import parse_rules, rules_of
-from litehedge.hedge.rules import Condition, Group, Rule, Rules, to_toml, tree_of, words_of
+from litehedge.hedge.rules import (
+    Condition,
+    Group,
+    Rule,
+    Rules,
+    plan_words,
+    to_toml,
+    tree_of,
+    words_of,
+)
 from litehedge.hedge.terms import terms_of
 from litehedge.settings import load_settings
 from litehedge.store.bundled import preset_names, preset_text
@@ -412,3 +421,65 @@ def test_any_damage_to_a_file_is_rules_or_a_config_error(at: int, cut: int, put:
 def test_any_text_as_a_condition(text: str) -> None:
     rule = {"hedge_at_least": text, "when_all": [text], "for": text}
     told_of(lambda: rules_of({"rules": [rule]}))
+
+
+# --- plans ------------------------------------------------------------------------------------
+
+PLAN = """[[plan]]
+name = "near the end"
+when_all = ["distance_to_liquidation below 4 %", { any = ["volatility above 1 %", "weekend"] }]
+then = "hedge_fully"
+for = "30m"
+"""
+
+
+def test_a_plan_is_read_said_and_written() -> None:
+    rules = parsed(PLAN)
+    assert rules.rules == ()
+    [said] = plan_words(rules)
+    assert said == (
+        "When the distance to liquidation is below 4 % and (the volatility of 5-minute returns is "
+        "above 1 % or it is the weekend (UTC)): hedge fully for 30 min, unless you say otherwise, "
+        "and alert you."
+    )
+    assert parsed(to_toml(rules)) == rules
+    assert rules_of(json.loads(json.dumps(tree_of(rules)))) == rules
+    both = parsed(f"{HEAD}always = true\n{PLAN.replace('30m', '2 h')}")
+    assert parsed(to_toml(both)) == both
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "told"),
+    [
+        (PLAN.replace("hedge_fully", "hedge_full"), 4, "Did you mean hedge_fully?"),
+        (PLAN.replace("hedge_fully", "halt"), 5, "for goes with freeze and hedge_fully only"),
+        (PLAN.replace('then = "hedge_fully"\n', ""), 1, "needs what is to be done"),
+        (PLAN.replace('name = "near the end"\n', ""), 1, "needs a name"),
+        (PLAN.replace("30m", "soon"), 5, "must be a length of time"),
+        (PLAN.replace("below 4 %", "below 4"), 3, "Did you mean 4 %?"),
+        (PLAN.replace("when_all", "when"), 1, "needs one of when_all, when_any"),
+        (PLAN + PLAN, 7, "has the name of plan 1"),
+        (PLAN.replace('"weekend"', '"weekend is yes"').replace(
+            '"distance_to_liquidation below 4 %"', '"depth below 1 USDT", "depth above 2 USDT"'
+        ), 3, "can never hold"),
+        (PLAN + "always = true\n", 6, "always is not known here"),
+        ("plan = 3\n", 1, "must be sections that begin with [[plan]]"),
+        (PLAN.replace("end", "\\u001b"), 2, "one line of plain text"),
+    ],
+)  # fmt: skip
+def test_a_bad_plan(text: str, line: int, told: str) -> None:
+    said = refused(text)
+    assert any(one.startswith(f"my.toml:{line}  ") and told in one for one in said), said
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_the_plan_of_a_preset_is_off_until_it_is_switched_on(name: str) -> None:
+    text = preset_text(name)
+    assert parsed(text).plans == ()
+    off, on = text.split("# [[plan]]")
+    switched = off + "".join(
+        line.removeprefix("# ") + "\n" for line in ("# [[plan]]" + on).splitlines()
+    )
+    rules = parsed(switched)
+    assert len(rules.plans) == 1
+    assert rules.rules == parsed(text).rules

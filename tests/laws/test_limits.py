@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,25 +12,49 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from litehedge.config import Limits
+from litehedge.config import Limits, Settings, VenueRules
 from litehedge.margin.tiers import maintenance
 from litehedge.risk import limits as rl
+from litehedge.risk.backoff import (
+    FIRST_WAIT_NS,
+    LONGEST_WAIT_NS,
+    PROTECTING_WAIT_NS,
+    allow_after_refusal,
+    order_refused,
+    orders_taken,
+    wait_after,
+)
+from litehedge.risk.governor import (
+    EASE_FROM,
+    ease,
+    eased,
+    eases_below,
+    roll_days,
+    spend_cost,
+    spend_funding,
+    used_share,
+)
 from litehedge.risk.limits import (
     LIMITS,
     MEANING,
     N_GUARDS,
     Code,
-    Verdict,
     allowances,
     equity_stopped,
     limits_array,
     new_budget,
     refill,
-    spend_cost,
     spend_order,
+    whole_lots,
+)
+from litehedge.risk.verdicts import (
+    SANE,
+    SETTINGS,
+    WITHOUT_CODE,
+    Case,
+    Verdict,
     table,
     verdicts,
-    whole_lots,
 )
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE
 from strategies import log_floats
@@ -95,7 +120,8 @@ settings_limits = st.builds(
     max_ratio_per_minute=log_floats(0.01, 2.0),
     max_orders_per_minute=st.integers(1, 6),
     max_orders_per_day=st.integers(6, 12),
-    daily_cost_share=log_floats(1e-3, 1.0),
+    daily_cost_share=log_floats(1e-3, 0.1),
+    weekly_cost_share=log_floats(0.1, 1.0),
     max_depth_share=log_floats(0.01, 1.0),
     min_margin_buffer=st.floats(0.0, 0.95),
     equity_stop_share=st.floats(0.0, 0.95),
@@ -132,7 +158,8 @@ def asked(context: Context, limits: Limits) -> tuple[float, list[float]]:
 # How each limit is made tighter: a smaller number, or a larger one.
 SMALLER = {
     "max_hedge_notional_usdt", "max_leverage", "max_ratio_per_minute", "max_orders_per_minute",
-    "max_orders_per_day", "daily_cost_share", "max_depth_share", "max_price_age_s",
+    "max_orders_per_day", "daily_cost_share", "weekly_cost_share", "max_depth_share",
+    "max_price_age_s",
 }  # fmt: skip
 LARGER = {"min_margin_buffer", "equity_stop_share"}
 ELSEWHERE = {"collar_bps", "max_clock_skew_ms"}  # in the order's limit, and in the engine
@@ -221,10 +248,19 @@ INF = math.inf
         ("allow_leverage", (-1.0, 10.0, 2.0, 100.0, 100.0, 5.0), 0.0),
         ("allow_leverage", (-1.0, 10.0, 6.0, 100.0, -5.0, 5.0), 0.0),
         ("allow_leverage", (1.0, 10.0, 2.0, 100.0, 100.0, 5.0), INF),
-        ("allow_ratio_step", (10.0, 0.25), 2.5),
-        ("allow_ratio_step", (10.0, -0.25), 0.0),
-        ("allow_orders", (1.0,), INF),
-        ("allow_orders", (0.999,), 0.0),
+        ("allow_ratio_step", (-1.0, 10.0, 0.25), 2.5),
+        ("allow_ratio_step", (1.0, 10.0, 0.25), np.inf),
+        ("allow_ratio_step", (-1.0, 10.0, -0.25), 0.0),
+        ("allow_orders", (1.0, 1.0, 1.0), INF),
+        ("allow_orders", (1.0, 0.999, 0.0), 0.0),
+        ("allow_orders", (-1.0, 1.0, 0.0), INF),
+        ("allow_orders", (-1.0, 1.999, 1.0), 0.0),
+        ("allow_orders", (-1.0, 2.0, 1.0), INF),
+        ("minute_reserve", (1,), 0.0),
+        ("minute_reserve", (6,), 1.0),
+        ("day_reserve", (1,), 0.0),
+        ("day_reserve", (2,), 1.0),
+        ("day_reserve", (200,), 50.0),
         ("allow_cost", (-1.0, 3.0, 100.0, 0.03), 0.0),
         ("allow_cost", (-1.0, 2.9, 100.0, 0.03), INF),
         ("allow_cost", (1.0, 50.0, 100.0, 0.03), INF),
@@ -310,8 +346,8 @@ def test_no_minute_sees_more_than_twice_the_budget(trades: list[tuple[float, flo
     for seconds, wish in trades:
         now += int(seconds * 1e9)
         refill(budgets, limits, now)
-        room = rl.allow_ratio_step(1.0, budgets["ratio_tokens"][0])
-        if rl.allow_orders(budgets["order_tokens"][0]) > 0.0 and min(wish, room) > 0.0:
+        room = rl.allow_ratio_step(-1.0, 1.0, budgets["ratio_tokens"][0])
+        if rl.allow_orders(1.0, budgets["order_tokens"][0], 1.0) > 0.0 and min(wish, room) > 0.0:
             spend_order(budgets, min(wish, room))
             sent.append((now, min(wish, room)))
         lately = [ratio for time, ratio in sent if now - time < NS_PER_MINUTE]
@@ -324,6 +360,110 @@ def test_the_equity_stop() -> None:
     budgets = new_budget(1000.0)
     assert not equity_stopped(budgets, limits, 250.1)
     assert equity_stopped(budgets, limits, 250.0)
+
+
+# --- what is kept for protection ----------------------------------------------------------------
+
+
+@given(st.integers(1, 8), st.integers(8, 40), st.integers(1, 60))
+def test_churn_never_uses_up_what_protects(per_minute: int, per_day: int, minutes: int) -> None:
+    """However often a hedge is lifted, the last quarter of the day's orders is left."""
+    limits = limits_array(Limits(max_orders_per_minute=per_minute, max_orders_per_day=per_day))
+    budgets = new_budget(1000.0)
+    now = 20_000 * NS_PER_DAY
+    for i in range(4 * minutes):
+        refill(budgets, limits, now + i * NS_PER_MINUTE // 4)
+        left = per_day - budgets["orders_today"][0]
+        tokens = float(budgets["order_tokens"][0])
+        lifts = min(
+            rl.allow_orders(-1.0, tokens, rl.minute_reserve(per_minute)),
+            rl.allow_orders(-1.0, left, rl.day_reserve(per_day)),
+        )
+        if lifts > 0.0:
+            spend_order(budgets, 0.0)
+            assert per_minute == 1 or budgets["order_tokens"][0] >= 1.0
+    assert per_day - budgets["orders_today"][0] >= per_day // 4
+    assert rl.allow_orders(1.0, per_day - budgets["orders_today"][0], 99.0) == INF
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 400.0), st.booleans(), st.floats(0.0, 1.0)), max_size=40))
+def test_what_is_refused_costs_neither_order_nor_ratio_and_waits_grow(
+    tries: list[tuple[float, bool, float]],
+) -> None:
+    limits = limits_array(Limits(max_orders_per_minute=6))
+    budgets = new_budget(1000.0)
+    now = 20_000 * NS_PER_DAY
+    waits = [0]
+    for seconds, protects, ratio in tries:
+        now += int(seconds * 1e9)
+        refill(budgets, limits, now)
+        before = (float(budgets["orders_today"][0]), float(budgets["ratio_tokens"][0]))
+        spend_order(budgets, ratio)
+        order_refused(budgets, now)
+        after = (float(budgets["orders_today"][0]), float(budgets["ratio_tokens"][0]))
+        assert after == (before[0], pytest.approx(before[1]))
+        refused = int(budgets["refused"][0])
+        wait = wait_after(refused, 1.0 if protects else -1.0)
+        longest = PROTECTING_WAIT_NS if protects else LONGEST_WAIT_NS
+        assert wait == min(FIRST_WAIT_NS * 2 ** (refused - 1), longest)
+        assert wait_after(refused, -1.0) >= max(waits)
+        waits.append(wait_after(refused, -1.0))
+        delta = 1.0 if protects else -1.0
+        assert allow_after_refusal(delta, refused, wait - 1) == 0.0
+        assert allow_after_refusal(delta, refused, wait) == INF
+        assert allow_after_refusal(delta, refused, -1) == INF  # a clock that was set back
+    orders_taken(budgets)
+    assert wait_after(int(budgets["refused"][0]), -1.0) == 0
+
+
+# --- the cost governor --------------------------------------------------------------------------
+
+
+@given(st.floats(0.0, 3.0), st.floats(0.0, 3.0))
+def test_the_band_widens_smoothly_and_never_narrows_with_use(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert 0.0 <= ease(low) <= ease(high) + 1e-15 <= 1.0 + 1e-15
+    assert abs(ease(high) - ease(low)) <= 1.5 / (1.0 - EASE_FROM) * (high - low) + 1e-12
+    assert ease(EASE_FROM) == 0.0
+    assert ease(1.0) == 1.0
+
+
+spends = st.lists(
+    st.tuples(st.floats(0.0, 60.0), st.one_of(st.just(0.0), st.floats(-5.0, 20.0))), max_size=40
+)
+
+
+@given(spends)
+def test_a_week_is_today_and_the_six_days_before(spent: list[tuple[float, float]]) -> None:
+    limits = limits_array(Limits())
+    budgets = new_budget(1000.0)
+    now = 20_000 * NS_PER_DAY
+    booked: list[tuple[int, float]] = []
+    for hours, cost in spent:
+        now += int(hours * 3600e9)
+        spend_funding(budgets, cost, now)
+        booked.append((now // NS_PER_DAY, max(0.0, cost)))
+        roll_days(budgets, now)
+        roll_days(budgets, now - NS_PER_DAY // 2)  # a clock that is set back gives nothing back
+        today = now // NS_PER_DAY
+        week = sum(c for day, c in booked if day > today - 7)
+        assert budgets["cost_today"][0] == pytest.approx(sum(c for d, c in booked if d == today))
+        assert budgets["cost_week"][0] == pytest.approx(week)
+    used = max(budgets["cost_today"][0] / 30.0, budgets["cost_week"][0] / 100.0)  # of a thousand
+    assert used_share(budgets, limits, 1000.0) == pytest.approx(used)
+    assert (eases_below(budgets, limits) > 1000.0) == (used > EASE_FROM)
+    hi = eased(0.25, 0.85, 1000.0, now, budgets, limits)
+    assert hi == pytest.approx(0.25 + 0.6 * ease(used))
+
+
+def test_a_week_without_a_word_forgets() -> None:
+    budgets = new_budget(1000.0)
+    roll_days(budgets, 20_000 * NS_PER_DAY)
+    spend_cost(budgets, 10.0)
+    roll_days(budgets, 20_006 * NS_PER_DAY)
+    assert (budgets["cost_today"][0], budgets["cost_week"][0]) == (0.0, 10.0)
+    roll_days(budgets, 20_007 * NS_PER_DAY)
+    assert budgets["cost_week"][0] == 0.0
 
 
 # --- lots -------------------------------------------------------------------------------------
@@ -346,13 +486,62 @@ def test_a_whole_number_of_lots_stays_as_it_is(lots: int) -> None:
 # --- words ------------------------------------------------------------------------------------
 
 
-def test_every_code_is_explained() -> None:
-    assert set(MEANING) == set(Code)
+def test_every_code_is_explained_with_its_settings_and_a_sane_value() -> None:
+    assert set(MEANING) == set(SETTINGS) == set(Code)
     text = table()
     for code in Code:
         assert f"| `{code}` | {MEANING[code]} |" in text
+    named = {name for names in SETTINGS.values() for name in names} | set(WITHOUT_CODE)
+    assert named == set(SANE)
+    assert {f"limits.{name}" for name in Limits.model_fields} <= named
+    values = {name.removeprefix("limits."): json.loads(v) for name, v in SANE.items()}
+    assert values.pop("parachute.calm_s") > 0
+    least = values.pop("venue.min_notional_usdt")
+    sane = Settings(limits=Limits(**values), venue=VenueRules(min_notional_usdt=least))
+    assert sane.limits.max_orders_per_day == 100
 
 
 def test_a_verdict_says_its_numbers() -> None:
     verdict = Verdict(Code.COST_ABOVE_BUDGET, 12.3456, 0.0)
     assert str(verdict) == "COST_ABOVE_BUDGET wanted_ltc=12.346 allowed_ltc=0.000"
+    verdict = Verdict(Code.COST_ABOVE_BUDGET, 1.0, 0.0, {"limit_usdt": 30.0, "spent_usdt": 31.5})
+    assert str(verdict).endswith(" limit_usdt=30 spent_usdt=31.5")
+    assert verdict.told().endswith("; limit usdt 30; spent usdt 31.5)")
+    assert Verdict(Code.PRICE_TOO_OLD, 1.0, 0.0).numbers == {}
+
+
+@given(context=contexts, limits=settings_limits)
+def test_every_verdict_has_numbers_that_agree_with_it(context: Context, limits: Limits) -> None:
+    kept = limits_array(limits)
+    budgets = new_budget(context.equity)
+    refill(budgets, kept, 20_000 * NS_PER_DAY)
+    for _, ratio, cost in context.spent:
+        spend_order(budgets, ratio)
+        spend_cost(budgets, cost * context.equity)
+    budgets["state"] = context.state
+    out = np.empty(N_GUARDS)
+    hedge = context.ratio * context.position
+    allowances(
+        context.delta, context.position, hedge, context.price, context.equity, context.depth_usdt,
+        context.age_s, context.equity, context.taken, context.is_reduce_only, budgets, kept, ROWS,
+        context.lot, context.min_notional, out,
+    )  # fmt: skip
+    case = Case(
+        context.delta, context.position, hedge, context.price, context.equity, context.depth_usdt,
+        context.age_s, context.equity, context.taken, context.min_notional, budgets, kept, ROWS,
+    )  # fmt: skip
+    for verdict in verdicts(abs(context.delta), out, case):
+        said = verdict.numbers
+        assert all(not math.isnan(value) for value in said.values())
+        if verdict.code in (Code.NOTIONAL_ABOVE_LIMIT, Code.DEPTH_SHARE_ABOVE_LIMIT):
+            assert said["would_be_usdt"] > said["limit_usdt"] * (1 - 1e-9)
+        if verdict.code in (Code.COST_ABOVE_BUDGET, Code.WEEKLY_COST_ABOVE_BUDGET):
+            assert said["spent_usdt"] >= said["limit_usdt"]
+        if verdict.code is Code.LEVERAGE_ABOVE_LIMIT:
+            assert said["would_be"] > said["limit"] * (1 - 1e-9)
+        if verdict.code is Code.MARGIN_BUFFER_BELOW_LIMIT:
+            assert said["would_be_share"] < said["limit_share"] * (1 + 1e-9) + 1e-9
+        if verdict.code is Code.PRICE_TOO_OLD:
+            assert said["age_s"] > said["limit_s"]
+        if verdict.code is Code.ORDER_BELOW_MINIMUM:
+            assert said["would_be_usdt"] < said["limit_usdt"] * (1 + 1e-9)

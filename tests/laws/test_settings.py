@@ -34,6 +34,8 @@ LEAVES = leaves()
 ADDRESSES: dict[str, st.SearchStrategy[Any]] = {
     "feeds.litecoin_rpc": st.sampled_from(["", "http://127.0.0.1:9332", "https://node.example"]),
     "feeds.litecoin_zmq": st.sampled_from(["", "tcp://127.0.0.1:28332"]),
+    "alerts.heartbeat_url": st.just(""),  # a secret: it is in no journal
+    "alerts.quiet_hours": st.sampled_from(["", "22-6"]),
     "feeds.rss": st.lists(st.sampled_from(["https://a.example/rss", "http://b"])).map(tuple),
 }
 """Settings that take no other text than an address."""
@@ -83,8 +85,7 @@ def toml(tree: dict[str, Any]) -> str:
 
 
 def flat(settings: Settings) -> dict[str, Any]:
-    dumped = settings.model_dump()
-    return {p: dumped[p.split(".")[0]][p.split(".")[1]] for p in LEAVES}
+    return {p: getattr(getattr(settings, p.split(".")[0]), p.split(".")[1]) for p in LEAVES}
 
 
 def is_contradiction(tree: dict[str, Any]) -> bool:
@@ -92,6 +93,13 @@ def is_contradiction(tree: dict[str, Any]) -> bool:
     full = {**flat(Settings()), **tree}
     return (
         full["limits.max_orders_per_minute"] > full["limits.max_orders_per_day"]
+        or full["limits.daily_cost_share"] > full["limits.weekly_cost_share"]
+        or full["limits.collar_bps"] <= full["costs.half_spread_bps"]
+        or full["limits.max_hedge_notional_usdt"] < full["venue.min_notional_usdt"]
+        or full["transfer.min_usdt"] > full["transfer.max_per_day_usdt"]
+        or not full["health.target_ratio"]
+        < full["health.trigger_ratio"]
+        < full["health.stop_ratio"]
         or full["transfer.target_ratio"] >= full["transfer.trigger_ratio"]
         or full["transfer.fee_usdt"] >= full["transfer.min_usdt"]
         or full["plugin.release_probability"] >= full["plugin.enter_probability"]
@@ -228,12 +236,58 @@ def test_every_mistake_is_told_at_once() -> None:
 def test_contradictions_are_told() -> None:
     [line] = complaints("[limits]\nmax_orders_per_minute = 300")
     assert "max_orders_per_minute is above max_orders_per_day" in line
+    [line] = complaints("[transfer]\nmin_usdt = 300\nmax_per_day_usdt = 200")
+    assert "min_usdt is above max_per_day_usdt" in line
     [line] = complaints("[plugin]\nrelease_probability = 0.5")
     assert "release_probability must be below enter_probability" in line
     [line] = complaints("[transfer]\ntrigger_ratio = 0.05")
     assert "target_ratio must be below trigger_ratio" in line
     [line] = complaints("[transfer]\nfee_usdt = 30")
     assert "fee_usdt must be below min_usdt" in line
+
+
+def test_a_contradiction_says_where_each_part_came_from() -> None:
+    [line] = complaints(
+        "[limits]\ndaily_cost_share = 0.2", environ={"LITEHEDGE_LIMITS__WEEKLY_COST_SHARE": "0.15"}
+    )
+    assert line == (
+        "litehedge.toml:2  limits: daily_cost_share is above weekly_cost_share, of which a day is "
+        "a part; for example 0.03 and 0.1 (limits.daily_cost_share is from litehedge.toml:2; "
+        "limits.weekly_cost_share is from LITEHEDGE_LIMITS__WEEKLY_COST_SHARE)."
+    )
+    [line] = complaints("[costs]\nhalf_spread_bps = 200", where="my.toml")
+    assert line.startswith("my.toml:2  settings: the collar ends inside the spread")
+    assert line.endswith(
+        "for example 150 and 1 (limits.collar_bps is the default; costs.half_spread_bps is "
+        "from my.toml:2)."
+    )
+    [line] = complaints(environ={"LITEHEDGE_LIMITS__MAX_HEDGE_NOTIONAL_USDT": "19"})
+    assert line.startswith("LITEHEDGE_LIMITS__MAX_HEDGE_NOTIONAL_USDT  settings: the largest hedge")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("min_margin_buffer", "1.0", "must be below 1; for example 0.1"),
+        ("min_margin_buffer", "-0.1", "must be 0 or more; for example 0.1"),
+        ("equity_stop_share", "1.5", "must be below 1; for example 0.05"),
+        ("max_ratio_per_minute", "0", "must be above 0; for example 1"),
+        ("max_orders_per_minute", "0", "must be 1 or more; for example 6"),
+        ("max_orders_per_day", "-3", "must be 1 or more; for example 200"),
+        ("max_leverage", "nan", "must be a finite number; for example 40"),
+        ("max_leverage", "1000", "must be 250 or less; for example 40"),
+        ("weekly_cost_share", "7", "must be 1 or less; for example 0.1"),
+        ("collar_bps", "0", "must be above 0; for example 150"),
+        ("max_clock_skew_ms", "0", "must be above 0; for example 1500"),
+    ],
+)
+def test_an_impossible_limit_is_refused_with_a_sane_one(name: str, value: str, said: str) -> None:
+    for line in (
+        *complaints(f"[limits]\n{name} = {value}", where="my.toml"),
+        *complaints(environ={f"LITEHEDGE_LIMITS__{name.upper()}": value}),
+    ):
+        assert f"limits.{name} = " in line
+        assert said in line
 
 
 @pytest.mark.parametrize(

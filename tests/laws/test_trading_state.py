@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from litehedge.risk.state import TRANSITIONS, Cause, TradingState, next_state, table
+from litehedge.risk.state import (
+    TRANSITIONS,
+    Cause,
+    TradingState,
+    drawing,
+    mermaid,
+    next_state,
+    table,
+)
 
 ACTIVE, REDUCING, HALTED = TradingState
-HALTING = {Cause.HALT_COMMAND, Cause.CLOCK_SKEW, Cause.ORDER_PROTOCOL}
+HALTING = {Cause.CLOSE_ALL, Cause.HALT_COMMAND, Cause.CLOCK_SKEW, Cause.ORDER_PROTOCOL}
 
 
 @pytest.mark.parametrize("state", list(TradingState))
@@ -18,10 +26,14 @@ def test_every_state_and_cause(state: TradingState, cause: Cause) -> None:
         assert after is HALTED
     elif state is HALTED:
         assert after is (ACTIVE if cause is Cause.RESUME_COMMAND else HALTED)
-    elif cause in (Cause.EQUITY_STOP, Cause.BOOKS_DIFFER):
+    elif cause in (Cause.EQUITY_STOP, Cause.BOOKS_DIFFER, Cause.RECORD_FAILS):
         assert after is REDUCING
-    else:  # a person or a new position ends REDUCING
-        assert cause in (Cause.RESUME_COMMAND, Cause.NEW_POSITION, Cause.ADOPTED)
+    else:  # a person, a new position, or the end of what was why ends REDUCING
+        ends = (
+            Cause.RESUME_COMMAND, Cause.NEW_POSITION, Cause.ADOPTED, Cause.IGNORED,
+            Cause.RECORD_KEPT,
+        )  # fmt: skip
+        assert cause in ends
         assert after is ACTIVE
 
 
@@ -43,3 +55,19 @@ def test_the_manual_shows_every_row_that_changes_something() -> None:
     for (state, cause), after in TRANSITIONS.items():
         row = f"| {state.name} | {cause.value} | {after.name} |"
         assert (row in text) == (state is not after)
+
+
+def test_both_drawings_show_every_row_that_changes_something_and_no_other() -> None:
+    arrows = [(s, c, after) for (s, c), after in TRANSITIONS.items() if s is not after]
+    heads, *rows = drawing().splitlines()
+    assert heads.split() == [state.name for state in TradingState]
+    assert len(rows) == len(arrows) == len(mermaid().splitlines()) - 2
+    places = [i for i, c in enumerate(rows[0]) if c == "│"]
+    middles = [heads.index(state.name) + len(state.name) // 2 for state in TradingState]
+    for row, (state, cause, after) in zip(rows, arrows, strict=True):
+        assert f" {cause.value} " in row
+        assert f"    {state.name} --> {after.name}: {cause.value}" in mermaid().splitlines()
+        head = row.index("▶") if after > state else row.index("◀")
+        end = min(range(3), key=lambda i: abs(middles[i] - head))
+        assert end == after
+    assert len(places) == len(TradingState)

@@ -25,7 +25,8 @@ from litehedge.report.metrics import (
     comparison_row,
 )
 from litehedge.report.sheet import TearSheet
-from litehedge.risk.limits import Code, Verdict
+from litehedge.risk.limits import Code
+from litehedge.risk.verdicts import Verdict
 from litehedge.sim.episode import (
     N_PATH,
     OUTCOME,

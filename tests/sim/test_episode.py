@@ -120,7 +120,7 @@ def test_latency_around_whole_bars(latency_ms: float, gaps: bool) -> None:
     assert trades > 10
 
 
-@pytest.mark.parametrize("collar_bps", [0.9, 1.5, 3.0])
+@pytest.mark.parametrize("collar_bps", [1.01, 1.5, 3.0])
 def test_a_tight_collar(collar_bps: float) -> None:
     settings_ = some_settings(collar_bps=collar_bps)
     world = recording(4, moody=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from litehedge.config import Hedge, Position, Settings
 from litehedge.effects import Effect, Query, Submit
@@ -27,8 +28,9 @@ from litehedge.sim.market.parameters import Parameters
 from litehedge.sim.market.recording import Second
 from litehedge.sim.market.shocks import SHOCK, Shock
 from litehedge.sim.market.state import new_world
+from litehedge.sim.opening import Opening
 from litehedge.sim.scenario import compose, load_scenario, shocks_array
-from litehedge.sim.venue import Opening, SimVenue
+from litehedge.sim.venue import SimVenue
 from litehedge.store.journal import Journal, encode_effect
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
 from litehedge_runs import header
@@ -66,7 +68,8 @@ class People:
 
     def take(self) -> Iterable[ev.Command]:
         while self.waiting and MONDAY + self.waiting[0][0] <= self.market.world.second:
-            yield self.waiting.pop(0)[1]
+            now_ns = self.market.world.second * NS_PER_SECOND
+            yield replace(self.waiting.pop(0)[1], event_ns=now_ns, known_ns=now_ns)
 
 
 def hold(ratio: float) -> ev.SetHedge:

@@ -19,7 +19,8 @@ from litehedge.hedge.policies import policy_named, static
 from litehedge.margin.account import HEDGE, POSITION, equity
 from litehedge.market import events as ev
 from litehedge.orders.transfers import MarginTransfer
-from litehedge.sim.venue import Opening, SimVenue
+from litehedge.sim.opening import Opening
+from litehedge.sim.venue import SimVenue
 from litehedge.units import NS_PER_SECOND
 from synthetic import T0, everything, market, packaged_tiers
 

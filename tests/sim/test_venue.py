@@ -19,7 +19,8 @@ from litehedge.orders.manager import Order, new_order
 from litehedge.sim.execution import execute, new_liquidity, observe_bars
 from litehedge.sim.market.gateway import Reply
 from litehedge.sim.market.recording import Second
-from litehedge.sim.venue import Opening, SimVenue, open_account, position_size
+from litehedge.sim.opening import Opening, open_account, position_size
+from litehedge.sim.venue import SimVenue
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
 from strategies import log_floats
 from synthetic import T0, packaged_tiers

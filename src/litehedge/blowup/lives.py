@@ -94,6 +94,7 @@ def opened(limits: Limits) -> Limits:
         update={
             "max_hedge_notional_usdt": far, "max_leverage": far, "max_ratio_per_minute": far,
             "max_orders_per_minute": far, "max_orders_per_day": far, "daily_cost_share": far,
+            "weekly_cost_share": far,
             "max_depth_share": far, "min_margin_buffer": -far, "equity_stop_share": -far,
             "max_price_age_s": far, "collar_bps": 9_999.0,
         }

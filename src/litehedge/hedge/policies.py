@@ -68,6 +68,11 @@ class Policy:
         return self.name if self.rules is None else f"{self.name}+{self.rules.name}"
 
     @property
+    def guards(self) -> bool:
+        """Whether it is meant to protect; the others are what protection is compared with."""
+        return self.kind not in (UNHEDGED, STATIC, ORACLE) or self.rules is not None
+
+    @property
     def free_ratio(self) -> float:
         """Hedge ratio that is there from the start at no cost: a smaller position."""
         return float(self.parameters[0]) if self.kind == STATIC else 0.0

@@ -40,7 +40,7 @@ def mistakes(rules: Rules, broken: Container[int] = ()) -> Iterator[tuple[str, s
     """
     whole = [(number, rule) for number, rule in enumerate(rules.rules) if number not in broken]
     for number, rule in whole:
-        yield from _impossible(number, rule)
+        yield from _impossible(f"rules.{number}", rule, rule.words())
     for (i, one), (j, other) in itertools.combinations(whole, 2):
         floor, cap = (one, other) if one.kind == FLOOR else (other, one)
         if (floor.kind, cap.kind) != (FLOOR, CAP) or floor.ratio <= cap.ratio:
@@ -57,6 +57,18 @@ def mistakes(rules: Rules, broken: Container[int] = ()) -> Iterator[tuple[str, s
             yield f"rules.{j}", text
 
 
+def plan_mistakes(rules: Rules, broken: Container[int] = ()) -> Iterator[tuple[str, str]]:
+    """Return what contradicts itself among the plans: path, and what is wrong."""
+    names: dict[str, int] = {}
+    for number, plan in enumerate(rules.plans):
+        if number in broken:
+            continue
+        yield from _impossible(f"plan.{number}", plan.rule, plan.when())
+        first = names.setdefault(plan.name, number)
+        if first != number:
+            yield f"plan.{number}.name", f"has the name of plan {first + 1}; names must differ"
+
+
 def _asks(rule: Rule) -> str:
     return f"{'at least' if rule.kind == FLOOR else 'never above'} {share_words(rule.ratio)}"
 
@@ -65,17 +77,17 @@ def _called(rule: Rule) -> str:
     return f' "{rule.name}"' if rule.name else ""
 
 
-def _impossible(number: int, rule: Rule) -> Iterator[tuple[str, str]]:
+def _impossible(path: str, rule: Rule, words: str) -> Iterator[tuple[str, str]]:
     found = False
     for place, one in enumerate(rule.conditions):
         if not _ever(_of(one)):
             found = True
             yield (
-                f"rules.{number}.when_{rule.mode}.{place}",
+                f"{path}.when_{rule.mode}.{place}",
                 f"can never hold: {one.words()}{_limits(one)}",
             )
     if not found and not _ever(_of_rule(rule)):
-        yield f"rules.{number}.when_{rule.mode}", f"can never hold: {rule.words()}"
+        yield f"{path}.when_{rule.mode}", f"can never hold: {words}"
 
 
 def _limits(one: Condition | Group) -> str:

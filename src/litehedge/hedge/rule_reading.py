@@ -12,15 +12,20 @@ from litehedge.errors import ConfigError, UsageError
 from litehedge.hedge.policies import STATIC, policies
 from litehedge.hedge.quantities import PERCENT, QUANTITIES, Quantity, read_number, read_value
 from litehedge.hedge.rule_checks import mistakes as contradictions
+from litehedge.hedge.rule_checks import plan_mistakes
 from litehedge.hedge.rule_kernel import MAX_CONDITIONS, MAX_RULES
 from litehedge.hedge.rules import (
     CAP,
+    DOES,
     FLOOR,
     HEDGE_WHEN_UNKNOWN,
+    HOLDING,
+    HOLDS_NS,
     Comparator,
     Condition,
     Group,
     Mode,
+    Plan,
     Rule,
     Rules,
 )
@@ -36,7 +41,10 @@ COMPARATORS: Final[dict[str, Comparator]] = {
 }  # fmt: skip
 """What may stand between a quantity and a value."""
 
-_FILE_KEYS: Final = ("name", "about", "policy", "rules")
+MAX_PLANS: Final = MAX_RULES
+
+_FILE_KEYS: Final = ("name", "about", "policy", "rules", "plan")
+_PLAN_KEYS: Final = ("name", "when_all", "when_any", "then", "for")
 _RULE_KEYS: Final = (
     "name", FLOOR, CAP, "when_all", "when_any", "always", "for", "when_unknown"
 )  # fmt: skip
@@ -46,6 +54,7 @@ _CONDITION: Final = re.compile(
     r"(?P<value>.*)",
     re.DOTALL,
 )
+_THENS: Final = ", ".join(DOES)
 _EXAMPLE: Final = '"distance_to_liquidation below 8 %"'
 
 
@@ -84,9 +93,10 @@ def rules_of(tree: Mapping[str, Any], place: Callable[[str], str] = str) -> Rule
     """
     reader = _Reader()
     rules = reader.file(tree)
-    found = [re.match(r"rules\.(\d+)", path) for path, _ in reader.mistakes]
-    broken = {int(one[1]) for one in found if one is not None}
-    reader.mistakes += contradictions(rules, broken)
+    told_of = [re.match(r"(rules|plan)\.(\d+)", path) for path, _ in reader.mistakes]
+    broken = {(one[1], int(one[2])) for one in told_of if one is not None}
+    for check, kind in ((contradictions, "rules"), (plan_mistakes, "plan")):
+        reader.mistakes += check(rules, {number for one, number in broken if one == kind})
     if reader.mistakes:
         told = [
             f"{place(path)}  {_rule_named(path, tree)}{text}" + ("" if text[-1] in ".?" else ".")
@@ -102,13 +112,13 @@ def _line(told: str) -> int:
 
 
 def _rule_named(path: str, tree: Mapping[str, Any]) -> str:
-    found = re.match(r"rules\.(\d+)", path)
+    found = re.match(r"(rules|plan)\.(\d+)", path)
     if found is None:
         return ""
-    rule = tree["rules"][int(found[1])]
+    rule = tree[found[1]][int(found[2])]
     name = rule.get("name") if isinstance(rule, dict) else None
     called = f' "{_line_of(name)}"' if isinstance(name, str) and name else ""
-    return f"rule {int(found[1]) + 1}{called}: "
+    return f"{found[1].removesuffix('s')} {int(found[2]) + 1}{called}: "
 
 
 def _line_of(text: str) -> str:
@@ -155,21 +165,67 @@ class _Reader:
         elif policy and known[policy].free_ratio:
             self._wrong("policy", f"{policy} is a smaller position from the start, which rules "
                         "cannot change; choose a policy that trades, or unhedged")  # fmt: skip
-        listed = tree.get("rules", [])
-        if not isinstance(listed, list) or not all(isinstance(rule, dict) for rule in listed):
-            self._wrong("rules", "rules must be sections that begin with [[rules]]")
-            listed = []
-        elif not listed:
+        listed = self._sections(tree, "rules", MAX_RULES)
+        plans = self._sections(tree, "plan", MAX_PLANS)
+        if tree.get("rules", []) == [] and not tree.get("plan"):
             self._wrong("rules", "there is no rule; begin one with [[rules]]")
-        elif len(listed) > MAX_RULES:
-            self._wrong(f"rules.{MAX_RULES}", f"is one too many: there may be {MAX_RULES} rules")
-        listed = listed[:MAX_RULES]
         return Rules(
             self._text("", tree, "name"),
             tuple(self.rule(f"rules.{i}", rule) for i, rule in enumerate(listed)),
             self._text("", tree, "about"),
             policy,
+            tuple(self.plan(f"plan.{i}", plan) for i, plan in enumerate(plans)),
         )
+
+    def _sections(self, tree: Mapping[str, Any], key: str, most: int) -> list[Mapping[str, Any]]:
+        listed = tree.get(key, [])
+        if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+            self._wrong(key, f"{key} must be sections that begin with [[{key}]]")
+            return []
+        if len(listed) > most:
+            name = "rules" if key == "rules" else "plans"
+            self._wrong(f"{key}.{most}", f"is one too many: there may be {most} {name}")
+        return listed[:most]
+
+    def plan(self, path: str, tree: Mapping[str, Any]) -> Plan:
+        self._unknown(path, tree, _PLAN_KEYS)
+        before = len(self.mistakes)
+        name = self._text(path, tree, "name")
+        if len(self.mistakes) == before and not name.strip():
+            self._wrong(path, 'needs a name, which alerts say: name = "near the end"')
+        then = tree.get("then")
+        if "then" not in tree:
+            self._wrong(path, f'needs what is to be done: then = "freeze"; one of {_THENS}')
+        elif not isinstance(then, str) or then not in DOES:
+            hint = near_miss(then, DOES, or_all=False) if isinstance(then, str) else ""
+            self._wrong(
+                f"{path}.then", f"then = {shown_value(then)}: must be one of {_THENS}.{hint}"
+            )
+            then = ""
+        when = self._one_of(
+            path, tree, ("when_all", "when_any"), f"when_all = [{_EXAMPLE}], or when_any"
+        )
+        conditions = self._conditions(f"{path}.{when}", when, tree[when]) if when else ()
+        for_ns = self._for(path, tree)
+        if "for" in tree and then not in HOLDING and then in DOES:
+            self._wrong(
+                f"{path}.for",
+                f"for goes with {' and '.join(HOLDING)} only: {then} has no end by itself",
+            )
+        elif then in HOLDING and not for_ns:
+            for_ns = HOLDS_NS
+        plan = Plan(
+            name, cast(Any, then or "alert"), "any" if when == "when_any" else "all", conditions,
+            for_ns if then in HOLDING else 0,
+        )  # fmt: skip
+        self._count(f"{path}.{when}", plan.rule, before, "plan")
+        return plan
+
+    def _count(self, path: str, rule: Rule, before: int, what: str) -> None:
+        leaves = sum(1 for _ in rule.leaves())
+        if len(self.mistakes) == before and leaves > MAX_CONDITIONS:
+            self._wrong(path, f"has {leaves} conditions, those in groups counted; "
+                        f"there may be {MAX_CONDITIONS} in a {what}")  # fmt: skip
 
     def rule(self, path: str, tree: Mapping[str, Any]) -> Rule:
         self._unknown(path, tree, _RULE_KEYS)
@@ -199,10 +255,7 @@ class _Reader:
             cast(Any, kind or FLOOR), ratio, "any" if when == "when_any" else "all", conditions,
             self._text(path, tree, "name"), self._for(path, tree), cast(Any, unknown),
         )  # fmt: skip
-        leaves = sum(1 for _ in rule.leaves())
-        if len(self.mistakes) == before and leaves > MAX_CONDITIONS:
-            self._wrong(f"{path}.{when}", f"has {leaves} conditions, those in groups counted; "
-                        f"there may be {MAX_CONDITIONS} in a rule")  # fmt: skip
+        self._count(f"{path}.{when}", rule, before, "rule")
         return rule
 
     def _one_of(

@@ -1,7 +1,8 @@
 """The user's rules: hedge at least x, never above y, when all or any of these conditions hold.
 
 A plain tree that a screen can edit: `Rules` holds `Rule`, a rule holds conditions, and a condition
-may be one `Group` of conditions; no deeper. `tree_of` and `to_toml` write it, `rule_reading`
+may be one `Group` of conditions; no deeper. Beside rules it may hold `Plan`: what is to be done,
+once, when conditions come true. `tree_of` and `to_toml` write it, `rule_reading`
 reads and checks it, `words_of` says it, `write_rules` turns it into what `rule_kernel` reads.
 """
 
@@ -29,6 +30,20 @@ Comparator = Literal["above", "at least", "below", "at most", "between", "is", "
 FLOOR: Final = "hedge_at_least"
 CAP: Final = "never_above"
 HEDGE_WHEN_UNKNOWN: Final = "hedge"
+
+Then = Literal["freeze", "hedge_fully", "close_all", "halt", "alert"]
+DOES: Final[dict[Then, str]] = {
+    "freeze": "leave the hedge as it is",
+    "hedge_fully": "hedge fully",
+    "close_all": "close position and hedge, then only watch",
+    "halt": "halt trading until you resume",
+    "alert": "alert you",
+}
+"""What a plan may do, in words."""
+HOLDING: Final = ("freeze", "hedge_fully")
+"""Plans that hold the hedge for a while, as an override does."""
+HOLDS_NS: Final = 7 * NS_PER_DAY
+"""For how long, where a plan does not say."""
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -122,12 +137,8 @@ class Rule(msgspec.Struct, frozen=True):
     def words(self) -> str:
         """Say it in one sentence."""
         does = "Hedge at least" if self.kind == FLOOR else "Never hedge above"
-        parts = [
-            f"({one.words()})" if isinstance(one, Group) and len(self.conditions) > 1
-            else one.words() for one in self.conditions
-        ]  # fmt: skip
         said = f"{does} {share_words(self.ratio)}"
-        said += f" when {_joined(self.mode, parts)}" if parts else ", always"
+        said += f" when {_said(self.mode, self.conditions)}" if self.conditions else ", always"
         if self.when_unknown:
             said += ", or while that is not known"
         if self.for_ns:
@@ -135,22 +146,67 @@ class Rule(msgspec.Struct, frozen=True):
         return said + "."
 
 
+class Plan(msgspec.Struct, frozen=True):
+    """What is to be done when conditions come true: written in calm, carried out in panic.
+
+    What is not known fulfils nothing. `for_ns` is how long a plan that holds the hedge (freeze,
+    hedge_fully) does so, unless a person says something else; 0 for the others.
+    """
+
+    name: str
+    then: Then
+    mode: Mode = "all"
+    conditions: tuple[Condition | Group, ...] = ()
+    for_ns: int = 0
+
+    @property
+    def rule(self) -> Rule:
+        """The same conditions as a rule, for the kernel and the checks."""
+        return Rule("hedge_at_least", 1.0, self.mode, self.conditions, self.name)
+
+    def when(self) -> str:
+        """Say its conditions."""
+        return _said(self.mode, self.conditions)
+
+    def words(self) -> str:
+        """Say it in one sentence."""
+        said = f"When {self.when()}: {DOES[self.then]}"
+        if self.then in HOLDING:
+            said += f" for {span_words(self.for_ns)}, unless you say otherwise"
+        return said + ("." if self.then == "alert" else ", and alert you.")
+
+
 class Rules(msgspec.Struct, frozen=True):
-    """A file of rules: what it is for, the policy that it goes with, and the rules."""
+    """A file of rules: what it is for, the policy that it goes with, the rules and plans."""
 
     name: str
     rules: tuple[Rule, ...]
     about: str = ""
     policy: str = ""
+    plans: tuple[Plan, ...] = ()
 
 
 def _joined(mode: Mode, parts: Sequence[str]) -> str:
     return (" and " if mode == "all" else " or ").join(parts)
 
 
+def _said(mode: Mode, conditions: Sequence[Condition | Group]) -> str:
+    """Say conditions, a group of them in brackets."""
+    parts = [
+        f"({one.words()})" if isinstance(one, Group) and len(conditions) > 1 else one.words()
+        for one in conditions
+    ]
+    return _joined(mode, parts)
+
+
 def words_of(rules: Rules) -> list[str]:
     """Say every rule, in one sentence each."""
     return [rule.words() for rule in rules.rules]
+
+
+def plan_words(rules: Rules) -> list[str]:
+    """Say every plan, in one sentence each."""
+    return [plan.words() for plan in rules.plans]
 
 
 def span_words(span_ns: int) -> str:
@@ -169,18 +225,34 @@ def tree_of(rules: Rules) -> dict[str, Any]:
     tree: dict[str, Any] = {
         key: value for key in ("name", "about", "policy") if (value := getattr(rules, key))
     }
-    tree["rules"] = [_rule_tree(rule) for rule in rules.rules]
+    if rules.rules or not rules.plans:
+        tree["rules"] = [_rule_tree(rule) for rule in rules.rules]
+    if rules.plans:
+        tree["plan"] = [_plan_tree(plan) for plan in rules.plans]
     return tree
+
+
+def _plan_tree(plan: Plan) -> dict[str, Any]:
+    tree: dict[str, Any] = {"name": plan.name, **_conditions_tree(plan.mode, plan.conditions)}
+    tree["then"] = plan.then
+    if plan.for_ns:
+        tree["for"] = span_words(plan.for_ns)
+    return tree
+
+
+def _conditions_tree(mode: Mode, conditions: Sequence[Condition | Group]) -> dict[str, Any]:
+    listed = [
+        {one.mode: [leaf.text() for leaf in one.conditions]}
+        if isinstance(one, Group) else one.text() for one in conditions
+    ]  # fmt: skip
+    return {f"when_{mode}": listed}
 
 
 def _rule_tree(rule: Rule) -> dict[str, Any]:
     tree: dict[str, Any] = {"name": rule.name} if rule.name else {}
     tree[rule.kind] = share_words(rule.ratio)
     if rule.conditions:
-        tree[f"when_{rule.mode}"] = [
-            {one.mode: [leaf.text() for leaf in one.conditions]}
-            if isinstance(one, Group) else one.text() for one in rule.conditions
-        ]  # fmt: skip
+        tree |= _conditions_tree(rule.mode, rule.conditions)
     else:
         tree["always"] = True
     if rule.for_ns:
@@ -193,10 +265,11 @@ def _rule_tree(rule: Rule) -> dict[str, Any]:
 def to_toml(rules: Rules) -> str:
     """Return the rules as the text of a file; reading it gives the same rules."""
     tree = tree_of(rules)
-    lines = [f"{key} = {_toml(value)}" for key, value in tree.items() if key != "rules"]
-    for rule in tree["rules"]:
-        lines += ["", "[[rules]]"]
-        for key, value in rule.items():
+    sections = ("rules", "plan")
+    lines = [f"{key} = {_toml(value)}" for key, value in tree.items() if key not in sections]
+    for section, one in ((name, one) for name in sections for one in tree.get(name, ())):
+        lines += ["", f"[[{section}]]"]
+        for key, value in one.items():
             if isinstance(value, list):
                 lines += [f"{key} = [", *(f"    {_toml(one)}," for one in value), "]"]
             else:

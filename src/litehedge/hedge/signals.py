@@ -51,6 +51,34 @@ PEAK: Final = PHASE + 3  # (side,) median minutes to the peak of a squeeze, if i
 ORACLE: Final = PEAK + 2  # (side,) 1 inside a squeeze, onset to peak: only known afterwards
 N_SIGNALS: Final = ORACLE + 2
 
+COLD: Final = float(fc.ForecastState.COLD)
+LEEWAY: Final = 1e-6  # rounding may take a probability over the edge
+LARGEST_BPS: Final = 1e6  # of a forecast move
+
+
+@kernel
+def is_sound(forecast: Floats) -> bool:
+    """Tell whether a forecast row can have been meant: its numbers lie where theirs do.
+
+    What is unknown (NaN) is no offence, but for the state, and for the confidence of a forecast
+    that says it is well. A row that is cold or expired says nothing else.
+    """
+    state = forecast[fc.STATE_AT]
+    if not (state >= 0.0 and state <= 3.0) or state != np.floor(state):
+        return False
+    if state >= 2.0:
+        return True
+    confidence = forecast[fc.CONFIDENCE_AT]
+    if not (confidence >= 0.0 and confidence <= 1.0 + LEEWAY):
+        return False
+    for i in range(fc.CONFIDENCE_AT):
+        most = 1.0 + LEEWAY
+        if fc.SEVERITY_AT <= i < fc.PHASE_AT:
+            most = LARGEST_BPS
+        if forecast[i] < -LEEWAY or forecast[i] > most:
+            return False
+    return True
+
 
 @kernel
 def write_signals(
@@ -58,9 +86,15 @@ def write_signals(
 ) -> None:
     """Boil one forecast row and feature row down to signals; the oracle's entries become 0.
 
+    A row that is not sound (`is_sound`) counts as cold, so that policies fall back on their rule.
+
     Shapes: `forecast` ``(N_FORECAST,)``; `features` ``(feature,)``; `cif` is scratch space
     ``(2, 13)``; `out` ``(N_SIGNALS, frame)``, of which column `frame` is written.
     """
+    if not is_sound(forecast):
+        forecast = np.full(fc.N_FORECAST, np.nan)
+        forecast[fc.CONFIDENCE_AT] = 0.0
+        forecast[fc.STATE_AT] = COLD
     out[STATE, frame] = forecast[fc.STATE_AT]
     out[CONFIDENCE, frame] = forecast[fc.CONFIDENCE_AT]
     onset = forecast[fc.ONSET_AT : fc.PEAK_AT].reshape(2, N_ONSET)

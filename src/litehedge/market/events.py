@@ -254,6 +254,67 @@ class Deleveraged(Event, frozen=True, tag="deleveraged", gc=False):
     price: float
 
 
+class StopArmed(Event, frozen=True, tag="stop_armed", gc=False):
+    """The venue holds a stop that closes `qty_ltc` (unsigned) of a leg at the mark `trigger`.
+
+    A `qty_ltc` of 0 tells that it holds none any more.
+    """
+
+    leg: int
+    qty_ltc: float
+    trigger: float
+
+
+class StopFailed(Event, frozen=True, tag="stop_failed", gc=False):
+    """The venue did not take a stop, or lost it; what it held before may be there or not."""
+
+    leg: int
+    reason: str
+
+
+class StopFilled(Event, frozen=True, tag="stop_filled", gc=False):
+    """A stop of ours traded: signed change of its leg, price, fee (USDT)."""
+
+    leg: int
+    qty_ltc: float
+    price: float
+    fee_usdt: float
+
+
+class Vitals(Event, frozen=True, tag="vitals", gc=False):
+    """How this machine is: its clock ahead of the venue's, and how late the engine is, in ms.
+
+    NaN where it was not measured.
+    """
+
+    skew_ms: float = UNKNOWN
+    lag_ms: float = UNKNOWN
+
+
+class ContractChanged(Event, frozen=True, tag="contract_changed", gc=False):
+    """The venue changed the rules of a contract while we trade it; all of them as they are now.
+
+    `tiers` are rows of `margin.tiers`: floor USDT, maintenance rate, cumulative USDT, maximum
+    leverage. `is_second` tells that it is the contract on the hedge's own venue.
+    """
+
+    is_trading: bool
+    tick_usdt: float
+    lot_ltc: float
+    min_notional_usdt: float
+    taker_fee: float  # fraction
+    clearance_fee: float  # fraction
+    cap_usdt: float
+    tiers: tuple[tuple[float, float, float, float], ...]
+    is_second: bool = False
+
+
+class Recording(Event, frozen=True, tag="recording", gc=False):
+    """Whether the journal keeps what happens: `trouble` says why not, "" when it does."""
+
+    trouble: str = ""
+
+
 class TransferSent(Event, frozen=True, tag="transfer_sent", gc=False):
     """Money left one of our venues for the other; until it arrives it backs nothing."""
 
@@ -316,6 +377,16 @@ class Adopt(Event, frozen=True, tag="adopt", gc=False):
     """Take over what the venue holds where our books differ, and go on from there."""
 
 
+class Ignore(Event, frozen=True, tag="ignore", gc=False):
+    """Leave what differs at the venue to the person who traded it; guard what our books hold."""
+
+
+class CloseAll(Event, frozen=True, tag="close_all", gc=False):
+    """Close position and hedge, in any trading state; then only watch."""
+
+    reason: str = "a person asked"
+
+
 MarketEvent = (
     Bar
     | Trade
@@ -342,12 +413,18 @@ AccountEvent = (
     | FundingPaid
     | Liquidated
     | Deleveraged
+    | StopArmed
+    | StopFailed
+    | StopFilled
+    | Vitals
+    | ContractChanged
+    | Recording
     | TransferSent
     | TransferArrived
     | TransferRejected
     | TransferUnknown
 )
-Command = Halt | Resume | SetHedge | Freeze | Follow | Adopt
+Command = Halt | Resume | SetHedge | Freeze | Follow | Adopt | Ignore | CloseAll
 AnyEvent = MarketEvent | AccountEvent | Command
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -28,6 +28,7 @@ from litehedge.orders.reports import (
     Report,
     VenueOrder,
 )
+from litehedge.orders.stops import StopFills
 from litehedge.units import NS_PER_MS, NS_PER_SECOND
 
 PATIENT_QUESTIONS: Final = 4
@@ -100,6 +101,7 @@ class Desk:
         self._seen: dict[object, None] = {}  # forced closings and settlements
         self._held: dict[int, Decimal] = {}  # signed, as last told
         self._early: list[ForcedReport] = []  # closings of what no fill has told yet
+        self._stops = StopFills()
 
     # --- on the way out -----------------------------------------------------------------------
 
@@ -180,7 +182,7 @@ class Desk:
     def _on_order(self, report: OrderReport, now_ns: int) -> list[ev.AccountEvent]:
         known = self._orders.get(report.client_id)
         if known is None:
-            return []  # not ours: what it changes is told by the account's reports
+            return self._on_stop(report, now_ns)
         if report.status == "missing":
             return self._on_missing(known, now_ns)
         known.is_sending = False
@@ -205,6 +207,20 @@ class Desk:
         known.untold, known.vague.answers = None, 0
         if report.status in FINAL and known.order.is_open:
             said += self._close(known, report, when_ns, now_ns)
+        return said
+
+    def held_ltc(self, leg: int) -> Decimal | None:
+        """Return what a leg holds as last told, signed; None while nothing was."""
+        return self._held.get(leg)
+
+    def _on_stop(self, report: OrderReport, now_ns: int) -> list[ev.AccountEvent]:
+        """Tell what a stop of ours filled; what else is not ours the account's reports tell."""
+        said: list[ev.AccountEvent] = []
+        for fill in self._stops.take(report, self.placement, self.contract, now_ns):
+            before = self._held.get(fill.leg, Decimal(0))
+            after = before + Decimal(repr(fill.qty_ltc))
+            self._held[fill.leg] = after if after * before > 0 else Decimal(0)
+            said.append(fill)
         return said
 
     def _close(

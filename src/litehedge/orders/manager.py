@@ -81,6 +81,14 @@ OrderEvent = (
 )
 
 
+PREFIX: Final = "lh-"
+
+
+def is_ours(client_id: str) -> bool:
+    """Tell by its client id whether an order is one that we sent, now or in an earlier run."""
+    return client_id.startswith(PREFIX)
+
+
 def new_order(
     session: str,
     number: int,
@@ -102,7 +110,7 @@ def new_order(
     lots = (Decimal(repr(abs(qty_ltc))) / lot).to_integral_value() * lot
     ticks = (Decimal(repr(limit_usdt)) / tick).to_integral_value() * tick
     return Order(
-        client_id=f"lh-{session}-{number:06d}",
+        client_id=f"{PREFIX}{session}-{number:06d}",
         leg=leg,
         qty_ltc=lots if qty_ltc > 0 else -lots,
         limit_usdt=ticks,

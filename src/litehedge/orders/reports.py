@@ -59,8 +59,26 @@ class LegReport(msgspec.Struct, frozen=True):
     liquidation_usdt: Decimal | None = None
 
 
+class OtherPosition(msgspec.Struct, frozen=True):
+    """A position in another contract that is settled in the same money.
+
+    Unless it is isolated it shares the wallet: what it loses, and what is kept for it, is not
+    there for ours. `qty` is signed, in that contract's coins or contracts.
+    """
+
+    symbol: str
+    qty: Decimal
+    notional_usdt: Decimal  # unsigned
+    maintenance_usdt: Decimal
+    unrealised_usdt: Decimal
+    isolated: bool = False
+
+
 class AccountReport(msgspec.Struct, frozen=True):
-    """What an account holds now: wallet balance (without unrealised profit), legs, its mode."""
+    """What an account holds now: wallet balance (without unrealised profit), legs, its mode.
+
+    `others` are positions of other contracts, where the report tells of them.
+    """
 
     event_ns: int
     wallet_usdt: Decimal
@@ -68,6 +86,17 @@ class AccountReport(msgspec.Struct, frozen=True):
     hedge_mode: bool
     can_trade: bool = True
     can_withdraw: bool | None = None  # None: the venue does not tell
+    others: list[OtherPosition] = []
+
+
+class StopReport(msgspec.Struct, frozen=True):
+    """A protective stop as the venue holds it; `qty_ltc` None closes whatever its leg holds."""
+
+    client_id: str  # "" where stops have none
+    position_side: PositionSide
+    buys: bool
+    trigger_usdt: Decimal
+    qty_ltc: Decimal | None = None
 
 
 class ForcedReport(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from litehedge.backtest import Run
 from litehedge.config import Settings
 from litehedge.errors import UsageError
 from litehedge.sim.episode import N_PATH, PATH_EQUITY, PATH_HI, PATH_LO, PATH_RATIO
-from litehedge.sim.venue import position_size
+from litehedge.sim.opening import position_size
 from litehedge.tape import Tape
 from litehedge.units import NS_PER_DAY
 

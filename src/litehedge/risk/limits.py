@@ -11,13 +11,14 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.config import Limits
 from litehedge.jit import kernel
 from litehedge.margin.tiers import maintenance
+from litehedge.risk.backoff import allow_after_refusal
+from litehedge.risk.governor import DAYS_BEFORE, roll_days
 from litehedge.risk.state import TradingState
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE
 
@@ -34,29 +35,36 @@ class Code(enum.StrEnum):
     RATIO_STEP_ABOVE_LIMIT = "RATIO_STEP_ABOVE_LIMIT"
     ORDERS_PER_MINUTE_ABOVE_LIMIT = "ORDERS_PER_MINUTE_ABOVE_LIMIT"
     ORDERS_PER_DAY_ABOVE_LIMIT = "ORDERS_PER_DAY_ABOVE_LIMIT"
+    ORDERS_REFUSED_LATELY = "ORDERS_REFUSED_LATELY"
     COST_ABOVE_BUDGET = "COST_ABOVE_BUDGET"
+    WEEKLY_COST_ABOVE_BUDGET = "WEEKLY_COST_ABOVE_BUDGET"
     DEPTH_SHARE_ABOVE_LIMIT = "DEPTH_SHARE_ABOVE_LIMIT"
     MARGIN_BUFFER_BELOW_LIMIT = "MARGIN_BUFFER_BELOW_LIMIT"
     PRICE_TOO_OLD = "PRICE_TOO_OLD"
+    PARACHUTE_OPEN = "PARACHUTE_OPEN"
     ORDER_BELOW_MINIMUM = "ORDER_BELOW_MINIMUM"
 
 
 MEANING: Final[dict[Code, str]] = {
-    Code.TRADING_HALTED: "trading is halted: nothing is sent until a person resumes",
+    Code.TRADING_HALTED: "trading is halted: no hedge is moved until a person resumes",
     Code.TRADING_REDUCING: "only trades that lower the net exposure are allowed",
     Code.NOTIONAL_ABOVE_LIMIT: "the hedge would be worth more than limits.max_hedge_notional_usdt",
     Code.LEVERAGE_ABOVE_LIMIT: "lifting the hedge would leave more net leverage than allowed",
-    Code.RATIO_STEP_ABOVE_LIMIT: "the hedge ratio would move faster than allowed",
-    Code.ORDERS_PER_MINUTE_ABOVE_LIMIT: "too many orders in this minute",
-    Code.ORDERS_PER_DAY_ABOVE_LIMIT: "too many orders today (UTC)",
+    Code.RATIO_STEP_ABOVE_LIMIT: "the hedge ratio would fall faster than allowed",
+    Code.ORDERS_PER_MINUTE_ABOVE_LIMIT: "too many orders in a minute; the last is for protection",
+    Code.ORDERS_PER_DAY_ABOVE_LIMIT: "too many orders today; the last quarter is for protection",
+    Code.ORDERS_REFUSED_LATELY: "the venue refused the last orders: the next try waits a while",
     Code.COST_ABOVE_BUDGET: "today's cost budget is spent: only protecting trades",
+    Code.WEEKLY_COST_ABOVE_BUDGET: "the week's cost budget is spent: only protecting trades",
     Code.DEPTH_SHARE_ABOVE_LIMIT: "the order would take too much of the visible depth",
     Code.MARGIN_BUFFER_BELOW_LIMIT: "the leg that grows would use up the margin buffer",
     Code.PRICE_TOO_OLD: "the last price is too old to add risk on it",
+    Code.PARACHUTE_OPEN: "something cannot be trusted now: what lifts the hedge waits",
     Code.ORDER_BELOW_MINIMUM: "the venue does not take orders this small",
 }
 N_GUARDS: Final = len(Code)
 MARGIN_GUARD: Final = list(Code).index(Code.MARGIN_BUFFER_BELOW_LIMIT)
+PARACHUTE_GUARD: Final = list(Code).index(Code.PARACHUTE_OPEN)
 MINIMUM_GUARD: Final = list(Code).index(Code.ORDER_BELOW_MINIMUM)
 
 # What the limits are, as kernels see them
@@ -68,6 +76,7 @@ LIMITS: Final = np.dtype(
         ("max_orders_per_minute", np.float64),
         ("max_orders_per_day", np.float64),
         ("daily_cost_share", np.float64),
+        ("weekly_cost_share", np.float64),
         ("max_depth_share", np.float64),
         ("min_margin_buffer", np.float64),
         ("equity_stop_share", np.float64),
@@ -83,29 +92,18 @@ BUDGET: Final = np.dtype(
         ("refilled_ns", np.int64),
         ("day", np.int64),
         ("orders_today", np.float64),
-        ("cost_today", np.float64),  # USDT
+        ("cost_today", np.float64),  # USDT; see `governor`
+        ("cost_before", np.float64, (DAYS_BEFORE,)),  # of the days before, the last one first
+        ("cost_week", np.float64),  # of all of these days
         ("transfer_day", np.int64),
         ("transferred_today", np.float64),  # USDT
         ("equity_start", np.float64),  # USDT
         ("state", np.int64),  # TradingState
+        ("ratio_sent", np.float64),  # what the last order took of `ratio_tokens`
+        ("refused", np.int64),  # orders in a row that the venue did not take
+        ("refused_ns", np.int64),  # when the last of them was refused
     ]
 )
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """One guard's word: its closed code, and the numbers that made it speak."""
-
-    code: Code
-    wanted_ltc: float
-    allowed_ltc: float
-
-    def told(self) -> str:
-        """Return what it says to a person."""
-        sizes = f"wanted {self.wanted_ltc:.3f}, allowed {self.allowed_ltc:.3f} LTC"
-        return f"{MEANING[self.code]} ({sizes})"
-
-    def __str__(self) -> str:
-        return f"{self.code} wanted_ltc={self.wanted_ltc:.3f} allowed_ltc={self.allowed_ltc:.3f}"
 
 
 def limits_array(limits: Limits) -> NDArray[np.void]:
@@ -117,6 +115,7 @@ def limits_array(limits: Limits) -> NDArray[np.void]:
     row["max_orders_per_minute"] = limits.max_orders_per_minute
     row["max_orders_per_day"] = limits.max_orders_per_day
     row["daily_cost_share"] = limits.daily_cost_share
+    row["weekly_cost_share"] = limits.weekly_cost_share
     row["max_depth_share"] = limits.max_depth_share
     row["min_margin_buffer"] = limits.min_margin_buffer
     row["equity_stop_share"] = limits.equity_stop_share
@@ -154,11 +153,7 @@ def refill(budgets: NDArray[np.void], limits: NDArray[np.void], now_ns: int) -> 
             budget.order_tokens + minutes * limit.max_orders_per_minute,
         )
     budget.refilled_ns = now_ns
-    day = now_ns // NS_PER_DAY
-    if day != budget.day:
-        budget.day = day
-        budget.orders_today = 0.0
-        budget.cost_today = 0.0
+    roll_days(budgets, now_ns)
 
 
 @kernel
@@ -166,14 +161,9 @@ def spend_order(budgets: NDArray[np.void], ratio: float) -> None:
     """Take one order that moves the hedge ratio by `ratio` out of the budgets."""
     budget = budgets[0]
     budget.ratio_tokens -= ratio
+    budget.ratio_sent = ratio
     budget.order_tokens -= 1.0
     budget.orders_today += 1.0
-
-
-@kernel
-def spend_cost(budgets: NDArray[np.void], cost_usdt: float) -> None:
-    """Book fees and slippage of a fill against today's cost budget."""
-    budgets[0].cost_today += cost_usdt
 
 
 @kernel
@@ -181,7 +171,7 @@ def transfer_budget(budgets: NDArray[np.void], now_ns: int, per_day_usdt: float)
     """Return what may still be sent between venues today (UTC), in USDT."""
     budget = budgets[0]
     day = now_ns // NS_PER_DAY
-    if day != budget.transfer_day:
+    if day != budget.transfer_day and day != budget.transfer_day - 1:
         budget.transfer_day = day
         budget.transferred_today = 0.0
     return max(0.0, per_day_usdt - budget.transferred_today)
@@ -241,21 +231,38 @@ def allow_leverage(
 
 
 @kernel
-def allow_ratio_step(position: float, ratio_tokens: float) -> float:
-    """Cap the change of the hedge ratio per minute."""
+def allow_ratio_step(delta: float, position: float, ratio_tokens: float) -> float:
+    """Cap by how much the hedge ratio falls per minute; what protects is never slowed."""
+    if delta > 0.0:
+        return np.inf
     return max(0.0, ratio_tokens) * position
 
 
 @kernel
-def allow_orders(tokens: float) -> float:
-    """Allow an order only while a whole token is left."""
-    return np.inf if tokens >= 1.0 else 0.0
+def minute_reserve(per_minute: float) -> float:
+    """Return how many orders of a minute are for protection only."""
+    return min(1.0, per_minute - 1.0)
 
 
 @kernel
-def allow_cost(delta: float, cost_today: float, equity: float, daily_share: float) -> float:
-    """Beyond the day's cost budget, allow only trades that protect."""
-    if delta > 0.0 or cost_today < daily_share * max(equity, 0.0):
+def day_reserve(per_day: float) -> float:
+    """Return how many orders of a day are for protection only: the last quarter."""
+    return min(per_day - 1.0, np.ceil(per_day / 4.0))
+
+
+@kernel
+def allow_orders(delta: float, left: float, reserve: float) -> float:
+    """Allow an order only while a whole one is left, and to lift the hedge only before the reserve.
+
+    So that neither churn nor a venue that refuses can use up what saves the position.
+    """
+    return np.inf if left >= 1.0 + (reserve if delta < 0.0 else 0.0) else 0.0
+
+
+@kernel
+def allow_cost(delta: float, cost: float, equity: float, share: float) -> float:
+    """Beyond the cost budget of a day or a week, allow only trades that protect."""
+    if delta > 0.0 or cost < share * max(equity, 0.0):
         return np.inf
     return 0.0
 
@@ -344,32 +351,22 @@ def allowances(
     out[1] = allow_reducing(budget.state, delta)
     out[2] = allow_notional(delta, hedge, price, limit.max_hedge_notional)
     out[3] = allow_leverage(delta, position, hedge, price, equity, limit.max_leverage)
-    out[4] = allow_ratio_step(position, budget.ratio_tokens)
-    out[5] = allow_orders(budget.order_tokens)
-    out[6] = allow_orders(limit.max_orders_per_day - budget.orders_today)
-    out[7] = allow_cost(delta, budget.cost_today, equity, limit.daily_cost_share)
-    out[8] = allow_depth(depth_usdt, price, limit.max_depth_share)
-    out[9] = allow_margin(delta, hedge, price, backing, taken, limit.min_margin_buffer, tiers)
-    out[10] = allow_age(delta, age_s, limit.max_price_age_s)
+    out[4] = allow_ratio_step(delta, position, budget.ratio_tokens)
+    out[5] = allow_orders(delta, budget.order_tokens, minute_reserve(limit.max_orders_per_minute))
+    out[6] = allow_orders(
+        delta, limit.max_orders_per_day - budget.orders_today,
+        day_reserve(limit.max_orders_per_day),
+    )  # fmt: skip
+    out[7] = allow_after_refusal(delta, budget.refused, budget.refilled_ns - budget.refused_ns)
+    out[8] = allow_cost(delta, budget.cost_today, equity, limit.daily_cost_share)
+    out[9] = allow_cost(delta, budget.cost_week, equity, limit.weekly_cost_share)
+    out[10] = allow_depth(depth_usdt, price, limit.max_depth_share)
+    out[11] = allow_margin(delta, hedge, price, backing, taken, limit.min_margin_buffer, tiers)
+    out[12] = allow_age(delta, age_s, limit.max_price_age_s)
+    out[13] = np.inf  # the parachute speaks in the engine, which knows what it watches
     size = wanted
     for i in range(N_GUARDS - 1):
         size = min(size, out[i])
     size = whole_lots(size, lot)
-    out[11] = allow_minimum(size, price, min_notional, is_reduce_only)
-    return min(size, out[11])
-
-
-def verdicts(wanted_ltc: float, allowed: Floats) -> list[Verdict]:
-    """Return the word of every guard that cut or refused a change of `wanted_ltc`."""
-    return [
-        Verdict(code, wanted_ltc, float(allowed[i]))
-        for i, code in enumerate(Code)
-        if allowed[i] < wanted_ltc
-    ]
-
-
-def table() -> str:
-    """Return the table of codes as Markdown, for the manual."""
-    rows = ["| code | meaning |", "|---|---|"]
-    rows += [f"| `{code}` | {MEANING[code]} |" for code in Code]
-    return "\n".join(rows)
+    out[14] = allow_minimum(size, price, min_notional, is_reduce_only)
+    return min(size, out[14])

@@ -36,9 +36,18 @@ from litehedge.hedge.policies import decide
 from litehedge.hedge.rule_kernel import N_MEMORY, under_rules
 from litehedge.hedge.terms import Terms
 from litehedge.jit import kernel, parallel_kernel
-from litehedge.margin.account import POSITION, Books, apply_fill, apply_funding, equity, equity_line
+from litehedge.margin.account import (
+    HEDGE,
+    POSITION,
+    Books,
+    apply_fill,
+    apply_funding,
+    equity,
+    equity_line,
+)
 from litehedge.margin.liquidation import bounds, liquidate_within
-from litehedge.risk.limits import N_GUARDS, spend_cost, spend_order, spend_transfer
+from litehedge.risk.governor import eased, eases_below, spend_cost, spend_funding
+from litehedge.risk.limits import N_GUARDS, spend_order, spend_transfer
 from litehedge.sim.execution import execute, observe_bars
 from litehedge.units import NS_PER_MINUTE
 
@@ -133,6 +142,7 @@ def run_episode(
     worth = constant + slope * bars[start, 0]
     wallet = worth
     entry = account.entry[POSITION]
+    eases_at = eases_below(budgets, limits)  # equity below which the cost governor has a say
     stop_level = limits[0].equity_stop_share * budgets[0].equity_start
     peak = worth
     trough = worth
@@ -167,6 +177,7 @@ def run_episode(
             if qty != 0.0:
                 apply_fill(books, pending_leg, qty, price, fee, slippage)
                 spend_cost(budgets, fee + slippage)
+                eases_at = eases_below(budgets, limits)
                 trades += 1
                 turnover += abs(qty) / position
                 low, high = bounds(books, open_, tiers)
@@ -224,6 +235,9 @@ def run_episode(
             lo, hi, memory = decide(
                 terms[0], memory, signals, i, end_ns[i], position, close, behind
             )  # fmt: skip
+            if worth < eases_at:
+                hi = eased(hi, terms[0].max_ratio, worth, end_ns[i], budgets, limits)
+                eases_at = eases_below(budgets, limits)
             if has_rules:
                 lo, hi = under_rules(
                     terms[0], rule_memory, signals, i, end_ns[i], ratio,
@@ -251,6 +265,9 @@ def run_episode(
                 )
         while i == funded_bar:  # a gap may hold several settlements
             if not dead:
+                hedge_pays = account.qty[HEDGE] * close * funding[settlement]
+                spend_funding(budgets, hedge_pays, end_ns[i])
+                eases_at = eases_below(budgets, limits)
                 apply_funding(books, close, funding[settlement])
                 low, high = bounds(books, close, tiers)
                 constant, slope = equity_line(books)

@@ -14,7 +14,9 @@ from litehedge.features.windows import decay_of_half_life, decay_of_span
 from litehedge.hedge.costs import slippage_rate
 from litehedge.hedge.terms import Terms
 from litehedge.jit import kernel
+from litehedge.orders.manager import Order
 from litehedge.risk.limits import whole_lots
+from litehedge.sim.market.book import consumption, walked
 
 Floats = NDArray[np.float64]
 
@@ -84,3 +86,49 @@ def execute(
         return 0.0, 0.0, 0.0, 0.0
     fee = size * price * terms[0].taker_fee
     return direction * size, price, fee, size * open_ * rate
+
+
+def walk_book(
+    qty: float, limit: float, bid: float, ask: float, depth_usdt: tuple[float, float],
+    taker_fee: float, lot: float,
+) -> tuple[float, float, float, float]:  # fmt: skip
+    """Walk the book from the touch, no further than the limit; what does not fit is gone.
+
+    Parameters
+    ----------
+    limit
+        Worst price; infinity (buying) or 0 (selling) where there is none.
+    depth_usdt
+        Within 1 %, of bids and asks.
+
+    Returns
+    -------
+    tuple
+        Filled signed quantity, price, fee and slippage (USDT, both positive = cost).
+    """
+    touch, depth = (ask, depth_usdt[1]) if qty > 0.0 else (bid, depth_usdt[0])
+    most = np.inf
+    if 0.0 < limit < np.inf:
+        reach = abs(float(np.log(limit / touch)))
+        if (touch - limit) * qty > 0.0:
+            reach = 0.0
+        most = consumption(reach) * depth / touch
+    if abs(qty) > most:
+        qty = float(np.copysign(whole_lots(most, lot), qty))
+    taken = abs(qty) * touch / depth
+    price = touch * float(np.exp(np.copysign(walked(taken), qty)))
+    fee = abs(qty) * price * taker_fee
+    slippage = abs(qty) * abs(price - 0.5 * (bid + ask))
+    return qty, price, fee, slippage
+
+
+def reducing(order: Order, held: float, lot: float) -> float:
+    """Return an order's signed quantity, that of an order which reduces no larger than its leg.
+
+    A leg may have been deleveraged while the order was on its way.
+    """
+    qty = float(order.qty_ltc)
+    most = abs(held) if held * qty < 0.0 else 0.0
+    if not order.reduce_only or abs(qty) <= most + 0.5 * lot:
+        return qty
+    return float(np.copysign(whole_lots(most, lot), qty))

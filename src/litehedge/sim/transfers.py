@@ -36,6 +36,10 @@ class Transfers:
         self._under_way.append((now_ns + int(terms["transfer_delay_ns"][0]), transfer))
         return self._say(name, ev.TransferSent(now_ns, now_ns, name))
 
+    def take_up(self, transfer: MarginTransfer, delay_ns: int) -> None:
+        """Go on with a transfer that left another account of the same books."""
+        self._under_way.append((transfer.decided_ns + delay_ns, transfer))
+
     def query(self, name: str, now_ns: int) -> list[ev.AccountEvent]:
         """Return the last word on a transfer; one that we never saw was never sent."""
         if name in self._said:

@@ -8,21 +8,23 @@ of bars. The venue keeps the true account; the engine sees it only through event
 In a simulated market the venue lives on what truly happens, second by second, and what feeds tell
 only moves its clock: a frozen feed blinds the engine, not the venue. The grain is a second: an
 order meets the book at the end of the second in which it arrives, and moves the price of the next.
+
+Where the position is gone and a hedge is left, that hedge lives on: it may be reduced, its margin
+is watched, funding settles. A fresh account that follows (see `Opening`) begins without it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from math import isnan
-from typing import Protocol
+from math import inf, isnan
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.config import Settings
 from litehedge.decision import note_forced_closing, sizes
+from litehedge.effects import KeepStop
 from litehedge.hedge.policies import static
 from litehedge.hedge.terms import terms_of
 from litehedge.margin.account import (
@@ -41,80 +43,23 @@ from litehedge.market import events as ev
 from litehedge.orders.manager import Order
 from litehedge.orders.transfers import MarginTransfer
 from litehedge.risk.limits import whole_lots
-from litehedge.sim.execution import execute, liquidity_decays, new_liquidity, observe_bars
-from litehedge.sim.market.book import consumption, walked
-from litehedge.sim.market.gateway import Reply
+from litehedge.sim.execution import (
+    execute,
+    liquidity_decays,
+    new_liquidity,
+    observe_bars,
+    reducing,
+    walk_book,
+)
+from litehedge.sim.market.gateway import Market, Reply
 from litehedge.sim.market.recording import Second
+from litehedge.sim.opening import Opening, open_account
 from litehedge.sim.transfers import Transfers
-from litehedge.units import LONG, NS_PER_DAY, NS_PER_MINUTE, NS_PER_MS, SHORT
+from litehedge.sim.venue_stops import Stops
+from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_MS
 
-
-class Market(Protocol):
-    """What a venue needs of a market that reacts to its orders."""
-
-    def join(self, trader: Callable[[Second], None]) -> None:
-        """Show the venue every second, as it truly is."""
-
-    def trade(self, usdt: float) -> None:
-        """Let an order eat the book; positive buys."""
-
-    @property
-    def is_down(self) -> bool:
-        """Whether requests get no answer now."""
-        ...
-
-    def reply(self, number: int, *, reduce_only: bool, latency_ns: int) -> Reply:
-        """Return what becomes of an order that is sent now."""
-        ...
-
-    def deleverages(self, second: Second, qty_ltc: float, rank: float) -> float:
-        """Return how much of a winning leg is deleveraged in this second, unsigned LTC."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """The position that the user holds from `opens_ns` on, bought at the next open.
-
-    `free_ratio` is the share by which it is smaller from the start: a static hedge. With
-    `reopens`, the same position with a fresh wallet follows a liquidation at the next midnight
-    (UTC).
-    """
-
-    opens_ns: int
-    reopens: bool
-    free_ratio: float = 0.0
-
-
-def position_size(settings: Settings, entry_usdt: float, free_ratio: float) -> float:
-    """Return the signed position in LTC that wallet and leverage buy, in whole lots."""
-    wanted = settings.position
-    side = LONG if wanted.side == "long" else SHORT
-    capital = wanted.wallet_usdt * (1.0 - second_share(settings))
-    size = wanted.leverage * capital * (1.0 - free_ratio) / entry_usdt
-    return float(side * whole_lots(size, settings.venue.lot_ltc))
-
-
-def second_share(settings: Settings) -> float:
-    """Return the share of the capital that waits on a second venue, 0 without one."""
-    is_second = settings.hedge.location == "second_venue"
-    return settings.hedge.second_wallet_share if is_second else 0.0
-
-
-def open_account(settings: Settings, entry_usdt: float, free_ratio: float) -> ev.Opened:
-    """Return the account event that opens the position; its times are still 0."""
-    share = second_share(settings)
-    wallet = settings.position.wallet_usdt
-    return ev.Opened(
-        event_ns=0,
-        known_ns=0,
-        wallet_usdt=wallet * (1.0 - share),
-        second_wallet_usdt=wallet * share if share > 0.0 else None,
-        qty_ltc=position_size(settings, entry_usdt, free_ratio),
-        entry_usdt=entry_usdt,
-        leverage=settings.position.leverage,
-        isolated=settings.position.margin_mode == "isolated",
-    )
+_STOP_REQUESTS: Final = 1_000_000_000
+"""Requests for stops are numbered from here: they leave the luck of orders as it is."""
 
 
 class SimVenue:
@@ -162,6 +107,8 @@ class SimVenue:
         if market is not None:
             market.join(self._live_second)
         self._pending: list[tuple[int, Order]] = []  # arrival time, order
+        self._quote = (float("nan"), float("nan"))  # bid, ask; NaN while there is none
+        self._stops = Stops(self._answer_stop)
         self._transfers = Transfers()
         self._ended: dict[str, ev.AccountEvent] = {}  # last word on each order, for queries
 
@@ -169,7 +116,7 @@ class SimVenue:
 
     def submit(self, order: Order, now_ns: int) -> list[ev.AccountEvent]:
         """Take an order; it arrives after the latency. A market may refuse it, or say nothing."""
-        if not self.is_open:
+        if not (self.is_open or (order.reduce_only and self._holds(order.leg))):
             return self._say(ev.OrderRejected(now_ns, now_ns, order.client_id, "no position"))
         reply = Reply(True, True, "", self._latency_ns)
         if self._market is not None:
@@ -219,6 +166,17 @@ class SimVenue:
         """Cancel whatever has not arrived yet; a venue that is down does not hear of it."""
         return [] if self._is_down else self._cancel_all(now_ns)
 
+    def keep_stop(self, stop: KeepStop, now_ns: int) -> list[ev.AccountEvent]:
+        """Keep a protective stop; it arrives after the latency, and what fails is tried again."""
+        return self._stops.keep(stop, now_ns)
+
+    def _answer_stop(self, number: int) -> Reply:
+        if self._market is None:
+            return Reply(True, True, "", self._latency_ns)
+        return self._market.reply(
+            _STOP_REQUESTS + number, reduce_only=True, latency_ns=self._latency_ns
+        )
+
     def _cancel_all(self, now_ns: int) -> list[ev.AccountEvent]:
         pending, self._pending = self._pending, []
         said: list[ev.AccountEvent] = []
@@ -234,6 +192,14 @@ class SimVenue:
     def is_open(self) -> bool:
         """Whether the user holds a position."""
         return self._is_open
+
+    def _holds(self, leg: int) -> bool:
+        return bool(self.books["qty"][0, leg] != 0.0)
+
+    @property
+    def _is_alive(self) -> bool:
+        """Whether there is anything that margin is needed for: a position, or a hedge alone."""
+        return self._is_open or self._holds(HEDGE)
 
     def sizes(self) -> tuple[float, float]:
         """Return the unsigned sizes of position and hedge in LTC, as the engine counts them."""
@@ -271,7 +237,7 @@ class SimVenue:
             self._has_mark = True
             self._mark = event.price  # type: ignore[union-attr]
             return self._on_mark(event.known_ns, event.price)  # type: ignore[union-attr]
-        if kind is ev.Funding and self.is_open:
+        if kind is ev.Funding and self._is_alive:
             return self._settle(event.event_ns, event.known_ns, event.rate)  # type: ignore[union-attr]
         return []
 
@@ -280,14 +246,16 @@ class SimVenue:
         self._depth = (second.bid_depth_usdt, second.ask_depth_usdt)
         self._mark = second.mark
         said = self._on_quote(second.now_ns, second.bid, second.ask)
-        if self.is_open:
+        if self._is_alive:
             said += self._on_deleveraging(second)
             held = float(self.books["qty"].sum())
             forced = self._on_mark(second.now_ns, second.mark)
-            if forced:
-                self._eat((float(self.books["qty"].sum()) - held) * second.mark)
-                said += forced
-        if self.is_open and not isnan(second.settled_rate):
+            said += forced
+            if any(isinstance(one, ev.Liquidated) for one in forced):
+                stopped = sum(e.qty_ltc for e in forced if isinstance(e, ev.StopFilled))
+                closed = float(self.books["qty"].sum()) - held - stopped  # what was liquidated
+                self._eat(closed * second.mark)
+        if self._is_alive and not isnan(second.settled_rate):
             said += self._settle(second.now_ns, second.now_ns, second.settled_rate)
         self._happened += said
 
@@ -319,12 +287,12 @@ class SimVenue:
             said.append(ev.Deleveraged(second.now_ns, second.now_ns, leg, qty, second.mark))
             if leg == POSITION:
                 note_forced_closing(self._terms, self.books, hedge)
-                if self.books["qty"][0, POSITION] == 0.0:
+                if self._is_open and not self._holds(POSITION):
                     said = self._cancel_all(second.now_ns) + said
                     self._end_life(second.now_ns)
                     break
         self._set_bounds(second.mark)
-        return said
+        return said + self._stops.drop_gone(self.books, second.now_ns)
 
     def _eat(self, usdt: float) -> None:
         if self._market is not None and self._is_felt:
@@ -338,7 +306,9 @@ class SimVenue:
         said += self._arrived_money(bar.open, open_ns)
         for arrival_ns, order in self._arrived(bar.event_ns - 1):
             said += self._execute(order, max(open_ns, arrival_ns), bar.open, bar.volume)
-        if self.is_open:
+        if self._is_alive:
+            said += self._stops.look(open_ns)
+            said += self._stops.arrive(self.books, bar.open, bar.event_ns - 1)
             said += self._watch_margin(bar.open, bar.low, bar.high, bar.event_ns)
         self._bar[0] = (bar.open, bar.high, bar.low, bar.close, bar.volume)
         observe_bars(self.liquidity, self._bar, *self._decays)
@@ -353,11 +323,9 @@ class SimVenue:
 
     def _on_quote(self, now_ns: int, bid: float, ask: float) -> list[ev.AccountEvent]:
         middle = 0.5 * (bid + ask)
-        self._price = middle
+        self._price, self._quote = middle, (bid, ask)
         said: list[ev.AccountEvent] = []
-        if not self.is_open:
-            if now_ns < self._opens_ns:
-                return self._arrived_money(middle, now_ns)
+        if not self.is_open and now_ns >= self._opens_ns:
             said.append(self._open(middle, now_ns))
         said += self._arrived_money(middle, now_ns)
         if self._pending and not self._is_down:
@@ -368,10 +336,15 @@ class SimVenue:
         return said
 
     def _on_mark(self, now_ns: int, mark: float) -> list[ev.AccountEvent]:
-        low, high = self._bounds
-        if not self.is_open or low < mark < high:
+        if not self._is_alive:
             return []
-        return self._watch_margin(mark, mark, mark, now_ns)
+        said = self._stops.look(now_ns)
+        if not self._is_down:
+            said += self._stops.arrive(self.books, mark, now_ns)
+        low, high = self._bounds
+        if low < mark < high and not self._stops.is_hit(mark, mark):
+            return said
+        return said + self._watch_margin(mark, mark, mark, now_ns)
 
     # --- pieces -------------------------------------------------------------------------------
 
@@ -383,6 +356,7 @@ class SimVenue:
         )  # fmt: skip
         self._terms["size"] = abs(plan.qty_ltc)
         self._transfers.forget()
+        self._stops.forget()
         self._is_open = True
         self._set_bounds(price)
         return ev.Opened(
@@ -414,34 +388,17 @@ class SimVenue:
         self, order: Order, now_ns: int, bid: float, ask: float
     ) -> list[ev.AccountEvent]:
         """Walk the book from the touch, no further than the limit; the rest is gone (IOC)."""
-        qty = self._reducing(order)
-        touch, depth = (ask, self._depth[1]) if qty > 0.0 else (bid, self._depth[0])
-        reach = abs(float(np.log(float(order.limit_usdt) / touch)))
-        if (touch - float(order.limit_usdt)) * qty > 0.0:
-            reach = 0.0
-        most = consumption(reach) * depth / touch
-        if abs(qty) > most:
-            qty = float(np.copysign(whole_lots(most, float(self._terms["lot"][0])), qty))
-        taken = abs(qty) * touch / depth
-        price = touch * float(np.exp(np.copysign(walked(taken), qty)))
-        fee = abs(qty) * price * float(self._terms["taker_fee"][0])
-        middle = 0.5 * (bid + ask)
-        slippage = abs(qty) * abs(price - middle)
+        qty, price, fee, slippage = walk_book(
+            self._reducing(order), float(order.limit_usdt), bid, ask, self._depth,
+            float(self._terms["taker_fee"][0]), float(self._terms["lot"][0]),
+        )  # fmt: skip
         if qty != 0.0:
             self._eat(qty * price)
-        return self._book(order, now_ns, qty, price, fee, slippage, middle)
+        return self._book(order, now_ns, qty, price, fee, slippage, 0.5 * (bid + ask))
 
     def _reducing(self, order: Order) -> float:
-        """Return an order's signed quantity, that of an order which reduces no larger than its leg.
-
-        A leg may have been deleveraged while the order was on its way.
-        """
-        qty, lot = float(order.qty_ltc), float(self._terms["lot"][0])
         held = float(self.books["qty"][0, order.leg])
-        most = abs(held) if held * qty < 0.0 else 0.0
-        if not order.reduce_only or abs(qty) <= most + 0.5 * lot:
-            return qty
-        return float(np.copysign(whole_lots(most, lot), qty))
+        return reducing(order, held, float(self._terms["lot"][0]))
 
     def _book(
         self, order: Order, when_ns: int, qty: float, price: float, fee: float, slippage: float,
@@ -454,23 +411,33 @@ class SimVenue:
             self._set_bounds(mark)
             who = (when_ns, when_ns, order.client_id, order.leg)
             said += self._say(ev.OrderFilled(*who, qty, price, fee, slippage))
-            if self.sizes()[0] == 0.0:  # all of it was closed, since no hedge was taken
+            if self._is_open and self.sizes()[0] == 0.0:  # closed, since no hedge was taken
                 self._end_life(when_ns)
         if abs(qty) < abs(float(order.qty_ltc)):
             why = "beyond the collar" if qty == 0.0 else "the rest found no volume"
             if qty == allowed:
                 why = "there is nothing left to reduce"
             said += self._say(ev.OrderExpired(when_ns, when_ns, order.client_id, why))
-        return said
+        return said + self._stops.drop_gone(self.books, when_ns)
 
     def _watch_margin(
         self, open_: float, low: float, high: float, now_ns: int
     ) -> list[ev.AccountEvent]:
+        """Let the mark go from `open_` as far as `low` and `high`; stops and liquidation fire."""
         said: list[ev.AccountEvent] = []
-        while low <= self._bounds[0] or high >= self._bounds[1]:
-            if not said:
-                said = self._cancel_all(now_ns)  # the venue cancels everything first
+        is_cancelled = False
+        while True:
+            if fires := self._stops.first(open_, low, high, self._bounds):
+                leg, open_ = fires
+                said += self._fire(leg, open_, now_ns)
+                continue
+            if not (low <= self._bounds[0] or high >= self._bounds[1]):
+                return said
+            if not is_cancelled:
+                said += self._cancel_all(now_ns)  # the venue cancels everything first
+                is_cancelled = True
             _, hedge = self.sizes()
+            before = self.books["qty"][0].copy()
             # What is left of the position may die in the same bar.
             open_ = liquidate_within(
                 self.books, *self._bounds, open_, low, high, self._tiers.rows,
@@ -478,11 +445,40 @@ class SimVenue:
             )  # fmt: skip
             note_forced_closing(self._terms, self.books, hedge)
             self._set_bounds(open_)
-            self._is_open = bool(self.books["qty"][0, POSITION] != 0.0)
+            if self._is_open and not self._holds(POSITION):
+                self._end_life(now_ns)
             said.append(ev.Liquidated(now_ns, now_ns, float(open_), self.is_open))
-        if not self.is_open:
-            self._end_life(now_ns)
-        return said
+            said += self._stops.drop_gone(self.books, now_ns)
+            wallets = self.books["wallet_of"][0]
+            hit = set(wallets[self.books["qty"][0] != before].tolist())
+            said += self._stops.cancel([x for x in (0, 1) if wallets[x] in hit], now_ns)
+
+    def _fire(self, leg: int, mark: float, now_ns: int) -> list[ev.AccountEvent]:
+        """Trade a stop of ours at the market, whatever it costs; it closes what its leg holds."""
+        held = float(self.books["qty"][0, leg])
+        _, hedge = self.sizes()
+        size = min(self._stops.fired(leg), abs(held))
+        qty = float(np.copysign(size, -held))
+        limit = inf if qty > 0.0 else 0.0
+        if self._has_book:
+            fill = walk_book(
+                qty, limit, *self._quote, self._depth, float(self._terms["taker_fee"][0]),
+                float(self._terms["lot"][0]),
+            )  # fmt: skip
+            self._eat(fill[0] * fill[1])
+        else:
+            # A market order takes what the bar has and more: its impact grows with its size.
+            fill = execute(qty, limit, mark, inf, self._bar_minutes, self.liquidity, self._terms)
+        qty, price, fee, _ = fill
+        apply_fill(self.books, leg, qty, price, fee, 0.0)
+        said: list[ev.AccountEvent] = [ev.StopFilled(now_ns, now_ns, leg, qty, price, fee)]
+        if leg == POSITION:
+            note_forced_closing(self._terms, self.books, hedge)
+            if self._is_open and not self._holds(POSITION):
+                said = self._cancel_all(now_ns) + said
+                self._end_life(now_ns)
+        self._set_bounds(mark)
+        return said + self._stops.drop_gone(self.books, now_ns)
 
     def _end_life(self, now_ns: int) -> None:
         self._is_open = False

@@ -145,6 +145,31 @@ class Forecaster(Protocol):
         ...
 
 
+def cold_row() -> Floats:
+    """Return the row ``(N_FORECAST,)`` of a forecaster that knows nothing."""
+    row = np.full(N_FORECAST, np.nan)
+    row[CONFIDENCE_AT] = 0.0
+    row[STATE_AT] = ForecastState.COLD
+    return row
+
+
+def heard(
+    forecaster: Forecaster, memory: Memory, phase: int, end_ns: int, features: Floats
+) -> Floats:
+    """Return what a forecaster says of a frame, a cold row where it breaks its word.
+
+    Guards must not depend on the model being alive: one that raises, or answers something else
+    than a row of numbers, counts as one that knows nothing.
+    """
+    try:
+        row = np.ascontiguousarray(
+            forecaster.step(memory, phase, end_ns, features), dtype=np.float64
+        )
+    except Exception:  # whatever it is, the position is to be guarded
+        return cold_row()
+    return row if row.shape == (N_FORECAST,) else cold_row()
+
+
 def from_scratch(forecaster: Forecaster, end_ns: Ints, features: Floats) -> Floats:
     """Return the rows of frames of one phase by a forecaster that remembers nothing yet."""
     phases = np.zeros(end_ns.size, dtype=np.int64)

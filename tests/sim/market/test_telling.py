@@ -24,7 +24,8 @@ from litehedge.sim.market.second import predicted_funding
 from litehedge.sim.market.state import new_world
 from litehedge.sim.market.step import run_world
 from litehedge.sim.market.telling import FEEDS, Teller, Told, is_gap, venue_premium
-from litehedge.sim.venue import Opening, SimVenue
+from litehedge.sim.opening import Opening
+from litehedge.sim.venue import SimVenue
 from litehedge.store.bundled import tier_table
 from litehedge.store.worlds import series_of
 from litehedge.units import NS_PER_SECOND

@@ -12,12 +12,14 @@ The shares lie within what traders reported of 2025-10-10: 5 to 20 % unknown, 10
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
 from litehedge.sim.market.chance import normals, start_second, uniform
+from litehedge.sim.market.recording import Second
 
 EASY: Final = 4.0
 FULL: Final = 20.0
@@ -102,3 +104,26 @@ def reply(
     if busy < MOST_BUSY * load and not reduce_only:
         return Reply(False, True, BUSY, wait_ns, raises_only=True)
     return Reply(True, True, "", wait_ns)
+
+
+class Market(Protocol):
+    """What a venue needs of a market that reacts to its orders."""
+
+    def join(self, trader: Callable[[Second], None]) -> None:
+        """Show the venue every second, as it truly is."""
+
+    def trade(self, usdt: float) -> None:
+        """Let an order eat the book; positive buys."""
+
+    @property
+    def is_down(self) -> bool:
+        """Whether requests get no answer now."""
+        ...
+
+    def reply(self, number: int, *, reduce_only: bool, latency_ns: int) -> Reply:
+        """Return what becomes of an order that is sent now."""
+        ...
+
+    def deleverages(self, second: Second, qty_ltc: float, rank: float) -> float:
+        """Return how much of a winning leg is deleveraged in this second, unsigned LTC."""
+        ...

@@ -1,0 +1,68 @@
+"""While the journal cannot be written trading only reduces; then it goes on by itself."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from litehedge.effects import StateChange
+from litehedge.engine import step
+from litehedge.engine_state import restore, start, take_checkpoint
+from litehedge.hedge.policies import policy_named
+from litehedge.market import events as ev
+from litehedge.model.baselines.blind import BlindForecaster
+from litehedge.risk.state import RESUME_WORD, TradingState
+from litehedge.settings import load_settings
+from litehedge.units import NS_PER_MINUTE
+from synthetic import packaged_tiers
+
+ACTIVE, REDUCING, HALTED = TradingState
+SAID = {
+    "fails": ev.Recording(1, 1, "the disk is full"),
+    "kept": ev.Recording(1, 1, ""),
+    "halt": ev.Halt(1, 1, "a person"),
+    "resume": ev.Resume(1, 1, RESUME_WORD),
+}
+
+
+def engine():
+    settings = load_settings()
+    return start(
+        settings, policy_named("unhedged", settings), packaged_tiers(), BlindForecaster(),
+        session="t", atom_ns=NS_PER_MINUTE,
+    )  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(sorted(SAID)), max_size=12))
+def test_it_is_never_active_unrecorded_and_always_again_afterwards(said):
+    state = engine()
+    for name in said:
+        state, _ = step(state, SAID[name])
+        assert not (state.is_unrecorded and state.trading is ACTIVE)
+    state, _ = step(state, SAID["kept"])
+    assert state.trading in (ACTIVE, HALTED)
+    assert not state.is_reduced_by_record
+
+
+def test_a_restart_lifts_what_the_journal_was_the_reason_for():
+    state, effects = step(engine(), SAID["fails"])
+    assert [e.after for e in effects if isinstance(e, StateChange)] == ["REDUCING"]
+    again = engine()
+    restore(again, take_checkpoint(state, 1))
+    assert (again.trading, again.is_unrecorded) == (REDUCING, False)
+    again, _ = step(again, SAID["kept"])
+    assert again.trading is ACTIVE
+
+
+@pytest.mark.parametrize("first", ["books", "journal"])
+def test_books_that_differ_hold_it_after_the_journal_is_back(first):
+    state = engine()
+    if first == "journal":
+        state, _ = step(state, SAID["fails"])
+    state.is_differing = True
+    if first == "books":
+        state, _ = step(state, SAID["fails"])
+    state, _ = step(state, SAID["kept"])
+    assert state.trading is REDUCING
+    assert state.is_reduced_by_books
