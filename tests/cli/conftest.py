@@ -7,8 +7,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import keyring
 import pytest
 
+from keyrings import NoRing
 from litehedge.cli.app import main
 from litehedge.store.lake import Lake
 from made_lakes import CRASH_AT, store, store_companions
@@ -26,6 +28,16 @@ class Result:
     @property
     def json(self):
         return json.loads(self.out)
+
+
+@pytest.fixture(autouse=True)
+def ring(monkeypatch):
+    """No test finds, or tells, what a developer has in his keyring."""
+    before = keyring.get_keyring()
+    keyring.set_keyring(NoRing())
+    monkeypatch.delenv("LITEHEDGE_ALERTS", raising=False)
+    yield
+    keyring.set_keyring(before)
 
 
 @pytest.fixture

@@ -201,7 +201,7 @@ def test_one_way_mode_cannot_hold_a_hedge_and_can_be_reduced(litehedge, thread, 
 
 
 def test_doctor_judges_machine_venue_and_account(litehedge, fake, keys):
-    alone = litehedge("doctor", "--json")
+    alone = litehedge("doctor", "--offline", "--json")
     assert alone.code == 0, alone.out
     assert {"python", "disk", "journal", "model", "keys"} <= {
         c["name"] for c in alone.json["checks"]
@@ -214,6 +214,17 @@ def test_doctor_judges_machine_venue_and_account(litehedge, fake, keys):
     gone = litehedge("doctor", "--venue", "binance", "--host", "http://127.0.0.1:9")
     assert gone.code == 1
     assert "cannot be reached" in gone.out
+
+
+def test_doctor_asks_a_venue_for_clock_and_contract_without_keys_too(litehedge, fake):
+    venue = "binance"
+    asked = litehedge("doctor", "--venue", venue, "--host", fake.url, "--json")
+    assert asked.code == 0, asked.out
+    told = {check["name"]: check for check in asked.json["checks"]}
+    assert f"{venue}'s" in told["clock"]["what"]
+    assert "trades; tick 0.01, lot 0." in told[f"{venue} LTCUSDT"]["what"]
+    assert "answers after" in told["network"]["what"]
+    assert told["keys"]["outcome"] == "note"
 
 
 def test_the_demo_runs_through_real_sockets_and_its_journal_proves_it(litehedge, tmp_path):

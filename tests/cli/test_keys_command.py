@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from keyrings import Ring
 from litehedge.cli.app import app
+from litehedge.feeds.fetch_api import api_key
 
 
 def test_set_show_forget(monkeypatch):
@@ -24,6 +25,9 @@ def test_set_show_forget(monkeypatch):
         assert "binance         environment" in runner.invoke(app, ["keys", "show"]).output
         assert "removed" in runner.invoke(app, ["keys", "forget", "bybit"]).output
         assert "no keys" in runner.invoke(app, ["keys", "forget", "bybit"]).output
+        done = runner.invoke(app, ["keys", "set", "coinalyze"], input="a-free-key\n")
+        assert done.exit_code == 0
+        assert api_key("coinalyze", "COINALYZE_API_KEY") == "a-free-key"
         assert runner.invoke(app, ["keys", "set", "bitmex"]).exception is not None
     finally:
         keyring.set_keyring(before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -33,6 +34,8 @@ def asked(session: Session) -> list[ev.Command]:
         (["halt", "--reason", "storm"], ev.Halt(7, 7, "storm")),
         (["resume", "--word", "RESUME"], ev.Resume(7, 7, "RESUME")),
         (["adopt"], ev.Adopt(7, 7)),
+        (["ignore"], ev.Ignore(7, 7)),
+        (["override", "close-all", "--yes"], ev.CloseAll(7, 7, "a person asked")),
         (["override", "follow"], ev.Follow(7, 7)),
     ],
 )
@@ -42,7 +45,7 @@ def test_what_is_asked_reaches_the_inbox(litehedge, tmp_path, arguments, command
         done = litehedge(*arguments)
     assert done.code == 0, done.err
     assert "asked session paper to" in done.out
-    assert "within a second" in done.out
+    assert "at once" in done.out
     assert asked(session) == [command]
 
 
@@ -72,6 +75,7 @@ def test_it_says_when_no_process_runs_the_session(litehedge, tmp_path):
     [
         (["resume", "--word", "yes"], "not confirmed"),
         (["resume"], "nobody is at the terminal"),
+        (["override", "close-all"], "nobody is at the terminal"),
         (["override", "set", "1.5", "--for", "30m"], "no share"),
         (["override", "set", "nan", "--for", "30m"], "no share"),
         (["override", "freeze", "--for", "8d"], "too long"),
@@ -102,3 +106,35 @@ def test_without_a_name_it_is_the_one_that_runs(litehedge, tmp_path):
     with held(two):
         assert "session two" in litehedge("halt").out
     assert len(asked(two)) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["halt", "--reason", "storm"], {"asked": "halt", "reason": "storm"}),
+        (["resume", "--word", "RESUME"], {"asked": "resume"}),
+        (["adopt"], {"asked": "adopt"}),
+        (["ignore"], {"asked": "ignore"}),
+        (["override", "set", "0.5", "--for", "30m"], {"asked": "set", "ratio": 0.5}),
+        (["override", "freeze", "--for", "30m"], {"asked": "freeze"}),
+        (["override", "follow"], {"asked": "follow"}),
+        (["override", "close-all", "--yes"], {"asked": "close-all", "reason": "a person asked"}),
+    ],
+)
+def test_for_scripts_it_says_the_same_as_json(litehedge, tmp_path, arguments, told):
+    session = begun(tmp_path)
+    done = litehedge(*arguments, "--json")
+    assert done.code == 0, done.err
+    said = json.loads(done.out)
+    assert told.items() <= said.items()
+    assert (said["session"], said["runs"]) == ("paper", False)
+    assert len(asked(session)) == 1
+
+
+@pytest.mark.parametrize(("typed", "code"), [("CLOSE ALL", 0), ("yes", 2)])
+def test_closing_everything_asks_for_typed_words(litehedge, tmp_path, monkeypatch, typed, code):
+    session = begun(tmp_path)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.prompt", lambda text: typed)
+    assert litehedge("override", "close-all").code == code
+    assert session.inbox.exists() == (code == 0)

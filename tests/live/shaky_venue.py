@@ -7,12 +7,15 @@ import random
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import msgspec
+
 from litehedge.errors import VenueDown, VenueRefused, VenueUnknown
 from litehedge.orders.reports import (
     AccountReport,
     Contract,
     LegReport,
     OrderReport,
+    StopReport,
     VenueOrder,
 )
 
@@ -68,6 +71,9 @@ class ShakyClient:
     price: Decimal = Decimal("84.00")
     pending: set[asyncio.Task] = field(default_factory=set)
     tell: object = None
+    stops: dict[str, StopReport] = field(default_factory=dict)
+    tells_no_outcome: bool = False
+    begins_ns: int = 0  # of the machine's clock
 
     def happens(self, share: float) -> bool:
         return self.chance.random() < share
@@ -86,7 +92,53 @@ class ShakyClient:
     async def contract(self):
         return CONTRACT
 
-    async def set_protective_stop(self, closes, trigger_usdt): ...
+    async def set_protective_stop(self, closes, trigger_usdt):
+        await asyncio.sleep(self.chance.uniform(0.001, 0.05))
+        if self.happens(self.shakes.refuse):
+            raise VenueRefused("too busy")
+        if self.happens(self.shakes.down):
+            raise VenueDown("not reached")
+        unknown = self.happens(self.shakes.unknown)
+        if not unknown or self.happens(0.6):
+            side = closes.position_side
+            name = closes.client_id
+            self.stops[side] = StopReport(name, side, closes.buys, trigger_usdt, closes.qty_ltc)
+        if unknown:
+            raise VenueUnknown("503")
+
+    async def protective_stops(self):
+        await asyncio.sleep(self.chance.uniform(0.001, 0.05))
+        if self.happens(self.shakes.deaf):
+            raise VenueDown("no answer")
+        return list(self.stops.values())
+
+    async def remove_protective_stop(self, position_side):
+        if self.happens(self.shakes.refuse):
+            raise VenueRefused("too busy")
+        self.stops.pop(position_side, None)
+
+    async def stop_outcome(self, stop):
+        if stop.client_id in self.orders:
+            told = self.report(stop.client_id)  # on the clock of the machine, not from 0
+            return msgspec.structs.replace(told, event_ns=told.event_ns + self.begins_ns)
+        return OrderReport(stop.client_id, "missing" if self.tells_no_outcome else "expired")
+
+    def trigger(self, side: str) -> None:
+        """Let the stop of a leg trade, whatever is told of it."""
+        stop = self.stops.pop(side, None)
+        if stop is None:
+            return
+        qty = min(stop.qty_ltc, abs(self.legs[side][0]))
+        self.price = stop.trigger_usdt
+        order = VenueOrder(stop.client_id, stop.buys, side, qty, stop.trigger_usdt, True)
+        if self.tells_no_outcome:
+            held = Held(order)
+            self.fill(held, qty, self.price)
+            return
+        held = self.orders[stop.client_id] = Held(order, since_s=asyncio.get_running_loop().time())
+        self.fill(held, qty, self.price)
+        held.status = "filled"
+        self.stream(stop.client_id)
 
     async def arm_dead_man(self, after_ms):
         return True

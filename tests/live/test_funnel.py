@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from litehedge.errors import BadMessage
-from litehedge.live.funnel import Funnel, LagWatch
+from litehedge.live.funnel import Funnel
 from litehedge.market import events as ev
-from litehedge.units import NS_PER_SECOND
+from litehedge.units import NS_PER_MS, NS_PER_SECOND
 
 
 class MadeClock:
@@ -108,11 +108,55 @@ def test_health_and_bad_messages_are_counted(caplog):
     assert "not JSON" in caplog.text
 
 
-def test_lag_is_measured_from_knowing_to_having_acted():
-    clock = MadeClock(2_000_000)
-    lag = LagWatch(clock)
-    lag(mark(1_000_000, 1.0), [])
-    assert lag.last_ms == 1.0
-    clock.now_ns = 1_500_000
-    lag(mark(1_000_000, 1.0), [])
-    assert (lag.last_ms, lag.worst_ms) == (0.5, 1.0)
+def vitals_after(late_ms: float, speed: float = 1.0) -> list[ev.Vitals]:
+    """What is told of a second in which one event had to wait."""
+    began = 1_000 * NS_PER_SECOND
+    clock = MadeClock(began)
+    funnel = Funnel(clock, speed)
+    for part in range(12):
+        funnel.put(mark(began + part * NS_PER_SECOND // 10, 1.0))
+    funnel.stop()
+    got = []
+    for event in funnel.events():
+        got.append(event)
+        clock.now_ns = max(clock.now_ns, event.known_ns + round(late_ms * NS_PER_MS))
+    return [event for event in got if isinstance(event, ev.Vitals)]
+
+
+def test_how_late_the_engine_is_is_told_at_once_when_it_is_much():
+    assert vitals_after(20.0) == []  # an ordinary lag is told every ten seconds
+    (told,) = vitals_after(900.0)
+    assert 800.0 <= told.lag_ms <= 1000.0
+
+
+def test_a_fast_clock_does_not_make_it_late():
+    assert vitals_after(900.0, speed=200.0) == []
+
+
+def test_an_ordinary_lag_is_told_every_ten_seconds():
+    clock = MadeClock(1_000 * NS_PER_SECOND)
+    funnel = Funnel(clock)
+    for second in range(25):
+        funnel.put(mark(clock.now_ns + second * NS_PER_SECOND, 1.0))
+    funnel.stop()
+    told = []
+    for event in funnel.events():
+        clock.now_ns = max(clock.now_ns, event.known_ns)
+        told.append(event)
+    assert sum(isinstance(event, ev.Vitals) for event in told) == 2
+
+
+def test_who_wakes_it_lets_the_engine_look_around_between_seconds():
+    began = 1_000 * NS_PER_SECOND + 123
+    clock = MadeClock(began)
+    funnel = Funnel(clock)
+    funnel.put(mark(began, 1.0))
+    clock.now_ns = began + 7
+    funnel.wake()
+    stream = funnel.events()
+    assert next(stream) == mark(began, 1.0)
+    assert next(stream) == ev.Tick(began + 7, began + 7)
+    funnel.put(mark(began + 2 * NS_PER_SECOND, 2.0))
+    assert [next(stream).known_ns for _ in range(2)] == [
+        1_001 * NS_PER_SECOND, 1_002 * NS_PER_SECOND
+    ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import litehedge
-from litehedge.cli import data, keys, people, registry, rules, study
+from litehedge.cli import alerts, data, keys, people, registry, rules, study
 from litehedge.cli.advise import advise_command
 from litehedge.cli.backtest import backtest
 from litehedge.cli.common import complain
@@ -17,6 +17,7 @@ from litehedge.cli.doctor import doctor
 from litehedge.cli.evaluate import evaluate
 from litehedge.cli.explain import explain
 from litehedge.cli.label import label
+from litehedge.cli.ledger import ledger
 from litehedge.cli.live import live
 from litehedge.cli.paper import paper
 from litehedge.cli.replay import replay
@@ -48,11 +49,14 @@ app.add_typer(registry.app, name="models")
 app.command()(backtest)
 app.add_typer(rules.app, name="rules")
 app.add_typer(keys.app, name="keys")
+app.add_typer(alerts.app, name="alerts")
 app.command()(paper)
 app.command()(live)
 app.command()(people.halt)
 app.command()(people.resume)
 app.command()(people.adopt)
+app.command()(people.ignore)
+people.override.command()(ledger)
 app.add_typer(people.override, name="override")
 app.command()(report)
 app.command()(replay)

@@ -428,7 +428,7 @@ def _play(job: Job, settings: Settings, policy: Policy, journal_path: Path | Non
     held_every_ns = 3600 * 10**9
     fixed = Fixed(
         settings, policy, job.tiers, job.model.forecaster, session, job.dataset.interval_ns,
-        per_frame, held_every_ns,
+        per_frame, held_every_ns, looks_between=False,
     )  # fmt: skip
     journal = None
     if journal_path is not None:

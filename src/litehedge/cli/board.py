@@ -14,6 +14,7 @@ from rich.text import Text
 from litehedge.decision import sizes
 from litehedge.effects import Alert, Decision, Effect
 from litehedge.engine_state import State
+from litehedge.features.vector import FeatureSchema
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Action
 from litehedge.live.funnel import SourceState
@@ -22,10 +23,15 @@ from litehedge.margin.liquidation import distance
 from litehedge.market import events as ev
 from litehedge.report.style import percent, usdt
 from litehedge.squeeze.forecast import ForecastState
-from litehedge.units import NS_PER_SECOND, iso_utc
+from litehedge.units import NS_PER_MINUTE, NS_PER_SECOND, iso_utc
 
 BLOCKS: Final = "▁▂▃▄▅▆▇█"
 NEAR, CLOSE = 0.02, 0.04  # distances to liquidation at which the colour changes
+FORECASTS: Final = {
+    ForecastState.OK: "ok",
+    ForecastState.DEGRADED: "careful: a feed it was trained with is missing",
+    ForecastState.EXPIRED: "none: the model is too old",
+}
 _COLOURS: Final = {"ok": "green", "starting": "yellow", "stale": "red", "down": "red", "off": "dim"}
 
 
@@ -43,6 +49,7 @@ class Board:
         self._alerts: deque[tuple[int, Alert]] = deque(maxlen=4)
         self._last: Decision | None = None
         self._now_ns = 0
+        self._first_ns = 0  # since when the market was heard of
         self.price = float("nan")
         self.events = 0
 
@@ -50,6 +57,7 @@ class Board:
         """Take in an event and what it led to."""
         self.events += 1
         self._now_ns = event.known_ns
+        self._first_ns = self._first_ns or event.known_ns
         if isinstance(event, ev.Book):
             self.price = 0.5 * (event.bid + event.ask)
         elif isinstance(event, ev.Trade):
@@ -65,6 +73,11 @@ class Board:
                 self._last = effect
                 if effect.recommendation.action is not Action.MAINTAIN or effect.verdicts:
                     self._told.append(effect)
+
+    @property
+    def frame_minutes(self) -> float:
+        """How often decisions are made, minutes."""
+        return self._state.fixed.frame_ns / NS_PER_MINUTE
 
     # --- what is shown ------------------------------------------------------------------------
 
@@ -85,7 +98,7 @@ class Board:
         for style in ("dim", "", "dim", ""):
             facts.add_column(style=style, justify="left" if style else "right")
         if not state.is_open:
-            waits = "reconciling" if state.needs_reconciling else "no position yet"
+            waits = "asking the venue" if state.needs_reconciling else "no position yet"
             facts.add_row("position", waits, "price", _price(self.price))
             return facts
         away = float(distance(state.books, self.price, state.fixed.tiers.rows))
@@ -100,17 +113,29 @@ class Board:
         band = ""
         if self._last is not None:
             advice = self._last.recommendation
-            band = f"  (band {percent(advice.lo, 0)} to {percent(advice.hi, 0)})"
+            band = f"  (wants {percent(advice.lo, 0)} to {percent(advice.hi, 0)})"
         facts.add_row(
             "squeeze of longs in 15 / 60 min", soon, "hedged", percent(float(ratio), 0) + band
         )
         worth = float(equity(state.books, self.price))
-        known = float(signals[sg.STATE, 0])
-        forecast = ForecastState(int(known)).name.lower() if known == known else "cold"
+        forecast = self.forecast()
         trading = Text(state.trading.name, style="green" if state.trading == 0 else "bold red")
         facts.add_row("equity", usdt(worth), "forecast", forecast)
         facts.add_row("trading", trading, "events", f"{self.events:,}")
         return facts
+
+    def forecast(self) -> str:
+        """Say whether there is a forecast, and if not, from when there may be one."""
+        state = self._state
+        if state.fixed.forecaster.id == "none":
+            return "none: no model, the policy's own rules"
+        known = float(state.signals[sg.STATE, 0])
+        if known == known and known != ForecastState.COLD:
+            return FORECASTS[ForecastState(int(known))]
+        ready_ns = self._first_ns + FeatureSchema(state.fixed.frame_ns).warm_up_ns
+        if not self._first_ns or ready_ns <= self._now_ns:
+            return "none yet: too little of the market was heard"
+        return f"none before about {iso_utc(ready_ns)} UTC"
 
     def _decisions(self) -> Table:
         table = Table.grid(padding=(0, 2))

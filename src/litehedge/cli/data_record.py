@@ -14,13 +14,15 @@ from typing import Annotated, Any, Final
 
 import aiohttp
 import typer
+from rich.console import Group
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from litehedge.cli.common import home, settings_from, stderr, write_json
 from litehedge.cli.data_words import say
-from litehedge.errors import UsageError
+from litehedge.errors import LitehedgeError, UsageError
 from litehedge.feeds.names import check_symbol
 from litehedge.live.places import PRODUCTION
 from litehedge.live.recorder import Options, Recorder, record
@@ -94,12 +96,18 @@ def record_command(
     told = _summary(recorder, seconds)
     if as_json:
         write_json(told, "-")
-        return
-    stderr.print(_table(recorder, {}))
-    say(
-        f"recorded {told['events']:,} events and {told['gaps']:,} gaps in {seconds:,.0f} s. "
-        "Next: litehedge data list"
-    )
+    else:
+        stderr.print(_table(recorder, {}))
+        then = " Next: litehedge data list" if told["events"] else ""
+        say(
+            f"recorded {told['events']:,} events and {told['gaps']:,} gaps in {seconds:,.0f} s."
+            + then
+        )
+    if told["events"] == 0 and not any(one["state"] == "ok" for one in told["feeds"]):
+        raise LitehedgeError(
+            "nothing was recorded: no feed was reached",
+            "check the network, and what each feed says above",
+        )
 
 
 async def _record(
@@ -158,24 +166,27 @@ async def _show(recorder: Recorder, is_quiet: bool) -> None:
             live.update(_table(recorder, rates), refresh=True)
 
 
-def _table(recorder: Recorder, rates: dict[str, float]) -> Table:
+def _table(recorder: Recorder, rates: dict[str, float]) -> Group:
+    """Return how each feed is; what is wrong stands below it, since both together are too wide."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("feed", no_wrap=True)
+    table.add_column("feed", no_wrap=True, overflow="ellipsis")
     table.add_column("state", no_wrap=True)
     for column in ("events", "per s", "last", "gaps", "bad"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("")
+    wrong: list[Text] = []
     now_ns = recorder.now_ns()
     for one in recorder.heard.values():
         age = "" if one.last_ns is None else describe_ns((now_ns - one.last_ns) // 10**8 * 10**8)
         rate = f"{rates[one.source]:,.0f}" if one.source in rates else ""
         table.add_row(
-            one.source, one.state, f"{one.events:,}", rate, age, f"{one.gaps:,}", f"{one.bad:,}",
-            escape(one.detail[:60]),
-        )  # fmt: skip
+            one.source, one.state, f"{one.events:,}", rate, age, f"{one.gaps:,}", f"{one.bad:,}"
+        )
+        if one.detail and one.state != "ok":
+            text = f"  {one.source}: {one.detail}"
+            wrong.append(Text(text, style="yellow", no_wrap=True, overflow="ellipsis"))
     paused = f"; no room for {', '.join(recorder.paused)}" if recorder.paused else ""
-    table.caption = f"{recorder.bytes_written / 2**20:,.1f} MiB written{paused}; Ctrl-C ends it"
-    return table
+    written = f"{recorder.bytes_written / 2**20:,.1f} MiB written{paused}; Ctrl-C ends it"
+    return Group(table, *wrong, Text(written, style="italic dim"))
 
 
 def _summary(recorder: Recorder, seconds: float) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from litehedge.feeds.coverage import (
 )
 from litehedge.live.recorder_compact import PREFIX
 from litehedge.store.lake import Dataset, Lake
-from litehedge.units import NS_PER_SECOND, describe_ns
+from litehedge.units import NS_PER_SECOND, describe_ns, iso_utc
 
 DAYS_SHOWN: Final = 10
 
@@ -64,8 +64,11 @@ def check_recorded(lake: Lake, *, as_json: bool) -> None:
     DataError
         When nothing was recorded yet, or a file is damaged.
     """
-    feeds = [one for one in lake.datasets() if one.name.startswith(PREFIX)]
-    feeds = [one for one in feeds if one.kind != "gaps"]
+    everything = [one for one in lake.datasets() if one.name.startswith(PREFIX)]
+    feeds = [one for one in everything if one.kind != "gaps"]
+    if everything and not feeds:
+        _only_gaps(lake, everything, as_json=as_json)
+        return
     if not feeds:
         raise DataError(
             "nothing was recorded yet", "record: litehedge data record, or name a data set"
@@ -94,6 +97,19 @@ def check_recorded(lake: Lake, *, as_json: bool) -> None:
     print_table(table)
     for named, found in forced:
         say(_said(named, found))
+
+
+def _only_gaps(lake: Lake, sets: Sequence[Dataset], *, as_json: bool) -> None:
+    """Print the gaps where a recording heard nothing at all."""
+    rows = pl.concat([lake.read(one.name) for one in sets], how="diagonal").sort("start_ns")
+    if as_json:
+        write_json({"feeds": [], "forced": [], "gaps": rows.to_dicts()}, "-")
+        return
+    say(f"the recorder ran and heard nothing: {rows.height:,} gaps, the last ones (UTC):")
+    for row in rows.tail(DAYS_SHOWN).iter_rows(named=True):
+        span = describe_ns((row["event_ns"] - row["start_ns"]) // NS_PER_SECOND * NS_PER_SECOND)
+        source = row["source"] or "all feeds"
+        line("", f"{iso_utc(row['start_ns'])}  {source}, {span}  {row['why']}".rstrip())
 
 
 def _row(lake: Lake, dataset: Dataset, days: Sequence[DayCoverage]) -> list[str]:

@@ -37,7 +37,8 @@ from litehedge.runner import run
 from litehedge.sim.find import world_before_fall
 from litehedge.sim.market.feed import LiveMarket
 from litehedge.sim.market.parameters import Parameters
-from litehedge.sim.venue import Opening, SimVenue
+from litehedge.sim.opening import Opening
+from litehedge.sim.venue import SimVenue
 from litehedge.store.bundled import tier_table
 from litehedge.tape import FRAME_NS
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND, instant_ns, iso_utc
@@ -274,7 +275,7 @@ class _Watch:
         if self._last is None:
             return ""
         band = self._last.recommendation
-        return f"  (band {percent(band.lo, 0)} to {percent(band.hi, 0)})"
+        return f"  (wants {percent(band.lo, 0)} to {percent(band.hi, 0)})"
 
     def _standing(self, name: str) -> str:
         died_ns = self._twin_died_ns[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,11 +11,12 @@ import msgspec
 import typer
 from rich.markup import escape
 
+from litehedge.cli.alerts import found_places
 from litehedge.cli.common import console, home, settings_from, write_json
 from litehedge.cli.market import check_market, client_of, places_of
 from litehedge.cli.models import choose_model
 from litehedge.config import Settings
-from litehedge.errors import ArtefactError, UsageError, VenueError
+from litehedge.errors import ArtefactError, ConfigError, UsageError, VenueError, WrongSetup
 from litehedge.live.checks import (
     Check,
     account_checks,
@@ -22,9 +24,18 @@ from litehedge.live.checks import (
     contract_checks,
     faults,
     machine_checks,
+    public_checks,
     room_check,
 )
-from litehedge.live.real import Seen, look
+from litehedge.live.checkup import (
+    alert_checks,
+    cache_check,
+    model_checks,
+    session_checks,
+    settings_checks,
+)
+from litehedge.live.public import ask_public
+from litehedge.live.real import ASK_S, Seen, look
 from litehedge.live.setup import tiers_differ, tiers_of
 from litehedge.live.sockets import SocketThread
 from litehedge.live.sources import VENUES
@@ -46,16 +57,30 @@ def doctor(
     ] = None,
     testnet: Annotated[bool, typer.Option(help="The venues' test networks.")] = False,
     host: Annotated[str, typer.Option(help="Another server that speaks like the venue.")] = "",
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Look at this machine alone: nobody is asked.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check the machine, the disk, the models and, with --venue, clock, keys, account and rules.
+    """Check machine, disk, settings, model, sessions, journals, alerts; with --venue the venue too.
 
-    Exits with 1 when something would forbid live trading. Nothing is changed and nothing is sent.
+    Of a venue without keys clock and contract are checked, with keys also account, mode and room.
+    Exits with 1 when something would forbid live trading. Nothing is changed, no alert is sent.
     """
-    chosen = settings_from(settings)
-    checks = [*machine_checks(home()), *_models(chosen)]
     for name in venue or []:
         check_market(name)
+    if venue and offline:
+        raise UsageError("--offline asks no venue", "leave out --venue, or --offline")
+    chosen, wrong = _settings(settings)
+    checks = [
+        *machine_checks(home()),
+        cache_check(),
+        *(wrong or settings_checks(chosen)),
+        *_models(chosen),
+        *session_checks(home()),
+        *_alerts(chosen, asks_network=not offline),
+    ]
+    for name in venue or []:
         checks += _venue(chosen, name, host, testnet=testnet)
     if not venue:
         ready = [name for name in VENUES if _has_keys(name)]
@@ -112,8 +137,39 @@ def _differs(seen: Seen) -> str:
     return tiers_differ(tiers_of(seen.contract), packaged)
 
 
+def _settings(file: Path | None) -> tuple[Settings, list[Check]]:
+    """Return the settings, or those that ship and what is wrong with those that were given."""
+    try:
+        return settings_from(file), []
+    except ConfigError as error:
+        lines = error.what.splitlines()
+        return Settings(), [Check("settings", "fault", line, "correct it") for line in lines]
+
+
+def _alerts(settings: Settings, *, asks_network: bool) -> list[Check]:
+    url = settings.alerts.heartbeat_url
+    try:
+        return alert_checks(found_places(), url, asks_network=asks_network)
+    except WrongSetup as error:
+        return [
+            Check("alerts", "fault", error.what, error.remedy),
+            *alert_checks([], url, asks_network=asks_network)[1:],
+        ]
+
+
+def _public(settings: Settings, name: str, host: str, *, testnet: bool) -> list[Check]:
+    places = places_of(host, testnet=testnet)
+    with SocketThread() as thread:
+        asked = ask_public(name, settings.venue.symbol, places)
+        checks = public_checks(thread.call(asked, ASK_S))
+    remedy = f"paper needs none; for live: litehedge keys set {name}"
+    return [*checks, Check("keys", "note", f"there are none for {name}", remedy)]
+
+
 def _venue(settings: Settings, name: str, host: str, *, testnet: bool) -> list[Check]:
     try:
+        if not _has_keys(name):
+            return _public(settings, name, host, testnet=testnet)
         keys = find_keys(name, os.environ)
         with SocketThread() as thread:
             client = client_of(keys, settings, places_of(host, testnet=testnet), testnet=testnet)
@@ -131,10 +187,7 @@ def _models(settings: Settings) -> list[Check]:
         chosen = choose_model(settings.model.name, 5 * NS_PER_MINUTE)
     except (ArtefactError, UsageError) as error:
         return [Check("model", "fault", error.what, error.remedy)]
-    if chosen.card is None:
-        return [Check("model", "note", "none: the policies fall back on their rules")]
-    what = f"{chosen.card.name} ({chosen.card.kind}), {chosen.card.frame_s // 60} min frames"
-    return [Check("model", "ok", what)]
+    return model_checks(chosen.card, time.time_ns())
 
 
 def _has_keys(venue: str) -> bool:

@@ -32,6 +32,9 @@ from litehedge.live.running import ATOM_NS, Observer, Plan, compile_kernels
 from litehedge.live.session import Session
 from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
+from litehedge.ports import Notifier
+from litehedge.store.inbox import Inbox
+from litehedge.store.inbox_watch import InboxWatch
 from litehedge.units import NS_PER_MINUTE, NS_PER_SECOND, duration_ns, iso_utc
 
 WARM_UP: Final = "8d"
@@ -84,12 +87,24 @@ def stopping(funnel: Funnel, after: str | None) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def watched(inbox: Inbox, funnel: Funnel) -> InboxWatch:
+    """Return what wakes the session when somebody writes into its inbox."""
+
+    def wake() -> None:
+        if funnel.given_ns():  # else it is still warming up, and looks when it begins
+            inbox.hurry()
+            funnel.wake()
+
+    return InboxWatch(inbox.path, wake)
+
+
 class Screen:
     """What a person sees of a session, or what a script reads at its end."""
 
     def __init__(
-        self, state: State, mode: str, funnel: Funnel, session: Session, *, ui: bool, quiet: bool
-    ) -> None:
+        self, state: State, mode: str, funnel: Funnel, session: Session, *, ui: bool, quiet: bool,
+        notifier: Notifier | None = None,
+    ) -> None:  # fmt: skip
         self.board = Board(state, mode, lambda: funnel.sources)
         self._digest = Digest(state, lambda: funnel.sources, self._day)
         self._session = session
@@ -97,7 +112,8 @@ class Screen:
         self._quiet = quiet
         self._warming: tuple[int, int] = (0, 1)
         self._is_warm = False
-        self._told = 0.0
+        self._began = self._told = time.monotonic()
+        self._notifier = notifier
 
     @property
     def observers(self) -> list[Observer]:
@@ -108,9 +124,27 @@ class Screen:
         """Note how far the past was taken in."""
         self._warming = (done, of)
         self._is_warm = done >= of
-        if not self._live and not self._quiet and time.monotonic() - self._told > 5.0:
-            self._told = time.monotonic()
+        if self._live or self._quiet:
+            return
+        now = time.monotonic()
+        if done == 0:
+            self._began = self._told = now
+            stderr.print(f"warming up on {of:,} events of the past …", highlight=False)
+        elif self._is_warm:
+            took = f"warmed up on {of:,} events in {now - self._began:.0f} s"
+            stderr.print(f"{took}; forecast: {self.board.forecast()}", highlight=False)
+            stderr.print(self._until_it_hedges(), highlight=False)
+        elif now - self._told > 5.0:
+            self._told = now
             stderr.print(f"warming up: {done:,} of {of:,} events of the past", highlight=False)
+
+    def _until_it_hedges(self) -> str:
+        """Say what happens from here, and what has to come first."""
+        frame = self.board.frame_minutes
+        return (
+            f"hedging begins with the first full {frame:g} minutes of prices from now on; "
+            "without a forecast the policy goes by its own rules"
+        )
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -148,6 +182,8 @@ class Screen:
         line = json_text.dumps(msgspec.to_builtins(day)) + "\n"
         with digests_of(self._session).open("a", encoding="utf-8") as file:
             file.write(line)
+        if self._notifier is not None:
+            self._notifier.alert("digest", day.text())
         if not self._live and not self._quiet:
             console.print(day.text(), highlight=False, markup=False)
 

@@ -34,6 +34,7 @@ def begin_journal(path: Path, fixed: Fixed, model: Chosen, *, mode: str, data: s
             data=data,
             rules="" if (rules := fixed.policy.rules) is None else to_toml(rules),
             policy_id=fixed.policy.brain_id,
+            looks_between=fixed.looks_between,
         )
     )
     return journal

@@ -9,7 +9,9 @@ import typer
 
 from litehedge.cli.common import console
 from litehedge.errors import UsageError, WrongSetup
+from litehedge.notify.places import read_places
 from litehedge.venues.keys import (
+    ALERTS,
     WITHOUT_SECRET,
     Keys,
     find_keys,
@@ -27,7 +29,11 @@ app = typer.Typer(
 )
 VENUES = (*LIMITS, "litecoin", *sorted(WITHOUT_SECRET))
 Venue = Annotated[
-    str, typer.Argument(help=f"One of {', '.join(VENUES)}; litecoin is the login of your node.")
+    str,
+    typer.Argument(
+        help=f"One of {', '.join(VENUES)}; litecoin is the login of your node, alerts is where "
+        "alerts go."
+    ),
 ]
 
 
@@ -48,12 +54,18 @@ def check_venue(venue: str) -> str:
 def set_keys(venue: Venue) -> None:
     """Ask for a venue's keys and keep them in the keyring; what is typed is not shown."""
     check_venue(venue)
-    typed = {part: typer.prompt(f"{venue} {part}", hide_input=True) for part in parts_of(venue)}
+    asked = {part: f"{venue} {part}" for part in parts_of(venue)}
+    if venue == ALERTS:
+        asked = {"key": "addresses of alerts (apprise URLs, blanks between them)"}
+    typed = {part: typer.prompt(words, hide_input=True) for part, words in asked.items()}
     stripped = {part: value.strip() for part, value in typed.items()}
     if not all(stripped.values()):
         raise UsageError("a part of the keys is empty", "nothing was kept; try again")
-    store_keys(Keys(venue, **stripped))
     check = "" if venue not in LIMITS else f"; check them with: litehedge doctor --venue {venue}"
+    if venue == ALERTS:
+        read_places(stripped["key"])
+        check = "; try them with: litehedge alerts test"
+    store_keys(Keys(venue, **stripped))
     console.print(f"kept in the keyring{check}")
 
 

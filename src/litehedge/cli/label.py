@@ -33,7 +33,7 @@ def label(
     to: Annotated[str | None, typer.Option(help="Last moment (UTC).")] = None,
     side: Annotated[str, typer.Option(help="long, short or both.")] = "both",
     tier: Annotated[
-        int, typer.Option(min=1, max=2, help="2 shows only moves of 300 bps and more.")
+        int, typer.Option(min=1, max=2, help="2 shows only moves of 3 % and more.")
     ] = 1,
     plot: Annotated[
         Path | None, typer.Option(help="Write an HTML page with price and squeezes.")

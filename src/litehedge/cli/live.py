@@ -10,21 +10,31 @@ from typing import Annotated, Final, cast
 import typer
 from rich.panel import Panel
 
+from litehedge.cli.alerts import telling
 from litehedge.cli.common import console, home, settings_from, stderr, write_json
 from litehedge.cli.doctor import look_at, print_checks
-from litehedge.cli.guarding import FRAME, WARM_UP, Screen, plan_of, say_end, stopping
+from litehedge.cli.guarding import (
+    FRAME,
+    WARM_UP,
+    Screen,
+    plan_of,
+    say_end,
+    stopping,
+    watched,
+)
 from litehedge.cli.market import check_market, client_of, listening, places_of
 from litehedge.cli.rules import ruled
 from litehedge.config import PositionSide, Settings
 from litehedge.errors import UsageError, WrongSetup
-from litehedge.live.checks import faults
+from litehedge.live.checks import SHARED, faults, foreign_orders_checks
 from litehedge.live.funnel import Funnel
+from litehedge.live.lease import leased
 from litehedge.live.real import Seen, guarded_side, look, prepare, settings_of
 from litehedge.live.session import held, session_at
 from litehedge.live.setup import tiers_of
 from litehedge.live.sockets import SocketThread
 from litehedge.store.inbox import Inbox
-from litehedge.store.journal import Journal
+from litehedge.store.steady import SteadyJournal
 from litehedge.units import NS_PER_MINUTE, duration_ns
 from litehedge.venues.keys import find_keys
 
@@ -57,6 +67,10 @@ def live(
     settings: Annotated[
         Path | None, typer.Option(help="Settings file. Default: litehedge.toml if it exists.")
     ] = None,
+    share_margin: Annotated[
+        bool,
+        typer.Option(help="Start although other positions of the account may take its margin."),
+    ] = False,
     testnet: Annotated[bool, typer.Option(help="The venue's test network: no real money.")] = False,
     ui: Annotated[bool, typer.Option(help="Show the live view.")] = True,
     host: Annotated[str, typer.Option(help="Another server that speaks like the venue.")] = "",
@@ -68,9 +82,11 @@ def live(
     typed word. Keys come from the environment or the keyring (litehedge keys set VENUE); one that
     can withdraw is refused. Nothing is opened but hedges, or reductions where hedges cannot be.
 
-    At the start, and when it halts, every open order of the contract is cancelled, yours too. No
+    At the start, and when it halts, its own open orders are cancelled; yours stay. Positions in
+    other contracts share a cross margin: live does not start when they may take much of it. No
     protective stop is set on the venue. Stopped or killed, position and hedge stay there as they
-    are, and nobody guards them; started again it first compares its books with the venue's.
+    are, and nobody guards them; started again it first compares its record of the account with the
+    venue's.
     """
     check_market(venue)
     if side not in (None, "long", "short"):
@@ -91,8 +107,16 @@ def live(
     keys = find_keys(venue, os.environ)
     second_keys = None if apart is None else find_keys(apart, os.environ)
     places = places_of(host, testnet=testnet)
-    with held(session), Inbox(session.inbox) as inbox, SocketThread() as thread:
-        journal = Journal(session.journal)
+    is_test = testnet or bool(host)
+    accounts = [keys] if second_keys is None else [keys, second_keys]
+    with (
+        held(session),
+        leased(home(), accounts, session.name),
+        Inbox(session.inbox) as inbox,
+        telling(chosen, f"litehedge {session.name}", is_real=not is_test) as told,
+        SocketThread() as thread,
+    ):
+        journal = SteadyJournal(session.journal)
         known = guarded_side(journal)
         if known is not None and asked not in (None, known):
             raise UsageError(
@@ -106,32 +130,40 @@ def live(
             second = look(thread, client_of(second_keys, chosen, places, testnet=testnet))
         try:
             checks = look_at(chosen, first, second)
+            for seen in (first, second):
+                checks += foreign_orders_checks(seen.foreign_orders if seen is not None else ())
             if not json:
                 print_checks(checks)
-            if bad := faults(checks):
+            is_shared = {SHARED} if share_margin else set()
+            if bad := [check for check in faults(checks) if check.name not in is_shared]:
                 raise WrongSetup(
                     "; ".join(check.what for check in bad),
                     f"{bad[0].remedy}; nothing was started, the position stays as it is",
                 )
             guarded = settings_of(chosen, first, known or asked)
             plan = plan_of(guarded, ruling, tiers_of(first.contract), frame)
-            _confirm(guarded, first, testnet=testnet or bool(host))
+            _confirm(guarded, first, testnet=is_test)
             funnel = Funnel()
-            mode = "live" if not (testnet or host) else f"live ({host or 'test network'})"
+            mode = "live" if not is_test else f"live ({host or 'test network'})"
             running = prepare(
                 thread, funnel, plan, journal, first, second, session=session.name, mode=mode
             )
-            screen = Screen(running.taken.state, "LIVE", funnel, session, ui=ui, quiet=json)
+            screen = Screen(
+                running.taken.state, "LIVE", funnel, session, ui=ui, quiet=json,
+                notifier=told.notifier,
+            )  # fmt: skip
             minutes = duration_ns(warm_up) // NS_PER_MINUTE
             with (
                 listening(thread, venue, guarded, places, minutes) as market,
                 stopping(funnel, duration),
+                watched(inbox, funnel),
                 screen.shown(),
             ):
                 running.run(
                     market.sources, market.past, market.since, journal=journal,
                     inbox=inbox.attach(funnel.given_ns, journal.flush),
-                    observers=screen.observers, warming=screen.warming,
+                    notifier=told.notifier, observers=[*told.observers, *screen.observers],
+                    warming=screen.warming,
                 )  # fmt: skip
                 running.disarm()
             journal.close()
@@ -178,7 +210,6 @@ def _confirm(settings: Settings, first: Seen, *, testnet: bool) -> None:
             f"{settings.limits.max_hedge_notional_usdt:,.0f} USDT, "
             f"{settings.limits.max_orders_per_day} orders a day, costs up to "
             f"{settings.limits.daily_cost_share:.1%} of equity a day\n"
-            f"Open orders of {first.contract.symbol} are cancelled now. "
             f"This sends orders with {money}. It cannot promise that you keep it.",
             title="litehedge live",
         )

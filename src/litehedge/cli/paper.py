@@ -8,8 +8,17 @@ from typing import Annotated
 
 import typer
 
+from litehedge.cli.alerts import telling
 from litehedge.cli.common import console, home, note, settings_from, stderr, write_json
-from litehedge.cli.guarding import FRAME, WARM_UP, Screen, plan_of, say_end, stopping
+from litehedge.cli.guarding import (
+    FRAME,
+    WARM_UP,
+    Screen,
+    plan_of,
+    say_end,
+    stopping,
+    watched,
+)
 from litehedge.cli.market import check_market, listening, places_of
 from litehedge.cli.rules import ruled
 from litehedge.config import Settings
@@ -24,6 +33,7 @@ from litehedge.risk.capital import capital_check
 from litehedge.store.bundled import tier_table
 from litehedge.store.inbox import Inbox
 from litehedge.store.journal import Journal
+from litehedge.store.steady import SteadyJournal
 from litehedge.units import NS_PER_MINUTE, duration_ns
 
 TIERS: str = "binance"  # the one contract whose tiers ship: paper on another venue uses them too
@@ -73,8 +83,13 @@ def paper(
     }  # fmt: skip
     chosen, ruling = ruled(settings_from(settings, overrides), policy)
     minutes = duration_ns(warm_up) // NS_PER_MINUTE
-    with held(session), Inbox(session.inbox) as inbox, SocketThread() as thread:
-        journal = Journal(session.journal)
+    with (
+        held(session),
+        Inbox(session.inbox) as inbox,
+        telling(chosen, f"litehedge {name}", is_real=False) as told,
+        SocketThread() as thread,
+    ):
+        journal = SteadyJournal(session.journal)
         chosen = _as_before(chosen, journal, name, overrides)
         tiers = tier_table(TIERS, chosen.venue.symbol)
         plan = plan_of(chosen, ruling, tiers, frame)
@@ -89,7 +104,9 @@ def paper(
                 plan, journal, session=name, mode="paper", data=venue, now_ns=funnel.now_ns()
             )
             account = PaperVenue(chosen, tiers, NS_PER_MINUTE, reopens=reopen)
-            screen = Screen(taken.state, "PAPER", funnel, session, ui=ui, quiet=json)
+            screen = Screen(
+                taken.state, "PAPER", funnel, session, ui=ui, quiet=json, notifier=told.notifier
+            )
 
             def begin() -> Sequence[ev.MarketEvent]:
                 meanwhile = market.since(past[-1].known_ns)
@@ -100,11 +117,12 @@ def paper(
                 thread.run_sources(market.sources, funnel)
                 return meanwhile
 
-            with stopping(funnel, duration), screen.shown():
+            with stopping(funnel, duration), watched(inbox, funnel), screen.shown():
                 guard(
                     taken.state, account, funnel, past, journal=journal,
                     inbox=inbox.attach(funnel.given_ns, journal.flush),
-                    observers=screen.observers, begin=begin, warming=screen.warming,
+                    notifier=told.notifier, observers=[*told.observers, *screen.observers],
+                    begin=begin, warming=screen.warming,
                 )  # fmt: skip
         journal.close()
     result = screen.finish()

@@ -1,6 +1,6 @@
-"""``litehedge halt``, ``resume``, ``adopt``, ``override``: what people ask of a running session.
+"""``litehedge halt``, ``resume``, ``adopt``, ``ignore``, ``override``: what people ask.
 
-Each writes one command into the session's inbox; the session takes it within a second.
+Each writes one command into the session's inbox; a session that runs takes it at once.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ import sys
 import time
 from typing import Annotated, Final
 
+import msgspec
 import typer
 
-from litehedge.cli.common import console, home
+from litehedge.cli.common import console, home, write_json
 from litehedge.errors import UsageError
 from litehedge.live.session import Session, is_held, session_at, sessions
 from litehedge.market import events as ev
@@ -21,11 +22,26 @@ from litehedge.units import NS_PER_DAY, duration_ns, iso_utc
 
 LONGEST_NS: Final = 7 * NS_PER_DAY
 
+_NAMES: Final[dict[type[ev.Event], str]] = {
+    ev.Halt: "halt",
+    ev.Resume: "resume",
+    ev.Adopt: "adopt",
+    ev.Ignore: "ignore",
+    ev.SetHedge: "set",
+    ev.Freeze: "freeze",
+    ev.Follow: "follow",
+    ev.CloseAll: "close-all",
+}
+
 Name = Annotated[
     str | None,
     typer.Option(help="The session. Default: the only one that runs, or the only one there is."),
 ]
 Lasting = Annotated[str, typer.Option("--for", help="How long: 30m, 6h and so on, up to 7d.")]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+CLOSE_WORD: Final = "CLOSE ALL"
 
 override = typer.Typer(
     help="Hold the hedge by hand for a while. The limits still count: an override is what a policy "
@@ -37,13 +53,14 @@ override = typer.Typer(
 def halt(
     name: Name = None,
     reason: Annotated[str, typer.Option(help="Why; it is in the journal.")] = "a person asked",
+    as_json: Json = False,
 ) -> None:
     """Stop trading: cancel what is open and send nothing until you resume.
 
     Position, hedge and the stops on the venue stay as they are. Asked of a session that does not
     run, it counts at the next start, however late that is.
     """
-    _ask(name, ev.Halt(0, 0, reason), "halt")
+    _ask(name, ev.Halt(0, 0, reason), "halt", as_json=as_json)
 
 
 def resume(
@@ -51,9 +68,10 @@ def resume(
     word: Annotated[
         str | None, typer.Option(help=f"The word {RESUME_WORD}, instead of typing it.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Go on after a halt. Asks for a typed word."""
-    session = _session(name)
+    session = meant_session(name)
     if word is None:
         if not sys.stdin.isatty():
             raise UsageError(
@@ -63,12 +81,24 @@ def resume(
         word = typer.prompt(f"type {RESUME_WORD} to let {session.name} trade again")
     if word.strip() != RESUME_WORD:
         raise UsageError("not confirmed", f"nothing was asked; the word is {RESUME_WORD}")
-    _ask(session.name, ev.Resume(0, 0, RESUME_WORD), "resume")
+    _ask(session.name, ev.Resume(0, 0, RESUME_WORD), "resume", as_json=as_json)
 
 
-def adopt(name: Name = None) -> None:
-    """Take over what the venue holds, where the session's books differ from it."""
-    _ask(name, ev.Adopt(0, 0), "adopt the venue's books")
+def adopt(name: Name = None, as_json: Json = False) -> None:
+    """Take over what the venue holds, where the session's books differ from it.
+
+    For when you traded by hand and litehedge shall guard what there is now.
+    """
+    _ask(name, ev.Adopt(0, 0), "adopt the venue's books", as_json=as_json)
+
+
+def ignore(name: Name = None, as_json: Json = False) -> None:
+    """Mind yourself what differs at the venue; the session guards what its books hold.
+
+    For when you traded by hand and want to keep that apart. It ends with adopt, or when the
+    difference is gone.
+    """
+    _ask(name, ev.Ignore(0, 0), "leave what differs to you", as_json=as_json)
 
 
 @override.command("set")
@@ -76,43 +106,80 @@ def set_hedge(
     ratio: Annotated[float, typer.Argument(help="The hedge as a share of the position, 0 to 1.")],
     lasting: Lasting,
     name: Name = None,
+    as_json: Json = False,
 ) -> None:
     """Hold this hedge, whatever the policy says."""
     if not 0.0 <= ratio <= 1.0:
         raise UsageError(f"{ratio} is no share of the position", "give a number from 0 to 1")
     until_ns = _until_ns(lasting)
-    _ask(name, ev.SetHedge(0, 0, ratio, until_ns), f"hold a hedge of {ratio:.0%} {_till(until_ns)}")
+    what = f"hold a hedge of {ratio:.0%} {_till(until_ns)}"
+    _ask(name, ev.SetHedge(0, 0, ratio, until_ns), what, as_json=as_json)
 
 
 @override.command()
-def freeze(lasting: Lasting, name: Name = None) -> None:
+def freeze(lasting: Lasting, name: Name = None, as_json: Json = False) -> None:
     """Leave the hedge as it is."""
     until_ns = _until_ns(lasting)
-    _ask(name, ev.Freeze(0, 0, until_ns), f"leave the hedge as it is {_till(until_ns)}")
+    what = f"leave the hedge as it is {_till(until_ns)}"
+    _ask(name, ev.Freeze(0, 0, until_ns), what, as_json=as_json)
 
 
 @override.command()
-def follow(name: Name = None) -> None:
-    """End the override: the policy decides again."""
-    _ask(name, ev.Follow(0, 0), "follow the policy again")
+def follow(name: Name = None, as_json: Json = False) -> None:
+    """End the override: the policy decides again. It also ends a close-all that is under way."""
+    _ask(name, ev.Follow(0, 0), "follow the policy again", as_json=as_json)
 
 
-def _ask(name: str | None, command: ev.Command, what: str) -> None:
+@override.command("close-all")
+def close_all(
+    name: Name = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the typed words.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; it is in the journal.")] = "a person asked",
+    as_json: Json = False,
+) -> None:
+    """Close position and hedge, also while trading is halted; then only watch.
+
+    It goes on until both are closed, after a restart too. Trading stays halted until you resume.
+    """
+    session = meant_session(name)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                "close-all asks for typed words, and nobody is at the terminal",
+                "run it in a terminal, or give --yes where you mean it",
+            )
+        asked = f"type {CLOSE_WORD} to close position and hedge of {session.name}"
+        if typer.prompt(asked).strip() != CLOSE_WORD:
+            raise UsageError("not confirmed", f"nothing was asked; the words are {CLOSE_WORD}")
+    what = "close position and hedge, and then only watch"
+    _ask(session.name, ev.CloseAll(0, 0, reason), what, as_json=as_json)
+
+
+def _ask(name: str | None, command: ev.Command, what: str, *, as_json: bool) -> None:
     """Write a command into a session's inbox, and say when it will count."""
-    session = _session(name)
+    session = meant_session(name)
     with Inbox(session.inbox) as inbox:
         inbox.write(command)
-    if is_held(session):
-        when = f"it takes that up within a second, or when it is warm; its log is {session.log}"
+    runs = is_held(session)
+    if runs:
+        when = f"it takes that up at once, or when it is warm; its log is {session.log}"
     elif isinstance(command, ev.Halt):
         when = "it does not run: this counts at its next start"
     else:
         when = "it does not run: this counts at its next start, if that is within a minute"
+    if as_json:
+        fields = {
+            field: value for field, value in msgspec.to_builtins(command).items()
+            if field not in ("type", "event_ns", "known_ns")
+        }  # fmt: skip
+        told = {"session": session.name, "asked": _NAMES[type(command)], **fields, "runs": runs}
+        write_json({**told, "what": what, "when": when}, "-")
+        return
     console.print(f"asked session {session.name} to {what}", highlight=False, soft_wrap=True)
     console.print(when, highlight=False, soft_wrap=True)
 
 
-def _session(name: str | None) -> Session:
+def meant_session(name: str | None) -> Session:
     """Return the session called `name`, or the only one that can be meant.
 
     Raises

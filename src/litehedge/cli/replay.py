@@ -80,6 +80,7 @@ def _replay(book: Journal, number: int, header: Header, model: str | None) -> di
         keeps_checkpoints=header.keeps_checkpoints,
         checkpoint=decode_checkpoint(header.checkpoint),
         needs_reconciling=header.needs_reconciling,
+        looks_between=header.looks_between,
     )  # fmt: skip
     recorded = book.effects(number)
     events = decisions = effects_seen = 0

@@ -27,7 +27,7 @@ from litehedge.cli.show import print_run
 from litehedge.config import Settings
 from litehedge.engine_state import State, start
 from litehedge.errors import UsageError
-from litehedge.hedge.policies import static, with_rules
+from litehedge.hedge.policies import with_rules
 from litehedge.hedge.rule_reading import parse_rules
 from litehedge.live.recount import Gap, Recount, recount
 from litehedge.live.session import session_at, sessions
@@ -35,9 +35,11 @@ from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
 from litehedge.orders.manager import Order
 from litehedge.report.metrics import comparison_row, life_frontier, run_summary
+from litehedge.report.style import percent, usdt
 from litehedge.report.tearsheet import TearSheet, render
 from litehedge.store.bundled import tier_table
 from litehedge.store.journal import Header, Journal
+from litehedge.units import iso_utc
 
 
 def report(
@@ -83,17 +85,18 @@ def report(
     with stderr.status("reading the journal …") as status:
         told = recount(
             stream, state, forecaster, decisions, orders, name=header.mode,
+            reopens=header.mode == "paper",
             progress=lambda what: status.update(f"working out {what} …"),
         )  # fmt: skip
     tiers = state.fixed.tiers
-    unhedged = bt.walk(told.tape, settings, tiers, static(0.0))
+    unhedged = told.unhedged
     compared = {header.mode: told.run, "backtest": told.backtest, "unhedged": unhedged}
     summaries = {n: run_summary(one, told.tape, settings, unhedged) for n, one in compared.items()}
     if json is not None:
         write_json(
             {
                 "session": name, "mode": header.mode, "gap": msgspec.to_builtins(told.gap),
-                "summaries": summaries,
+                "summaries": summaries, "positions": positions_of(told.run),
             },
             json,
         )  # fmt: skip
@@ -141,17 +144,51 @@ def _say(
     print_run(
         f"session {name}", settings, summaries, rows, in_sample=False, notes=[], is_funded=True
     )
+    if told.run.outcomes.size > 1:
+        _say_positions(told.run)
     _say_gap(told.gap)
 
 
+def positions_of(run: bt.Run) -> list[dict[str, Any]]:
+    """Return the positions of a session one by one, in order of time; money in USDT."""
+    return [
+        {
+            "opened_ns": int(run.end_ns[min(int(life["start"]), run.end_ns.size - 1)]),
+            "ended_ns": int(run.end_ns[max(int(life["stop"]) - 1, 0)]),
+            "entry_usdt": float(life["entry"]),
+            "wallet_usdt": float(life["wallet"]),
+            "pnl_usdt": float(life["equity"] - life["wallet"]),
+            "liquidated": bool(life["liquidated"]),
+            "avg_hedge": float(life["ratio_sum"] / max(1, int(life["bars"]))),
+            "trades": int(life["trades"]),
+            "cost_usdt": float(life["fees"] + life["slippage"] + life["funding"]),
+        }
+        for life in run.outcomes
+    ]
+
+
+def _say_positions(run: bt.Run) -> None:
+    table = Table(title="each position by itself (UTC)")
+    for heading in ("opened", "until", "at", "wallet", "profit", "hedge", "trades", "costs", ""):
+        table.add_column(heading, justify="right" if heading else "left")
+    for one in positions_of(run):
+        table.add_row(
+            iso_utc(one["opened_ns"]), iso_utc(one["ended_ns"]), f"{one['entry_usdt']:.2f}",
+            usdt(one["wallet_usdt"]), usdt(one["pnl_usdt"], signed=True),
+            percent(one["avg_hedge"]), str(one["trades"]), usdt(one["cost_usdt"]),
+            "[red]liquidated[/]" if one["liquidated"] else "",
+        )  # fmt: skip
+    print_table(table)
+
+
 def _say_gap(gap: Gap) -> None:
-    table = Table("against the backtest of the same time", "bps of the wallet", title="gap")
+    table = Table("against the backtest of the same time", "% of the wallet", title="gap")
     for what, value in (
         ("fees", gap.fees_bps), ("slippage", gap.slippage_bps), ("funding", gap.funding_bps),
         ("forced closings and transfers", gap.forced_bps),
         ("timing: other prices, moments, sizes", gap.timing_bps), ("together", gap.whole_bps),
     ):  # fmt: skip
-        table.add_row(what, f"{value + 0.0:+.1f}")
+        table.add_row(what, f"{value / 100.0 + 0.0:+.3f}")
     print_table(table)
     console.print(
         f"{gap.trades} trades, {gap.backtest_trades} in the backtest, which decides once a minute",

@@ -17,7 +17,7 @@ from litehedge.errors import ConfigError, UsageError
 from litehedge.hedge.policies import Policy, with_rules
 from litehedge.hedge.quantities import QUANTITIES
 from litehedge.hedge.rule_reading import parse_rules
-from litehedge.hedge.rules import Rules, tree_of, words_of
+from litehedge.hedge.rules import Rules, plan_words, tree_of, words_of
 from litehedge.settings import near_miss
 from litehedge.store.bundled import preset_names, preset_text
 
@@ -106,7 +106,8 @@ def rules() -> None:
 
 def _facts(found: Rules) -> dict[str, Any]:
     return {"name": found.name, "about": found.about, "policy": found.policy,
-            "words": words_of(found), "tree": tree_of(found)}  # fmt: skip
+            "words": words_of(found), "plans": plan_words(found),
+            "tree": tree_of(found)}  # fmt: skip
 
 
 @app.command("list")
@@ -232,3 +233,5 @@ def _lines(found: Rules) -> Iterator[str]:
     yield f"policy: {policy}"
     for rule in found.rules:
         yield f"- {rule.name + ': ' if rule.name else ''}{rule.words()}"
+    for plan in found.plans:
+        yield f"- plan {plan.name}: {plan.words()}"

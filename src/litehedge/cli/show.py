@@ -93,7 +93,7 @@ def print_decisions(decisions: Sequence[Decision], *, everything: bool) -> None:
         "decision",
         "hedge",
         "LTC",
-        "benefit / cost bps",
+        "gain / cost %",
         "bears",
         "reason",
     ):
@@ -109,7 +109,7 @@ def print_decisions(decisions: Sequence[Decision], *, everything: bool) -> None:
         table.add_row(
             iso_utc(d.time_ns), f"{d.price:.2f}", f"[{style}]{done}[/]",
             f"{percent(r.ratio, 0)} → {percent(r.target, 0)}", f"{r.size_ltc:+.3f}",
-            f"{_bps(r.benefit_bps)} / {_bps(r.cost_bps)}",
+            f"{_share(r.benefit_bps)} / {_share(r.cost_bps)}",
             f"{d.advice.leverage:.1f}x" if d.advice.leverage == d.advice.leverage else "-",
             r.reason + (f"\n[red]{refused}[/]" if refused else ""),
         )  # fmt: skip
@@ -123,8 +123,10 @@ def print_decisions(decisions: Sequence[Decision], *, everything: bool) -> None:
         )  # fmt: skip
 
 
-def _bps(x: float) -> str:
-    return f"{x + 0.0:.1f}".replace("-0.0", "0.0") if np.isfinite(x) else "n/a"
+def _share(bps: float) -> str:
+    """Write hundredths of a percent as percent."""
+    text = f"{bps / 100.0:.3f}"
+    return text.replace("-0.000", "0.000") if np.isfinite(bps) else "n/a"
 
 
 def print_comparisons(comparisons: Sequence[Comparison], meta: Mapping[str, Any]) -> None:

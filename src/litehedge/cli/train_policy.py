@@ -53,7 +53,8 @@ def train_policy(
     view: Annotated[
         float,
         typer.Option(
-            help="What the owner expects of the position, in bps of it per day. Without any, "
+            help="What the owner expects of the position a day, in hundredths of a percent of "
+            "it. Without any, "
             "the best policy is to have no position."
         ),
     ] = 10.0,

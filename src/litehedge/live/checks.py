@@ -6,18 +6,25 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
+from litehedge.live.public import PublicFacts
 from litehedge.orders.reports import AccountReport, Contract, LegReport
 
 FREE_BYTES: Final = 2 * 2**30
 SLOW_SYNC_MS: Final = 50.0
 SKEW_NOTE_MS: Final = 250.0
 SKEW_FAULT_MS: Final = 1000.0
+
+MOVE: Final = 0.10
+MOST_SHARED: Final = 0.10
+"""What other positions may take of the wallet before live refuses to start."""
+SHARED: Final = "shared margin"
 
 Outcome = Literal["ok", "note", "fault"]
 
@@ -106,6 +113,23 @@ def contract_checks(contract: Contract, differs: str) -> list[Check]:
     return found
 
 
+def public_checks(told: PublicFacts) -> list[Check]:
+    """Judge what a venue tells everybody: its clock and its contract."""
+    name = f"{told.venue} {told.symbol}"
+    found = [
+        Check("network", "ok", f"{told.venue} answers after {told.answered_ms:.0f} ms"),
+        clock_check(told.venue, told.skew_ms),
+    ]
+    if not told.is_trading:
+        remedy = "wait until it does; an open position stays as it is"
+        return [*found, Check(name, "fault", "does not trade now", remedy)]
+    what = (
+        f"trades; tick {told.tick_usdt}, lot {told.lot_ltc}, from {told.min_notional_usdt} USDT; "
+        "fees and tiers are told to a key alone"
+    )
+    return [*found, Check(name, "ok", what)]
+
+
 def account_checks(report: AccountReport, setup_faults: Iterable[str]) -> list[Check]:
     """Judge an account: permissions, mode, what it holds.
 
@@ -129,9 +153,55 @@ def account_checks(report: AccountReport, setup_faults: Iterable[str]) -> list[C
         for leg in report.legs
         if leg.qty_ltc != 0
     )
+    found += sharing_checks(report)
     mode = "hedge mode" if report.hedge_mode else "one-way mode"
     told = f"{report.wallet_usdt:.2f} USDT, {held or 'no position'}, {mode}"
     return [*found, Check("account", "ok", told)]
+
+
+def at_stake_usdt(report: AccountReport) -> float:
+    """Return what positions in other contracts may take from the wallet, USDT.
+
+    What is kept for them, what they have lost, and what they would lose if the market went
+    against each of them by `MOVE`. Isolated ones have a margin of their own.
+    """
+    return sum(
+        float(one.maintenance_usdt - min(one.unrealised_usdt, Decimal(0)))
+        + MOVE * float(one.notional_usdt)
+        for one in report.others
+        if not one.isolated
+    )
+
+
+def sharing_checks(report: AccountReport) -> list[Check]:
+    """Judge positions in other contracts: they share the margin, and nobody here guards them."""
+    sharing = [one for one in report.others if not one.isolated]
+    if not sharing:
+        return []
+    held = ", ".join(
+        f"{one.qty.normalize():f} {one.symbol} ({one.notional_usdt:,.0f} USDT)" for one in sharing
+    )
+    taken, wallet = at_stake_usdt(report), float(report.wallet_usdt)
+    share = taken / wallet if wallet > 0.0 else float("inf")
+    what = (
+        f"the account also holds {held}: it shares the margin and may take {share:.0%} of it, "
+        f"losses of {MOVE:.0%} counted in"
+    )
+    remedy = "move it to another (sub)account, or isolate it"
+    if share > MOST_SHARED:
+        also = f"; more than {MOST_SHARED:.0%} is not guarded without --share-margin"
+        return [Check(SHARED, "fault", what, remedy + also)]
+    return [Check(SHARED, "note", what, remedy)]
+
+
+def foreign_orders_checks(names: Sequence[str]) -> list[Check]:
+    """Tell of open orders that are not ours: they stay, and what they fill is a change of books."""
+    if not names:
+        return []
+    many = "an open order" if len(names) == 1 else f"{len(names)} open orders"
+    what = f"{many} of the contract not sent from here ({', '.join(names[:3])})"
+    remedy = "they stay; when one is filled, trading only reduces until you adopt what it changed"
+    return [Check("open orders", "note", what, remedy)]
 
 
 def room_check(report: AccountReport, position: LegReport, max_ratio: float) -> Check:

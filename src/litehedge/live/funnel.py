@@ -20,6 +20,8 @@ from litehedge.units import NS_PER_MS, NS_PER_SECOND
 log = logging.getLogger("litehedge.live")
 
 BAD_SHOWN: Final = 120  # characters of a bad message that go to the log
+VITALS_NS: Final = 10 * NS_PER_SECOND
+LATE_NS: Final = 500 * NS_PER_MS
 TELL_BAD: Final = (1, 10, 100, 1000, 10_000, 100_000)  # counts that are worth a line
 
 
@@ -53,7 +55,7 @@ class Funnel:
     """Takes events from the thread of the sockets and gives them to the engine's thread.
 
     Implements `ports.Outlet`. Events leave in the order in which they came, a `Tick` among them at
-    every whole second, so that time passes when the market is silent.
+    every whole second, so that time passes when the market is silent, and one when it was woken.
 
     Parameters
     ----------
@@ -81,6 +83,11 @@ class Funnel:
     def put(self, event: ev.AnyEvent) -> None:
         """Hand over an event."""
         self._queue.put(event)
+
+    def wake(self) -> None:
+        """Let the engine look around now, not at the next second. Any thread may call it."""
+        now_ns = self._clock()
+        self._queue.put(ev.Tick(now_ns, now_ns))
 
     def bad(self, source: str, error: BadMessage, payload: bytes) -> None:
         """Count a message that could not be read; tell of the first ones and of many."""
@@ -129,9 +136,14 @@ class Funnel:
         return self._given_ns
 
     def events(self) -> Iterator[ev.AnyEvent]:
-        """Yield events until `stop`, and a `Tick` at every whole second."""
+        """Yield events until `stop`, and a `Tick` at every whole second.
+
+        How late events are when they are given is among them (`Vitals`): every ten seconds, and
+        each second while it is much.
+        """
         tick_ns = (self.now_ns() // NS_PER_SECOND + 1) * NS_PER_SECOND
-        last_ns = 0
+        last_ns = late_ns = 0
+        told_ns = self.now_ns()
         while True:
             wait_s = max(0.0, (tick_ns - self.now_ns()) / NS_PER_SECOND / self._speed)
             try:
@@ -152,18 +164,10 @@ class Funnel:
                 tick_ns += (behind + 1) * NS_PER_SECOND
             self.count += 1
             self._given_ns = last_ns = event.known_ns
+            late_ns = max(late_ns, round((self.now_ns() - event.known_ns) / self._speed))
             yield event
-
-
-class LagWatch:
-    """Measures how late the engine is: from knowing an event to having acted upon it."""
-
-    def __init__(self, clock: Callable[[], int]) -> None:
-        self._clock = clock
-        self.worst_ms = 0.0
-        self.last_ms = 0.0
-
-    def __call__(self, event: ev.AnyEvent, effects: object) -> None:
-        """Observe one event; an observer of `runner.run`."""
-        self.last_ms = (self._clock() - event.known_ns) / NS_PER_MS
-        self.worst_ms = max(self.worst_ms, self.last_ms)
+            since_ns = last_ns - told_ns
+            if since_ns >= VITALS_NS or (late_ns >= LATE_NS and since_ns >= NS_PER_SECOND):
+                told_ns = last_ns
+                yield ev.Vitals(last_ns, last_ns, lag_ms=late_ns / NS_PER_MS)
+                late_ns = 0

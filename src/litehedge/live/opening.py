@@ -9,7 +9,7 @@ from typing import Final
 from litehedge.errors import VenueError, WrongSetup
 from litehedge.live.trader import Account
 from litehedge.market import events as ev
-from litehedge.orders.manager import Order
+from litehedge.orders.manager import Order, is_ours
 from litehedge.orders.reconcile import Reconciliation
 from litehedge.ports import Outlet
 
@@ -100,8 +100,10 @@ async def _step(
             for account in accounts:
                 await account.client.cancel_all()
             left = [name for account in accounts for name in await account.client.open_orders()]
-            if left:
+            if any(is_ours(name) for name in left):
                 return False
+            if left:
+                log.warning("%d open orders are not ours and stay", len(left))
             plan.cancelled()
         case "ask the account":
             plan.told(await accounts[0].client.account())

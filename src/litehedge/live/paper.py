@@ -18,7 +18,8 @@ from litehedge.margin.account import HEDGE, POSITION
 from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
 from litehedge.orders.manager import Order
-from litehedge.sim.venue import Opening, SimVenue
+from litehedge.sim.opening import Opening
+from litehedge.sim.venue import SimVenue
 
 NEVER_NS: Final = int(np.iinfo(np.int64).max)
 
@@ -75,15 +76,21 @@ class PaperVenue(SimVenue):
         self.books = state.books.copy()
         self._terms["size"] = state.terms["size"]
         self._is_open = state.is_open
+        for leg, stop in state.stops.items():  # they stood while nobody was here
+            held = float(self.books["qty"][0, leg])
+            if stop.armed_ltc > 0.0 and held != 0.0:
+                self._stops.take_up(leg, stop.armed_ltc, stop.armed_usdt, falls=held > 0.0)
         self._lost = state.order
         happened: list[ev.AccountEvent] = []
         for event in missed:
-            if event.known_ns <= ended_ns or not self._is_open:
+            if event.known_ns <= ended_ns or not self._is_alive:
                 continue
             if self._price != self._price and isinstance(event, ev.Bar) and event.asset == "LTC":
                 self._set_bounds(event.open)
             happened += super().on_market(event)
-        self._is_resumed = state.is_open  # the engine is told, even that nothing is left
+        # The engine is told, even that nothing is left.
+        holds = state.is_open or bool(state.books["qty"][0, HEDGE] != 0.0)
+        self._is_resumed = holds or state.closing is not None
         if not state.is_open and state.books["wallet"][0, 0] != 0.0:
             self._end_life(ended_ns)  # it had died before: nothing opens before the midnight after
         self._has_book = self._has_mark = False

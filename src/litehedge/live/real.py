@@ -22,6 +22,7 @@ from litehedge.live.trader import Account, LiveVenue
 from litehedge.margin.account import HEDGE, POSITION
 from litehedge.market import events as ev
 from litehedge.orders.desk import Desk
+from litehedge.orders.manager import is_ours
 from litehedge.orders.placing import Placement
 from litehedge.orders.reports import AccountReport, Contract
 from litehedge.ports import Inbox, Notifier, Source, VenueClient
@@ -38,6 +39,7 @@ class Seen:
     contract: Contract
     account: AccountReport
     skew_ms: float
+    foreign_orders: tuple[str, ...] = ()  # open ones of the contract that are not ours
 
 
 def look(thread: SocketThread, client: VenueClient) -> Seen:
@@ -51,7 +53,10 @@ def look(thread: SocketThread, client: VenueClient) -> Seen:
     thread.call(client.open(), ASK_S)
     skew = thread.call(client.clock_skew_ms(), ASK_S)
     contract = thread.call(client.contract(), ASK_S)
-    return Seen(client, contract, thread.call(client.account(), ASK_S), skew)
+    account = thread.call(client.account(), ASK_S)
+    open_ = thread.call(client.open_orders(), ASK_S)
+    foreign = tuple(name for name in open_ if not is_ours(name))
+    return Seen(client, contract, account, skew, foreign)
 
 
 def guarded_side(journal: Journal) -> PositionSide | None:

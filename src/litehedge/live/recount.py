@@ -13,6 +13,7 @@ from typing import Any, Final, get_args
 
 import numpy as np
 import polars as pl
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from litehedge import backtest as bt
@@ -24,6 +25,8 @@ from litehedge.engine_state import State
 from litehedge.errors import UsageError
 from litehedge.feeds.replay import EventArrays
 from litehedge.hedge.policies import Policy
+from litehedge.ledger.heard import Heard
+from litehedge.ledger.seat import Seat
 from litehedge.margin.account import equity
 from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
@@ -64,6 +67,7 @@ class Recount:
     tape: Tape
     run: bt.Run
     backtest: bt.Run
+    unhedged: bt.Run  # the same positions, opened at the same moments and prices
     gap: Gap
 
 
@@ -147,6 +151,50 @@ def run_of(
     return run
 
 
+def unhedged_of(
+    events: Iterable[ev.AnyEvent], state: State, seat: Seat, *, reopens: bool
+) -> bt.Run:
+    """Return the run of the session's positions had nobody hedged them.
+
+    They are opened where the session's were, at its prices, and live on the market that it saw: a
+    session that never hedged is no better and no worse than this.
+
+    Parameters
+    ----------
+    events
+        As for `run_of`.
+    state
+        A fresh state of the session's settings.
+    seat
+        A venue without an account, which opens again by itself if `reopens`.
+    """
+    recorder: bt.Recorder | None = None
+    for event in events:
+        if type(event) in _MARKET:
+            happened: list[ev.AnyEvent] = [*seat.on_market(event)]  # type: ignore[arg-type]
+            if isinstance(event, ev.Bar) and event.asset == "LTC":
+                happened.append(event)
+        elif isinstance(event, ev.Opened) and not event.is_resumed:
+            if recorder is None:
+                began_ns = event.known_ns // BAR_NS * BAR_NS
+                recorder = bt.Recorder(seat, state, began_ns, 0.0, lambda _: None)
+            elif reopens:
+                continue  # of its own: here it may have lived on
+            happened = [replace(event, hedge_qty_ltc=0.0, hedge_entry_usdt=0.0)]
+        else:
+            continue
+        for one in happened:
+            if type(one) not in _MARKET:
+                state, _ = step(state, one)
+            if type(event) not in _MARKET:
+                seat.take_over(state)
+            if recorder is not None:
+                recorder(one, [])
+    if recorder is None:
+        raise UsageError("no position was ever opened in this session", "let it run for longer")
+    return recorder.result("unhedged")
+
+
 def tape_of_events(events: Iterable[ev.AnyEvent], start_ns: int, name: str) -> Tape:
     """Return the market of a session as a tape of minutes; it has no forecasts."""
     rows: list[tuple[float, ...]] = []
@@ -225,6 +273,7 @@ def recount(
     orders: Mapping[str, Order],
     *,
     name: str,
+    reopens: bool = True,
     progress: Callable[[str], Any] = lambda what: None,
 ) -> Recount:
     """Tell a session again.
@@ -235,8 +284,11 @@ def recount(
         Yields the journal's events from the beginning, each time it is called.
     state
         A fresh state of the session.
+    reopens
+        Whether a position that died was opened again at midnight, as on paper.
     """
     fixed = state.fixed
+    other = Heard().twin(state)
     progress("its own run")
     run = run_of(as_bars(stream(), BAR_NS), state, decisions, orders, name=name)
     opens_ns = int(run.end_ns[0]) - BAR_NS
@@ -247,4 +299,7 @@ def recount(
         as_bars(stream(), BAR_NS), fixed.settings, fixed.tiers, fixed.policy, forecaster,
         fixed.atom_ns * fixed.per_frame, opens_ns,
     )  # fmt: skip
-    return Recount(tape, run, again, gap_of(run, again))
+    progress("the same positions without a hedge")
+    seat = Seat(fixed.settings, fixed.tiers, BAR_NS, is_on_bars=False, reopens=reopens)
+    unhedged = unhedged_of(as_bars(stream(), BAR_NS), other, seat, reopens=reopens)
+    return Recount(tape, run, again, unhedged, gap_of(run, again))

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import litehedge
 from litehedge.config import Settings
-from litehedge.effects import Effect
+from litehedge.effects import AlertLevel, Effect
 from litehedge.engine import relive, step
 from litehedge.engine_state import State, start, take_checkpoint
 from litehedge.errors import UsageError
@@ -79,17 +79,16 @@ def take_up(
     JournalError
         When the journal cannot be read or written.
     """
-    runs = journal.runs()
-    if runs and (runs[-1][1].mode, runs[-1][1].data) != (mode, data):
-        before = runs[-1][1]
+    last = journal.last_run()
+    before = None if last is None else last[1]
+    if before is not None and (before.mode, before.data) != (mode, data):
         raise UsageError(
             f"session {session} was {before.mode} on {before.data}, and this is {mode} on {data}",
             "give this one another --name",
         )
     point = journal.resume_point()
     trading = journal.trading_state()
-    # A venue must never see an id again: not after a restart, not with a new journal.
-    name = f"{session[:8]}-{_base36(now_ns // NS_PER_MS)}"
+    name = _name_of_run(session, now_ns, "" if before is None else before.session)
 
     def begin(checkpoint: Any = None) -> State:
         return start(
@@ -98,6 +97,7 @@ def take_up(
             keeps_checkpoints=True, checkpoint=checkpoint,
             needs_reconciling=checkpoint is not None and (
                 checkpoint.is_open or checkpoint.order is not None
+                or checkpoint.closing is not None
             ),
         )  # fmt: skip
 
@@ -132,9 +132,22 @@ def take_up(
             checkpoint=packed,
             needs_reconciling=state.needs_reconciling,
             tiers=Tiers.of(plan.tiers),
+            looks_between=True,
         )
     )
     return TakenUp(state, ended_ns)
+
+
+def _name_of_run(session: str, now_ns: int, before: str) -> str:
+    """Return what the ids of a run begin with. A venue must never see an id again.
+
+    It holds when the run began: a new journal gives new ids too. Where the clock was set back it
+    goes on from the run before.
+    """
+    begins_ms = now_ns // NS_PER_MS
+    if before.startswith(f"{session[:8]}-"):
+        begins_ms = max(begins_ms, int(before.rpartition("-")[2], 36) + 1)
+    return f"{session[:8]}-{_base36(begins_ms)}"
 
 
 def _base36(number: int) -> str:
@@ -193,7 +206,7 @@ def compile_kernels(plan: Plan) -> None:
 class LogNotifier:
     """Writes alerts to the log."""
 
-    def alert(self, level: str, text: str) -> None:
+    def alert(self, level: AlertLevel, text: str, key: str = "", *, clears: bool = False) -> None:
         """Deliver one alert."""
         log.log(logging.WARNING if level == "act_now" else logging.INFO, "%s: %s", level, text)
 

@@ -86,7 +86,7 @@ def is_held(session: Session) -> bool:
     return False
 
 
-def _locked(lock: TextIO) -> bool:
+def locked(lock: TextIO) -> bool:
     """Lock a file for this process alone. Return whether that could be done."""
     for number in range(TRIES):
         if number:
@@ -117,7 +117,7 @@ def held(session: Session) -> Iterator[None]:
             "set LITEHEDGE_HOME to a folder that can be written",
         ) from None
     with lock:
-        if not _locked(lock):
+        if not locked(lock):
             lock.seek(0)
             raise UsageError(
                 f"session {session.name} is run by another process ({lock.read().strip()})",

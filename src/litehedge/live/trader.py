@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
+from litehedge.effects import KeepStop
 from litehedge.errors import VenueError
 from litehedge.live.sockets import SocketThread
+from litehedge.live.stops import StopKeeper
 from litehedge.margin.account import POSITION
 from litehedge.market import events as ev
 from litehedge.orders.desk import Desk
@@ -27,7 +29,7 @@ log = logging.getLogger("litehedge.live")
 
 LOOK_S: Final = 0.1  # how often the desk is asked whether an order is overdue
 ACCOUNT_S: Final = 30.0  # how often our books are held against the venue's
-CONTRACT_S: Final = 3600.0
+CONTRACT_S: Final = 300.0  # how often the rules of the contract are read anew
 DEAD_MAN_S: Final = 30.0
 RESTART_S: Final = 1.0
 DEAD_MAN_MS: Final = 120_000
@@ -39,6 +41,7 @@ class Account:
     def __init__(self, client: VenueClient, desk: Desk, out: Outlet) -> None:
         self.client = client
         self.desk = desk
+        self.stops = StopKeeper(client, desk, out)
         self._out = out
         self._heard = 0  # reports so far: what was asked before the last one is stale
         self._asking: set[str] = set()
@@ -86,6 +89,7 @@ class Account:
             tasks.create_task(self._every(ACCOUNT_S, self._compare), name="account report")
             tasks.create_task(self._every(CONTRACT_S, self._refresh), name="contract")
             tasks.create_task(self._every(DEAD_MAN_S, self._arm), name="dead man's switch")
+            tasks.create_task(self.stops.run(), name="protective stops")
 
     async def disarm(self) -> None:
         """Disarm what would act without us."""
@@ -101,8 +105,11 @@ class Account:
 
     def _hear(self, report: Report) -> None:
         self._heard += 1
-        if isinstance(report, AccountReport) and self.desk.open_orders:
-            return  # what it tells of an order in flight is told by the order itself
+        if isinstance(report, AccountReport):
+            self.stops.look()  # it may be the first word after a reconnection
+            self.stops.suspect(report)
+            if self.desk.open_orders:
+                return  # what it tells of an order in flight is told by the order itself
         self._put(self.desk.on_report(report, self._out.now_ns()))
 
     async def _place(self, wire: VenueOrder) -> None:
@@ -136,14 +143,19 @@ class Account:
     async def _compare(self) -> None:
         before = self._heard
         report = await self.client.account()
+        self.stops.suspect(report)
         if before == self._heard and not self.desk.open_orders:
             self._put(self.desk.on_report(report, self._out.now_ns()))
 
     async def _refresh(self) -> None:
         contract = await self.client.contract()
-        for change in changed(self.desk.contract, contract):
+        news = changed(self.desk.contract, contract)
+        for change in news:
             log.warning("%s: %s", self.client.name, change)
         self.desk.contract = contract
+        if news:
+            second = self.desk.placement.is_second
+            self._put([contract_changed(contract, self._out.now_ns(), is_second=second)])
 
     async def _arm(self) -> None:
         await self.client.arm_dead_man(DEAD_MAN_MS)
@@ -156,7 +168,8 @@ class Account:
             except VenueError as error:
                 log.warning("%s: %s", self.client.name, error)
 
-    def _put(self, said: Iterable[ev.AccountEvent]) -> None:
+    def _put(self, said: list[ev.AccountEvent]) -> None:
+        self.stops.saw(said)
         for event in said:
             self._out.put(event)
 
@@ -220,6 +233,13 @@ class LiveVenue:
             self._call(account.cancel_all)
         return []
 
+    def keep_stop(self, stop: KeepStop, now_ns: int) -> list[ev.AccountEvent]:
+        """Hand a stop over to the account of its leg; what comes of it comes through the funnel."""
+        account = self._accounts.get(stop.leg)
+        if account is not None:
+            self._call(account.stops.keep, stop)
+        return []
+
     def transfer(self, transfer: MarginTransfer, now_ns: int) -> list[ev.AccountEvent]:
         """Refuse: a key that could move money off a venue is a key that is refused."""
         to, away = ("position", "hedge") if transfer.target == POSITION else ("hedge", "position")
@@ -235,6 +255,28 @@ class LiveVenue:
 
     def _call(self, work: object, *arguments: object) -> None:
         self._thread.loop.call_soon_threadsafe(work, *arguments)  # type: ignore[arg-type]
+
+
+def contract_changed(
+    contract: Contract, now_ns: int, *, is_second: bool = False
+) -> ev.ContractChanged:
+    """Return the rules of a contract as the engine hears them."""
+    return ev.ContractChanged(
+        event_ns=now_ns,
+        known_ns=now_ns,
+        is_trading=contract.is_trading,
+        tick_usdt=float(contract.tick_usdt),
+        lot_ltc=float(contract.lot_ltc),
+        min_notional_usdt=float(contract.min_notional_usdt),
+        taker_fee=float(contract.taker_fee),
+        clearance_fee=float(contract.clearance_fee),
+        cap_usdt=float(contract.tiers[-1][1]),
+        tiers=tuple(
+            (float(floor), float(rate), float(cum), float(leverage))
+            for floor, _, leverage, rate, cum in contract.tiers
+        ),
+        is_second=is_second,
+    )
 
 
 def changed(before: Contract, after: Contract) -> list[str]:
