@@ -28,10 +28,11 @@ check: $(VENV)/.installed
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench
 
-# Histories in virtual time and of the desk, sessions over sockets, mutated messages, a day of paper.
+# Histories in virtual time and of the desk, sessions over sockets, mutated messages, kills, a day of paper.
 HISTORIES ?= 100000
 SESSIONS  ?= 2000
 MUTATIONS ?= 1000000
+KILLS     ?= 20000
 
 soak: $(VENV)/.installed
 	LITEHEDGE_SOAK_HISTORIES=$(HISTORIES) LITEHEDGE_PROGRESS=1 $(BIN)/pytest -n 0 -s -q \
@@ -39,6 +40,7 @@ soak: $(VENV)/.installed
 	LITEHEDGE_SOCKET_HISTORIES=$(SESSIONS) $(BIN)/pytest -n $(JOBS) -q tests/faults/test_real_schedules.py
 	LITEHEDGE_MUTATIONS=$(MUTATIONS) $(BIN)/pytest -n $(JOBS) -q \
 	  tests/venues/test_binance_fuzz.py tests/venues/test_bybit_fuzz.py
+	LITEHEDGE_KILLS=$(KILLS) $(BIN)/pytest -n $(JOBS) -q tests/faults/test_engine_kill.py
 	$(BIN)/python -m bench.soak
 
 # Parquet or CSV files with the bars that README names; what is half-done goes on when run again.

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 ALL = (
-    "kernel", "features", "events", "world", "memory", "forecaster", "training", "venues", "latency"
+    "kernel", "features", "events", "world", "memory", "forecaster", "training", "venues",
+    "latency", "override", "alerts", "recovery",
 )  # fmt: skip
 
 

@@ -70,7 +70,7 @@ def _orders(events: list[ev.MarketEvent]) -> int:
 def _run(events: list, atom_ns: int, per_frame: int, observe: object = None) -> None:
     settings = with_position(load_settings(), "long", 3.0)
     limits = settings.limits.model_copy(
-        update={"max_orders_per_day": 10**6, "daily_cost_share": 1.0}
+        update={"max_orders_per_day": 10**6, "daily_cost_share": 1.0, "weekly_cost_share": 1.0}
     )
     settings = settings.model_copy(update={"limits": limits})
     tiers = tier_table("binance", "LTCUSDT")

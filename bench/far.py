@@ -72,7 +72,11 @@ class Far:
         return self._answer()
 
     def burst(self, venue: str, kind: str, first: int, count: int, pause_us: float = 0.0) -> None:
-        """Send messages `first` to `first + count`; their market time is `BASE_MS` + number."""
+        """Send messages `first` to `first + count`; their market time is `BASE_MS` + number.
+
+        With a pause of 0 all are made first and then sent; below 0 each is made and sent before
+        the next one, as a plain server does.
+        """
         self.tell("burst", venue=venue, kind=kind, first=first, count=count, pause_us=pause_us)
 
     def burst_sent(self) -> Burst:
@@ -168,9 +172,14 @@ async def _serve() -> None:
             asked = json.loads(line)
             match asked["do"]:
                 case "burst":
-                    mouth.begin(asked["pause_us"])
-                    _burst(exchange, asked)
-                    await exchange.sent()
+                    mouth.begin(max(0.0, asked["pause_us"]))
+                    if asked["pause_us"] < 0.0:
+                        for number in range(asked["first"], asked["first"] + asked["count"]):
+                            _burst(exchange, asked | {"first": number, "count": 1})
+                            await exchange.sent()
+                    else:
+                        _burst(exchange, asked)
+                        await exchange.sent()
                     sizes = [len(text) for _, text in mouth.sent]
                     mean = sum(sizes) / max(1, len(sizes))
                     _say({"sent_ns": [at for at, _ in mouth.sent], "mean_bytes": mean})

@@ -87,7 +87,7 @@ def _rich(settings: Settings) -> Settings:
     """A wallet and limits that refuse no order, as vectorbt refuses none."""
     position = settings.position.model_copy(update={"wallet_usdt": WALLET_USDT})
     limits = settings.limits.model_copy(
-        update={"max_orders_per_day": 10**6, "daily_cost_share": 1.0}
+        update={"max_orders_per_day": 10**6, "daily_cost_share": 1.0, "weekly_cost_share": 1.0}
     )
     return settings.model_copy(update={"position": position, "limits": limits})
 

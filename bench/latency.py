@@ -45,7 +45,7 @@ from litehedge.orders.desk import Desk
 from litehedge.orders.manager import new_order
 from litehedge.orders.placing import Placement
 from litehedge.orders.reports import VenueOrder
-from litehedge.store.journal import Journal
+from litehedge.store.steady import SteadyJournal
 from litehedge.units import NS_PER_MINUTE, NS_PER_MS, NS_PER_SECOND
 from litehedge.venues.binance import BinanceClient, Hosts, sources
 from litehedge.venues.keys import Keys
@@ -88,7 +88,7 @@ def measure() -> list[Figure]:
     for model in MODELS:
         runs, flushes, others = [], [], []
         for _ in range(RUNS):
-            with Far() as far, tempfile.TemporaryDirectory(dir=".") as folder:
+            with Far() as far, tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as folder:
                 session = _Session(far, model, Path(folder))
                 runs.append(session.run())
                 flushes.append(session.flush_ms[WARM:])
@@ -196,15 +196,15 @@ class _Clock:
         self.now_ns, self.there_ns = now_ns, there_ns
 
 
-class _TimedJournal(Journal):
-    """Knows how long its last flush took."""
+class _TimedJournal(SteadyJournal):
+    """Knows how long its last writing took."""
 
     flush_ms = 0.0
 
-    def flush(self) -> None:
-        """Make everything so far durable."""
+    def write(self) -> None:
+        """Hand everything so far to the system."""
         began_ns = time.perf_counter_ns()
-        super().flush()
+        super().write()
         self.flush_ms = (time.perf_counter_ns() - began_ns) / 1e6
 
 
@@ -333,6 +333,7 @@ def _free(settings: Settings) -> Settings:
     limits = settings.limits.model_copy(
         update={
             "max_orders_per_minute": 10**6, "max_orders_per_day": 10**6, "daily_cost_share": 1.0,
+            "weekly_cost_share": 1.0,
             "max_ratio_per_minute": 1e6, "max_hedge_notional_usdt": 1e9,
             "max_depth_share": 1.0, "equity_stop_share": 0.0,
         }

@@ -13,6 +13,7 @@ import typer
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
+from litehedge import protecting
 from litehedge.cli.app import app
 from litehedge.cli.rules import GROUPS, load_rules
 from litehedge.config import Settings
@@ -20,9 +21,9 @@ from litehedge.features.vector import FAMILIES
 from litehedge.hedge.policies import policies
 from litehedge.hedge.quantities import QUANTITIES
 from litehedge.hedge.rule_kernel import MAX_CONDITIONS, MAX_RULES
-from litehedge.hedge.rule_reading import COMPARATORS
-from litehedge.hedge.rules import words_of
-from litehedge.risk import limits, state
+from litehedge.hedge.rule_reading import COMPARATORS, MAX_PLANS
+from litehedge.hedge.rules import DOES, HOLDING, words_of
+from litehedge.risk import fallbacks, parachute, state, verdicts
 from litehedge.settings import load_settings
 from litehedge.sim.market.parameters import Parameters
 from litehedge.sim.scenario import SIZES, load_scenario, scenario_names
@@ -40,13 +41,16 @@ def pages() -> dict[str, str]:
         "limits.md": (
             HEAD + "# Hard limits and trading state\n\nEvery guard answers with the largest change "
             "of the hedge that it allows; the smallest wins. A guard that cut or refused says so "
-            "with its code.\n\n" + limits.table() + "\n\n## Trading state\n\n" + state.table()
+            "with its code.\n\n" + verdicts.table() + "\n\n## Trading state\n\n```text\n"
+            + state.drawing() + "\n```\n\n" + state.table()
             + f"\n\nResuming needs the word `{state.RESUME_WORD}`. Causes without a row change "
-            "nothing.\n"
+            "nothing. The state is in the journal: a restart takes it up.\n\n```mermaid\n"
+            + state.mermaid() + "\n```\n"
         ),
         "policies.md": HEAD + "# Policies\n\n" + "\n".join(_policies()),
         "rules.md": HEAD + "# Rules\n\n" + "\n".join(_rules()),
         "features.md": HEAD + "# Features\n\n" + "\n".join(_features()),
+        "fallbacks.md": HEAD + "# Fallbacks\n\n" + "\n".join(_fallbacks()),
         "scenarios.md": HEAD + "# Scenarios\n\n" + "\n".join(_scenarios()),
     }  # fmt: skip
 
@@ -126,6 +130,17 @@ def _rules() -> Iterator[str]:
     yield "| key of a rule | meaning |\n|---|---|"
     for key, meaning in RULE_KEYS:
         yield f"| {key} | {meaning} |"
+    yield (
+        f"\nThere may be up to {MAX_PLANS} sections `[[plan]]`, with the same conditions: "
+        "[plans](../how-to/override.md#write-the-plan-in-calm) are carried out once when they come "
+        "true.\n"
+    )
+    yield "| key of a plan | meaning |\n|---|---|"
+    yield "| `name` | what alerts call it; every plan has one |"
+    yield "| `when_all`, `when_any` | as of a rule; what is not known fulfils nothing |"
+    does = "; ".join(f"`{then}`: {words}" for then, words in DOES.items())
+    yield f"| `then` | {does} |"
+    yield f"| `for` | of {' and '.join(f'`{one}`' for one in HOLDING)}: how long; 7 d without it |"
     words = ", ".join(f"`{word}`" for word in COMPARATORS)
     yield (
         "\n## Conditions\n\nA condition is a quantity, a comparator and a value, in quotes, or "
@@ -152,6 +167,24 @@ def _features() -> Iterator[str]:
     yield "| family | features |\n|---|---|"
     for family, names in FAMILIES.items():
         yield f"| {family} | {', '.join(f'`{name}`' for name in names)} |"
+    yield ""
+
+
+def _fallbacks() -> Iterator[str]:
+    yield (
+        "What is watched besides the market, and what is done when it fails. The strictest "
+        "fallback of the open watches counts. A watch closes when all was well for "
+        "`parachute.calm_s`.\n"
+    )
+    yield parachute.table()
+    yield (
+        "\n## When feeds die\n\nThe end state of the system, and the seconds within which it is "
+        "reached with the default settings. `tests/faults/test_dead_feeds.py` takes each family "
+        "away, alone, one after another and together.\n"
+    )
+    yield fallbacks.table(Settings().parachute)
+    yield "\n## Fallbacks, the strictest last\n\n| fallback | what is done |\n|---|---|"
+    yield from (f"| `{one.name}` | {told} |" for one, told in protecting.DONE.items())
     yield ""
 
 

@@ -59,7 +59,7 @@ PER_FRAME: Final = 12
 WHOLE: Final = 0.999
 """A hedge of this share of the position is whole, but for lots."""
 
-_TELLING: Final = (ev.Bar, ev.Book, ev.Trade, ev.Tick)
+_TELLING: Final = (ev.Bar, ev.Book, ev.Trade, ev.Mark, ev.Index, ev.Tick)
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 

@@ -40,9 +40,10 @@ from litehedge.market import events as ev
 from litehedge.runner import run
 from litehedge.sim.market.feed import LiveMarket
 from litehedge.sim.market.gateway import BUSY, DOWN
+from litehedge.sim.opening import Opening
 from litehedge.sim.scenario import compose, load_scenario, shocks_array
 from litehedge.sim.study import warmed_world
-from litehedge.sim.venue import Opening, SimVenue
+from litehedge.sim.venue import SimVenue
 from litehedge.units import NS_PER_SECOND
 from synthetic import packaged_tiers
 
@@ -182,4 +183,4 @@ def test_shared_eyes_and_quiet_floors_change_nothing(location: str) -> None:
     assert ours.state.orders_made == alone.orders_made
     assert np.array_equal(ours.venue.books, venue.books)
     assert np.array_equal(ours.state.books, alone.books)
-    assert (ours.fate.died_s is None) == venue.is_open
+    assert ours.fate.died_s is None or not venue.is_open  # alive may be flat
