@@ -22,8 +22,9 @@ from litehedge.exchange.server import FakeExchange
 from litehedge.exchange.terms import Ask, VenueName
 from litehedge.hedge.policies import policy_named
 from litehedge.live import trader
+from litehedge.live.before import before_of
 from litehedge.live.funnel import Funnel
-from litehedge.live.real import RealSession, guarded_side, look, prepare, settings_of
+from litehedge.live.real import RealSession, look, prepare, settings_of
 from litehedge.live.running import ATOM_NS, Plan
 from litehedge.live.setup import tiers_of
 from litehedge.margin.account import HEDGE, POSITION
@@ -182,7 +183,7 @@ class Sitting:
             raise
         first, second = seen[0], seen[1] if len(seen) > 1 else None
         journal = Journal(self.folder / "journal.sqlite")
-        settings = settings_of(self.settings, first, guarded_side(journal) or "long")
+        settings = settings_of(self.settings, first, "long", before_of(journal))
         plan = Plan(
             settings, policy_named("unhedged", settings), tiers_of(first.contract),
             BlindForecaster(), "none", FRAME_NS,

@@ -52,7 +52,7 @@ class Hedge(_Section):
         "", description="your own rules around the policy: a preset by name, or a TOML file"
     )
     location: HedgeLocation = Field(
-        "same_account",
+        "reduce",
         description="opposite leg in the same wallet, on a second venue, or a smaller position",
     )
     max_ratio: Share = Field(1.0, description="largest hedge, as a share of the position")
