@@ -270,6 +270,7 @@ def made_plan() -> Plan:
     """Return what every life guards with: no opinion of its own, and limits that stop nothing."""
     settings = Settings.model_validate({
         "position": {"leverage": 10.0, "wallet_usdt": 2000.0},
+        "hedge": {"location": "same_account"},
         "limits": {
             "max_orders_per_minute": 10**6, "max_orders_per_day": 10**6, "daily_cost_share": 1.0,
             "weekly_cost_share": 1.0,
