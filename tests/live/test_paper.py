@@ -120,7 +120,8 @@ def test_nothing_happens_before_it_wakes_and_then_the_position_opens(tmp_path, m
     assert opened[0].known_ns >= WAKES_NS
     assert not [d for d in effects_of(seen, Decision) if d.time_ns < opened[0].known_ns]
     assert state.is_open
-    assert venue.books["qty"][0, POSITION] == state.books["qty"][0, POSITION] > 0
+    assert venue.books["qty"][0, POSITION] == state.books["qty"][0, POSITION]
+    assert sizes(state.terms, state.books)[0] == opened[0].qty_ltc > 0
 
 
 @pytest.mark.parametrize("location", ["same_account", "reduce"])
@@ -160,7 +161,7 @@ def test_reduced_to_nothing_it_goes_on_and_buys_back(tmp_path, market):
     whole = float(flat.terms["size"][0])
     assert flat.is_open
     assert flat.books["qty"][0, POSITION] == 0.0
-    after, venue, seen, _ = run_part(
+    after, venue, *_ = run_part(
         tmp_path / "j", second, hold(second[0].known_ns + 3 * NS_PER_MINUTE, 0.6), past=first,
         wakes_ns=second[0].known_ns, policy="unhedged",
     )  # fmt: skip
