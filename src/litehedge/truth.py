@@ -336,8 +336,9 @@ def _note_legs(state: State, held: float, hedge: float) -> float:
     """After a take-over: what others closed of a reduced position is no hedge that could be lifted.
 
     `held` and `hedge` are from before, in LTC. What we sold may be bought back, as long as
-    something is held or we sold it all ourselves. Where somebody else closed the rest, the position
-    is over; what we had sold of it, in LTC, is returned then, else 0.
+    something is held or we sold it all ourselves; what others bought counts as bought back. Where
+    somebody else closed the rest, the position is over; what we had sold of it, in LTC, is
+    returned then, else 0.
     """
     now = float(state.books["qty"][0, POSITION])
     reduces = bool(state.terms["location"][0] == REDUCE)
@@ -346,7 +347,8 @@ def _note_legs(state: State, held: float, hedge: float) -> float:
     is_untouched = abs(held) < 0.5 * state.fixed.settings.venue.lot_ltc
     state.is_open = is_ours or (is_all_sold and is_untouched)
     if reduces:
-        state.terms["size"] = abs(now) + (hedge if state.is_open else 0.0)
+        sold = max(0.0, min(hedge, abs(held) + hedge - abs(now))) if state.is_open else 0.0
+        state.terms["size"] = abs(now) + sold
     state.closed_ltc = 0.0
     return hedge if is_all_sold and not is_untouched else 0.0
 

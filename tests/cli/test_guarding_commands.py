@@ -12,6 +12,7 @@ from litehedge.cli.market import places_of
 from litehedge.exchange.access import Key
 from litehedge.exchange.scene import Scripted
 from litehedge.exchange.server import FakeExchange
+from litehedge.exchange.terms import Ask
 from litehedge.live.sockets import SocketThread
 from litehedge.orders.reports import VenueOrder
 from litehedge.venues.binance import BinanceClient
@@ -56,6 +57,15 @@ class Fake:
 
         self.thread.call(opens())
         assert self.exchange.truth().qty_ltc("long") == Decimal(qty)
+
+    def hedge(self, qty: str) -> None:
+        """Let the user open a short beside it."""
+        ask = Ask("user-2", False, "short", Decimal(qty), Decimal("82"))
+
+        async def opens() -> None:
+            self.exchange.binance.matching.place(ask)
+
+        self.thread.call(opens())
 
     def close(self) -> None:
         self.thread.call(self.exchange.__aexit__(None, None, None))
@@ -137,6 +147,23 @@ def test_live_guards_the_position_that_the_account_holds(litehedge, fake, keys):
     assert done.json["feeds"]["binance.user"]["state"] in ("ok", "down")
     replayed = litehedge("replay", done.json["journal"], "--json")
     assert [run["difference"] for run in replayed.json["runs"]] == [None]
+
+
+def test_live_says_what_stands_where_its_hedge_lived_before(litehedge, fake, keys, monkeypatch):
+    ask = ("live", "--venue", "binance", "--host", fake.url, "--for", "3s", *QUICK)
+    fake.hold()
+    fake.hedge("40")
+    monkeypatch.setenv("LITEHEDGE_HEDGE__LOCATION", "same_account")
+    first = litehedge(*ask, "--side", "long")
+    assert first.code == 0, first.err
+    assert first.json["hedge_ltc"] == 40.0
+    monkeypatch.delenv("LITEHEDGE_HEDGE__LOCATION")  # the default is another place
+    moved = litehedge(*ask)
+    assert moved.code == 2
+    told = " ".join(moved.err.split())
+    assert "hedge.location is reduce: a hedge of 40.000 LTC stands there" in told
+    assert 'set hedge.location = "same_account" in litehedge.toml' in told
+    assert fake.exchange.truth().qty_ltc("short") == -40
 
 
 def test_live_starts_nothing_without_keys_position_or_word(litehedge, fake, keys, monkeypatch):

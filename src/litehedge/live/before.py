@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from litehedge.config import HedgeLocation, Position, Settings
+from litehedge.config import HedgeLocation, Position
 from litehedge.errors import UsageError
 from litehedge.margin.account import HEDGE, POSITION
 from litehedge.market import events as ev
@@ -65,18 +65,23 @@ def before_of(journal: Journal) -> Before | None:
     point = journal.resume_point()
     if point is None or not point.checkpoint.is_open:
         return None
-    settings = Settings.model_validate(point.header.settings)
-    checkpoint = point.checkpoint
+    settings, checkpoint = point.header.settings, point.checkpoint
     held = checkpoint.books["qty"][POSITION] + _filled(point)
     order = _without_end(point)
     left = held
     if order is not None and order.leg == POSITION:
         left += float(order.qty_ltc - order.filled_ltc) - _filled(point)
-    location = settings.hedge.location
+    location = location_of(point)
     sold = max(0.0, checkpoint.size_ltc - abs(held)) if location == "reduce" else 0.0
-    return Before(
-        settings.position, location, held, left, sold, settings.venue.lot_ltc, order is not None
-    )
+    position = Position.model_validate(settings["position"])
+    lot = float(settings["venue"]["lot_ltc"])
+    return Before(position, location, held, left, sold, lot, order is not None)
+
+
+def location_of(point: ResumePoint) -> HedgeLocation:
+    """Return where a run's hedge lived."""
+    location: HedgeLocation = point.header.settings["hedge"]["location"]
+    return location
 
 
 def _filled(point: ResumePoint) -> float:

@@ -21,7 +21,7 @@ from litehedge.engine_state import State, start, take_checkpoint
 from litehedge.errors import UsageError
 from litehedge.hedge.policies import Policy
 from litehedge.hedge.rules import to_toml
-from litehedge.live.before import check_place
+from litehedge.live.before import check_place, location_of
 from litehedge.live.funnel import Funnel
 from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
@@ -118,7 +118,7 @@ def take_up(
 
     state, ended_ns, packed = begin(), 0, b""
     if point is not None:
-        then = Settings.model_validate(point.header.settings).hedge.location
+        then = location_of(point)
         state = begin(point.checkpoint, _with_location(plan.settings, then))
         ended_ns = point.checkpoint.time_ns
         state = relive(state, point.events)
