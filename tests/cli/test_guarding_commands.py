@@ -217,17 +217,17 @@ def test_one_way_mode_cannot_hold_a_hedge_and_can_be_reduced(litehedge, thread, 
 
         thread.call(opens())
         ask = ("live", "--venue", "binance", "--host", fake.url, "--for", "3s", *QUICK)
-        refused = litehedge(*ask)
+        refused = litehedge(*ask, "--location", "same_account")
         assert refused.code == 2
         assert "mode" in refused.err
-        done = litehedge(*ask, "--location", "reduce")
+        done = litehedge(*ask)
         assert done.code == 0, done.err
         assert done.json["position_ltc"] == 150.0
     finally:
         fake.close()
 
 
-def test_doctor_judges_machine_venue_and_account(litehedge, fake, keys):
+def test_doctor_judges_machine_venue_and_account(litehedge, fake, keys, monkeypatch):
     alone = litehedge("doctor", "--offline", "--json")
     assert alone.code == 0, alone.out
     assert {"python", "disk", "journal", "model", "keys"} <= {
@@ -236,8 +236,12 @@ def test_doctor_judges_machine_venue_and_account(litehedge, fake, keys):
     fake.hold()
     asked = litehedge("doctor", "--venue", "binance", "--host", fake.url)
     assert asked.code == 0, asked.out
-    for said in ("150.000 LTC long", "hedge mode", "taker fee", "room for hedges"):
+    for said in ("150.000 LTC long", "hedge mode", "taker fee"):
         assert said in asked.out, said
+    assert "room for hedges" not in asked.out  # a position that is made smaller needs none
+    monkeypatch.setenv("LITEHEDGE_HEDGE__LOCATION", "same_account")
+    beside = litehedge("doctor", "--venue", "binance", "--host", fake.url)
+    assert "room for hedges" in beside.out
     gone = litehedge("doctor", "--venue", "binance", "--host", "http://127.0.0.1:9")
     assert gone.code == 1
     assert "cannot be reached" in gone.out

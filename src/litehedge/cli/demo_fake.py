@@ -19,6 +19,7 @@ from litehedge.cli.common import console, stderr
 from litehedge.cli.guarding import plan_of
 from litehedge.cli.market import listening, places_of
 from litehedge.config import Settings
+from litehedge.decision import sizes
 from litehedge.effects import Effect, Submit
 from litehedge.exchange.scene import Simulated
 from litehedge.exchange.server import FakeExchange, Truth
@@ -137,15 +138,17 @@ def _guard(
                 market.sources, market.past, market.since, journal=book, observers=[board, watch]
             )
         book.close()
-        truth = exchange.truth()
+        truth, state = exchange.truth(), running.taken.state
+        position, hedge = sizes(state.terms, state.books)
         return {
             "label": "FAKE EXCHANGE, its squeeze looked for: it shows that the parts work together",
             "equity_usdt": _equity(exchange),
             "liquidated": was_liquidated(truth),
             "orders": len(orders),
             "trades": sum(1 for o in truth.orders if o.client_id in orders and o.filled_ltc > 0),
-            "position_ltc": float(truth.qty_ltc("long")),
-            "hedge_ltc": float(truth.qty_ltc("short")),
+            "position_ltc": float(position),
+            "hedge_ltc": float(hedge),
+            "held_ltc": float(truth.qty_ltc("long")),
             "events": funnel.count,
             "feeds": {name: source.state for name, source in sorted(funnel.sources.items())},
         }
