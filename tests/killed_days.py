@@ -13,6 +13,7 @@ event and consequences are one transaction, so the next engine has to stand wher
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import select
@@ -56,10 +57,11 @@ PRICE = 84.0
 SESSION = "kills"
 # How likely a request or a note of a kind is the last one
 AT = {
-    "place": 0.3, "order": 0.03, "halting": 0.3, "halted": 0.1, "resuming": 0.3, "resumed": 0.1,
+    "place": 0.3, "order": 0.03, "halting": 0.6, "halted": 0.1, "resuming": 0.6, "resumed": 0.1,
 }  # fmt: skip
 SETTLE_S = 20.0  # that a child may take to come to rest before the test gives up
-HALTS = 0.2  # of the lives in which a person halts, if they last that long
+HALTS = 0.5  # of the lives in which a person halts, if they last that long
+RESUMES_AT = 10  # looks after which a person lets it trade again
 WORDS = {"halting": ev.Halt, "halted": ev.Halt, "resuming": ev.Resume, "resumed": ev.Resume}
 NOTES = {"ready", *WORDS}
 
@@ -176,7 +178,7 @@ def live(plan: Plan, folder: Path, pipe: Connection, now_ns: Time, seed: int) ->
         seen = Seen(client, CONTRACT, thread.call(client.account()), 0.0)  # type: ignore[arg-type]
         session = prepare(thread, funnel, plan, journal, seen, session=SESSION)
         state = session.taken.state
-        halts_at = chance.randint(5, 40) if chance.random() < HALTS else -1
+        halts_at = chance.randint(3, 40) if chance.random() < HALTS else -1
 
         class People:
             looks = 0
@@ -191,7 +193,7 @@ def live(plan: Plan, folder: Path, pipe: Connection, now_ns: Time, seed: int) ->
                     yield ev.Halt(now, now, "a test")
                     journal.flush()
                     pipe_tell("halted")
-                elif state.trading is TradingState.HALTED and self.looks == 30:
+                elif state.trading is TradingState.HALTED and self.looks == RESUMES_AT:
                     pipe_tell("resuming")
                     yield ev.Resume(now, now, RESUME_WORD)
                     journal.flush()
@@ -264,16 +266,21 @@ def kill_often(
     """
     plan, now_ns, chance = made_plan(), Time(), random.Random(seed)
     compile_kernels(plan)
+    said_by_people(folder)  # what reads and writes a journal is imported here, not in every life
     venue, day = TrueVenue(now_ns, chance), Killed()
     log = folder / "journal.sqlite-wal"
-    for number in range(lives):
-        _live_once(plan, folder, venue, day, chance, number, is_last=number == lives - 1)
-        if loses_power and chance.random() < 0.5 and log.exists():
-            size = log.stat().st_size
-            least = min(day.durable_bytes, size)
-            os.truncate(log, least + int(chance.random() * (size - least)))
-            day.cuts += 1
-        now_ns.by_venue(now_ns() + chance.randint(1, 5) * NS_PER_SECOND)
+    gc.freeze()  # a collection in a child must not touch, and so copy, all that is here
+    try:
+        for number in range(lives):
+            _live_once(plan, folder, venue, day, chance, number, is_last=number == lives - 1)
+            if loses_power and chance.random() < 0.5 and log.exists():
+                size = log.stat().st_size
+                least = min(day.durable_bytes, size)
+                os.truncate(log, least + int(chance.random() * (size - least)))
+                day.cuts += 1
+            now_ns.by_venue(now_ns() + chance.randint(1, 5) * NS_PER_SECOND)
+    finally:
+        gc.unfreeze()
     _settle(folder, day)
     return venue, day
 
