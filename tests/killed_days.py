@@ -219,9 +219,10 @@ def live(plan: Plan, folder: Path, pipe: Connection, now_ns: Time, seed: int) ->
                     state.order is None and not state.needs_reconciling,
                 )  # fmt: skip
 
-        past = [
-            event for ago in range(75, 0, -1) for event in second(now_ns() - ago * NS_PER_SECOND)
-        ]
+        past = [  # a frame and more, each atom told once
+            event for ago in range(75, 0, -ATOM_NS // NS_PER_SECOND)
+            for event in second(now_ns() - ago * NS_PER_SECOND)
+        ]  # fmt: skip
         session.run([], past, journal=journal, inbox=People(), observers=[observe])
 
 
