@@ -57,7 +57,7 @@ PRICE = 84.0
 SESSION = "kills"
 # How likely a request or a note of a kind is the last one
 AT = {
-    "place": 0.3, "order": 0.03, "halting": 0.6, "halted": 0.1, "resuming": 0.6, "resumed": 0.1,
+    "place": 0.3, "order": 0.03, "halting": 0.6, "halted": 0.3, "resuming": 0.6, "resumed": 0.3,
 }  # fmt: skip
 SETTLE_S = 20.0  # that a child may take to come to rest before the test gives up
 HALTS = 0.5  # of the lives in which a person halts, if they last that long
