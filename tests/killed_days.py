@@ -57,11 +57,11 @@ PRICE = 84.0
 SESSION = "kills"
 # How likely a request or a note of a kind is the last one
 AT = {
-    "place": 0.3, "order": 0.03, "halting": 0.6, "halted": 0.3, "resuming": 0.6, "resumed": 0.3,
+    "place": 0.3, "order": 0.03, "halting": 0.5, "halted": 0.3, "resuming": 0.3, "resumed": 0.3,
 }  # fmt: skip
 SETTLE_S = 20.0  # that a child may take to come to rest before the test gives up
-HALTS = 0.5  # of the lives in which a person halts, if they last that long
-RESUMES_AT = 10  # looks after which a person lets it trade again
+HALTS = 0.3  # of the lives in which a person halts, if they last that long
+RESUMES_AT = 5  # looks after which a person lets it trade again
 WORDS = {"halting": ev.Halt, "halted": ev.Halt, "resuming": ev.Resume, "resumed": ev.Resume}
 NOTES = {"ready", *WORDS}
 
