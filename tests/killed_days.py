@@ -59,6 +59,7 @@ SESSION = "kills"
 AT = {
     "place": 0.3, "order": 0.03, "halting": 0.5, "halted": 0.3, "resuming": 0.3, "resumed": 0.3,
 }  # fmt: skip
+SOON_S, WRITES_S = 0.004, 0.02  # that a killed one had at most after an answer; to write a word
 SETTLE_S = 20.0  # that a child may take to come to rest before the test gives up
 HALTS = 0.3  # of the lives in which a person halts, if they last that long
 RESUMES_AT = 5  # looks after which a person lets it trade again
@@ -324,7 +325,7 @@ def _live_once(
                     assert may_send or name != "place", "sent while it was halted"
             if is_due and moment == "after the answer":
                 ours.send(answer)
-                select.select([], [], [], chance.random() * 0.004)
+                select.select([], [], [], chance.random() * (WRITES_S if name in WORDS else SOON_S))
             if is_due:
                 day.kills[f"{moment}: {name}"] += 1
                 return
