@@ -22,7 +22,6 @@ from litehedge.decision import cost_of_hedge, sizes, worst_price
 from litehedge.effects import Alert, Effect, KeepStop, Protection, Submit, Watched
 from litehedge.engine_state import State, transition
 from litehedge.hedge import signals as sg
-from litehedge.hedge.exposure import REDUCE
 from litehedge.margin.account import HEDGE, POSITION
 from litehedge.margin.liquidation import margin_ratio
 from litehedge.margin.tiers import maintenance
@@ -242,16 +241,17 @@ def missing_margin(state: State, now_ns: int, price: float) -> list[Effect]:
     severity = float(state.signals[sg.SEVERITY + risky * len(SEVERITY_LEVELS) + _SEVERE, 0])
     account = state.books[0]
     held = float(account["qty"][POSITION])
-    hedge = 0.0 if state.terms["location"][0] == REDUCE else float(account["qty"][HEDGE])
+    is_isolated = bool(account["is_isolated"][POSITION])
+    shares = not is_isolated and account["wallet_of"][HEDGE] == account["wallet_of"][POSITION]
+    hedge = float(account["qty"][HEDGE]) if shares else 0.0  # what it earns elsewhere is not here
     notional = abs(held + hedge) * price
     if notional <= 0.0:
         return _NOTHING
     wallet = float(account["wallet"][account["wallet_of"][POSITION]])
-    if account["is_isolated"][POSITION]:
+    if is_isolated:
         wallet = float(account["isolated"][POSITION])
     worth = wallet + held * (price - float(account["entry"][POSITION]))
-    if account["wallet_of"][HEDGE] == account["wallet_of"][POSITION]:
-        worth += float(account["qty"][HEDGE]) * (price - float(account["entry"][HEDGE]))
+    worth += hedge * (price - float(account["entry"][HEDGE]))
     rate = maintenance(abs(held) * price, state.fixed.tiers.rows) / notional
     amount = top_up_usdt(worth, notional, rate, severity)
     if amount < 1.0:

@@ -14,11 +14,14 @@ from laws.test_protecting import PRICE, SIDES, TIERS, WALLET, Desk, S
 from litehedge.effects import Alert, KeepStop, Protection, Submit
 from litehedge.engine import step
 from litehedge.engine_state import restore, start, take_checkpoint
+from litehedge.hedge import signals as sg
 from litehedge.margin.account import HEDGE, POSITION
 from litehedge.market import events as ev
 from litehedge.model.baselines.blind import BlindForecaster
+from litehedge.protecting import missing_margin
 from litehedge.risk.health import PAIR_SHARE
 from litehedge.runner import _raises
+from litehedge.squeeze.forecast import SEVERITY_LEVELS
 from litehedge.units import NS_PER_HOUR
 
 
@@ -97,7 +100,7 @@ def test_a_venue_that_takes_nothing_for_hours_ends_nothing():
 @pytest.mark.parametrize("kind", [ev.Mark, ev.Index, ev.Book])
 def test_a_price_that_cannot_be_is_not_heard(kind, odd):
     facts = (odd, odd, 0.0, 0.0) if kind is ev.Book else (odd,)
-    desk = Desk(policy="hazard")
+    desk = Desk(policy="hazard", parachute={"enabled": True})
     desk.quiet(5)
     variance = desk.state.guards.pace.variance
     for _ in range(40):
@@ -105,8 +108,8 @@ def test_a_price_that_cannot_be_is_not_heard(kind, odd):
         desk.tell(kind, *facts)
         desk.tell(ev.Tick)
     assert desk.state.guards.pace.variance == variance
-    said = desk.fall(PRICE * 0.955, 50)
-    assert any(isinstance(e, Protection) for e in said), "and it ends nothing"
+    desk.fall(PRICE * 0.955, 50)
+    assert desk.state.order is not None, "and it ends nothing"
 
 
 @pytest.mark.parametrize("odd", [0.0, -1.0, nan, inf])
@@ -139,6 +142,33 @@ def test_without_a_book_the_mark_is_enough():
             effects = effects + said
     assert any(isinstance(e, KeepStop) and e.qty_ltc > 0 for e in effects)
     assert any(isinstance(e, Protection) for e in effects)
+
+
+def test_when_the_book_dies_the_mark_tells_the_pace():
+    desk = Desk(leverage=3.0, policy="hazard")
+    desk.quiet(5)
+    calm = desk.state.guards.pace.reach(30.0)
+    for second in range(90):
+        desk.now_ns += S
+        desk.tell(ev.Mark, PRICE * (1.0 + 0.004 * (second % 2)))
+        desk.tell(ev.Tick)
+    assert desk.state.guards.pace.reach(30.0) > calm + 0.01
+
+
+@pytest.mark.parametrize("location", ["same_account", "second_venue"])
+def test_a_hedge_elsewhere_does_not_make_margin_here_less_missing(location):
+    tree = {"hedge": {"location": location}} | (
+        {"position": {"side": "long", "leverage": 20.0, "wallet_usdt": WALLET}}
+    )
+    desk = Desk(policy="hazard", **tree)
+    second = 1000.0 if location == "second_venue" else None
+    desk.tell(ev.Opened, WALLET, second, 250.0, PRICE, 20.0, False)
+    desk.state.books["qty"][0, HEDGE] = -250.0
+    desk.state.books["entry"][0, HEDGE] = PRICE
+    desk.state.signals[sg.ONSET : sg.SEVERITY] = 0.9
+    desk.state.signals[sg.SEVERITY : sg.SEVERITY + 2 * len(SEVERITY_LEVELS)] = 0.2
+    said = missing_margin(desk.state, desk.now_ns, PRICE)
+    assert bool(said) == (location == "second_venue")
 
 
 # --- books that differ --------------------------------------------------------------------------

@@ -86,7 +86,7 @@ def observe(guards: Guards, event: ev.AnyEvent) -> None:
         chute.on_mark(now_ns, price)
         guards.mark, guards.mark_ns = price, now_ns
         guards.is_watching = True  # a venue may be silent of its book from the first moment on
-        if guards.book_ns < 0:
+        if now_ns - guards.book_ns > FRESH_NS:
             guards.pace.see(now_ns, price)
     elif kind is ev.Index and 0.0 < event.price < inf:  # type: ignore[union-attr]
         chute.on_index(now_ns, event.price)  # type: ignore[union-attr]
