@@ -383,6 +383,22 @@ def is_apart(state: State) -> bool:
     return state.differs_ns >= 0 or state.ignored_ltc != [0.0, 0.0]
 
 
+def closable(state: State) -> tuple[float, float]:
+    """Return what may be closed of position and hedge, signed LTC.
+
+    No more than our books hold, and no more than the venue does where it was told otherwise.
+    """
+    ours = state.books["qty"][0].tolist()
+    if not is_apart(state):
+        return ours[POSITION], ours[HEDGE]
+    theirs = venue_legs(state)
+    legs = []
+    for leg in (POSITION, HEDGE):
+        most = abs(theirs[leg]) if ours[leg] * theirs[leg] > 0.0 else 0.0
+        legs.append(min(abs(ours[leg]), most) * (1.0 if ours[leg] > 0.0 else -1.0))
+    return legs[POSITION], legs[HEDGE]
+
+
 def within_truth(state: State, change: float) -> float:
     """Cut a change of the hedge to what lowers the net exposure in the venue's books too, in LTC.
 
