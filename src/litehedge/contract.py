@@ -131,9 +131,9 @@ def _take_over(state: State, told: ev.ContractChanged) -> None:
     settings = fixed.settings.model_copy(update={"venue": venue, "costs": costs})
     state.fixed = replace(fixed, settings=settings, tiers=tiers)
     state.guards.reckon(settings, tiers)
-    terms = state.terms
-    terms["tick"], terms["lot"] = told.tick_usdt, told.lot_ltc
-    terms["min_notional"] = told.min_notional_usdt
-    terms["taker_fee"] = told.taker_fee
-    terms["clearance"] = told.clearance_fee
-    terms["tiers"][0] = padded(tiers)
+    for terms in (state.terms, state.safe):
+        terms["tick"], terms["lot"] = told.tick_usdt, told.lot_ltc
+        terms["min_notional"] = told.min_notional_usdt
+        terms["taker_fee"] = told.taker_fee
+        terms["clearance"] = told.clearance_fee
+        terms["tiers"][0] = padded(tiers)

@@ -114,7 +114,7 @@ def _on_order(state: State, event: OrderEvent) -> list[Effect]:
         spend_cost(state.budgets, event.fee_usdt + event.slippage_usdt)
         note_booked(state, event.leg, event.event_ns)
         if state.closing is None:
-            effects = _closed_instead(state, event)
+            effects = _closed_for_good(state, order, event)
         else:
             on_closing_fill(state, order, event.leg, event.qty_ltc)
     is_miss = isinstance(event, ev.OrderRejected | ev.OrderExpired) and not order.filled_ltc
@@ -161,16 +161,22 @@ def _note_refusal(state: State, order: Order, now_ns: int) -> None:
         orders_taken(state.budgets)  # what comes instead is another kind, and must not wait
 
 
-def _closed_instead(state: State, event: ev.OrderFilled) -> list[Effect]:
-    """Remember what was closed of the position instead of hedged: it does not come back."""
-    if event.leg != POSITION or state.terms["location"][0] == REDUCE:
+def _closed_for_good(state: State, order: Order, event: ev.OrderFilled) -> list[Effect]:
+    """Remember what was closed of the position, not as a hedge: it does not come back."""
+    if event.leg != POSITION:
         return _NOTHING
-    state.closed_ltc += abs(event.qty_ltc)
+    if state.terms["location"][0] == REDUCE:
+        if not order.protects:
+            return _NOTHING
+        state.terms["size"] = max(0.0, float(state.terms["size"][0]) - abs(event.qty_ltc))
+    else:
+        state.closed_ltc += abs(event.qty_ltc)
     position, hedge = state.books["qty"][0].tolist()
     if position != 0.0:
         return _NOTHING
     state.is_open = False
-    text = "the whole position was closed, since the venue took no hedge"
+    why = "liquidation was near" if order.protects else "the venue took no hedge"
+    text = f"the whole position was closed, since {why}"
     if hedge != 0.0:
         text += f"; the hedge of {abs(hedge):.3f} LTC stands alone, close it"
     return [Alert("act_now", text)]

@@ -90,6 +90,11 @@ def settle(state: State, now_ns: int) -> list[Effect]:
         if report.event_ns < max(state.booked_ns[place], state.truth_ns[place]):
             state.reports[place] = None
             continue
+        if report.event_ns == state.booked_ns[place] and _differing(state, report):
+            # Of the same moment as a fill: a venue tells each price that an order took, and the
+            # order's own answer may be here before the first of them. Whoever asks again will know.
+            state.reports[place] = None
+            continue
         effects = effects + _end_ignoring(state, report)
         if not _differing(state, report):
             effects = effects + _take_wallets(state, place, report)
@@ -391,6 +396,22 @@ def venue_legs(state: State) -> list[float]:
 def is_apart(state: State) -> bool:
     """Tell whether venues hold, or may hold, something else than our books."""
     return state.differs_ns >= 0 or state.ignored_ltc != [0.0, 0.0]
+
+
+def closable(state: State) -> tuple[float, float]:
+    """Return what may be closed of position and hedge, signed LTC.
+
+    No more than our books hold, and no more than the venue does where it was told otherwise.
+    """
+    ours = state.books["qty"][0].tolist()
+    if not is_apart(state):
+        return ours[POSITION], ours[HEDGE]
+    theirs = venue_legs(state)
+    legs = []
+    for leg in (POSITION, HEDGE):
+        most = abs(theirs[leg]) if ours[leg] * theirs[leg] > 0.0 else 0.0
+        legs.append(min(abs(ours[leg]), most) * (1.0 if ours[leg] > 0.0 else -1.0))
+    return legs[POSITION], legs[HEDGE]
 
 
 def within_truth(state: State, change: float) -> float:

@@ -174,3 +174,13 @@ def test_the_same_state_and_events_give_the_same() -> None:
     _, one = step(here.state, trade)
     _, two = step(twin, trade)
     assert [encode_effect(e) for e in one] == [encode_effect(e) for e in two]
+
+
+@pytest.mark.parametrize("wallet", [0.0, -5.0])
+def test_a_share_of_nothing_is_not_known(wallet: float) -> None:
+    """A wallet may be empty while the position earns: plans on the equity left say nothing then."""
+    here = guarded(plan("halt"))
+    here.state.budgets["equity_start"] = wallet
+    here.price(101.0)
+    here.price(90.0)
+    assert here.fired() == []

@@ -81,6 +81,30 @@ def test_nothing_is_closed_without_danger_and_something_is_with_it(
         assert qty > 0.0
 
 
+@given(SIDES, LEVERAGES, st.floats(0.0, 1.2), MOVES, REACHES)
+def test_closing_never_leaves_more_exposed_than_a_small_part(side, leverage, share, move, reach):
+    """What hedges the other leg is not taken away from it at once."""
+    books = account(side, leverage, share)
+    mark = PRICE * (1.0 + move)
+    leg, scope, _ = health.endangered(books, mark, health.stricter(TIERS, 0.6), reach)
+    assume(leg >= 0)
+    held, net = abs(float(books["qty"][0, leg])), float(books["qty"][0].sum())
+    most = health.most_to_close(books, scope, leg)
+    assert 0.0 < most <= held
+    after = net - np.copysign(most, books["qty"][0, leg])
+    assert abs(after) <= max(abs(net), health.PAIR_SHARE * held) + 1e-9
+    if share == 0.0:
+        assert most == held
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_of_legs_that_are_alike_the_hedge_does_not_go_first(side):
+    books = account(side, 20.0, 1.0, wallet=330.0)
+    books["qty"][0] *= 1000.0 / 330.0
+    leg, scope, _ = health.endangered(books, PRICE, health.stricter(TIERS, 0.6), 0.01)
+    assert (leg, scope) == (POSITION, 0)
+
+
 @given(SIDES, LEVERAGES, MOVES, st.floats(0.0, 0.1), st.floats(0.0, 0.1))
 def test_a_wider_reach_never_closes_less(side, leverage, move, reach, more):
     mark = PRICE * (1.0 + move)
