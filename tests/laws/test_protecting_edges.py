@@ -27,7 +27,8 @@ from litehedge.units import NS_PER_HOUR
 
 def hedged(share, side, wallet, policy="hazard"):
     """Return a desk whose position is hedged in the same account, with so much of a wallet left."""
-    desk = Desk(side, policy=policy, limits={"max_leverage": 250.0})
+    beside = {"location": "same_account"}
+    desk = Desk(side, policy=policy, limits={"max_leverage": 250.0}, hedge=beside)
     books = desk.state.books
     books["qty"][0, HEDGE] = -round(float(books["qty"][0, POSITION]) * share, 3)
     books["entry"][0, HEDGE] = PRICE
