@@ -19,7 +19,7 @@ import numpy as np
 from litehedge.contract import is_stopped
 from litehedge.decision import cost_of_hedge, sizes, worst_price
 from litehedge.effects import Alert, Effect, KeepStop, Protection, Submit, Watched
-from litehedge.engine_state import State, transition
+from litehedge.engine_state import State, rules_of, transition
 from litehedge.hedge import signals as sg
 from litehedge.hedge.exposure import REDUCE
 from litehedge.margin.account import HEDGE, POSITION
@@ -100,7 +100,7 @@ def protect(state: State, now_ns: int) -> list[Effect]:
 
 def _least(state: State, position: float) -> float:
     """Return the excess of a hedge that is worth an order, in USDT: any, beside no position."""
-    return state.fixed.settings.venue.min_notional_usdt if position != 0.0 else 0.0
+    return rules_of(state, HEDGE).min_notional_usdt if position != 0.0 else 0.0
 
 
 def _close_excess(
@@ -137,7 +137,8 @@ def _close(state: State, leg: int, qty: float, now_ns: int, mark: float, why: st
     if is_stopped(state, leg):
         return _NOTHING
     held = float(state.books["qty"][0, leg])
-    lot = fixed.settings.venue.lot_ltc
+    rules = rules_of(state, leg)
+    lot = rules.lot_ltc
     qty = min(abs(held), np.ceil(qty / lot * (1.0 - 1e-9)) * lot)
     guards.wait_ns = now_ns + round(health.retry_s * NS_PER_SECOND)
     refill(state.budgets, state.limits, now_ns)
@@ -162,9 +163,9 @@ def _close(state: State, leg: int, qty: float, now_ns: int, mark: float, why: st
         state.orders_made,
         leg,
         signed,
-        float(worst_price(fixed.settings.venue.tick_usdt, health.collar_bps * BPS, price, signed)),
+        float(worst_price(rules.tick_usdt, health.collar_bps * BPS, price, signed)),
         lot=Decimal(repr(lot)),
-        tick=Decimal(repr(fixed.settings.venue.tick_usdt)),
+        tick=Decimal(repr(rules.tick_usdt)),
         reduce_only=True,
         decided_ns=now_ns,
     )
@@ -191,10 +192,9 @@ def _keep_stops(state: State, now_ns: int, mark: float) -> list[Effect]:
     guards = state.guards
     if now_ns - guards.stops_ns < STOP_EVERY_NS:
         return _NOTHING
-    rules = state.fixed.settings.venue
-    wanted = wanted_stops(
-        state.books, mark, guards.stop, Decimal(repr(rules.lot_ltc)), Decimal(repr(rules.tick_usdt))
-    )
+    rules = [rules_of(state, leg) for leg in (POSITION, HEDGE)]
+    steps = [(Decimal(repr(rule.lot_ltc)), Decimal(repr(rule.tick_usdt))) for rule in rules]
+    wanted = wanted_stops(state.books, mark, guards.stop, steps)
     effects: list[Effect] = []
     for stop in wanted:
         ours = state.stops.get(stop.leg)

@@ -18,7 +18,7 @@ from litehedge.live.opening import reconcile
 from litehedge.live.running import Observer, Plan, TakenUp, guard, take_up
 from litehedge.live.setup import held_leg, with_account, with_contract
 from litehedge.live.sockets import SocketThread
-from litehedge.live.trader import Account, LiveVenue
+from litehedge.live.trader import Account, LiveVenue, contract_changed
 from litehedge.margin.account import HEDGE, POSITION
 from litehedge.market import events as ev
 from litehedge.orders.desk import Desk
@@ -137,6 +137,10 @@ class RealSession:
 
         def begin() -> Sequence[ev.AnyEvent]:
             meanwhile = since(past[-1].known_ns) if past else ()
+            rules: list[ev.AnyEvent] = []
+            if self.second is not None:  # the settings hold those of the position's venue
+                contract = self.second.desk.contract
+                rules = [contract_changed(contract, self.funnel.now_ns(), is_second=True)]
             told = self.thread.call(
                 reconcile(
                     self.first, self.second, state.order, self.funnel,
@@ -145,7 +149,7 @@ class RealSession:
             )  # fmt: skip
             self.venue.start()
             self.thread.run_sources(sources, self.funnel)
-            return [*meanwhile, *told]
+            return [*meanwhile, *rules, *told]
 
         return guard(
             state, self.venue, self.funnel, past, journal=journal, inbox=inbox, notifier=notifier,

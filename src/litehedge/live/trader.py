@@ -30,6 +30,8 @@ log = logging.getLogger("litehedge.live")
 LOOK_S: Final = 0.1  # how often the desk is asked whether an order is overdue
 ACCOUNT_S: Final = 30.0  # how often our books are held against the venue's
 CONTRACT_S: Final = 300.0  # how often the rules of the contract are read anew
+CLOCK_S: Final = 60.0  # how often this machine's clock is held against the venue's
+ANSWERED_S: Final = 0.5  # an answer that took longer says too little about the time
 DEAD_MAN_S: Final = 30.0
 RESTART_S: Final = 1.0
 DEAD_MAN_MS: Final = 120_000
@@ -88,6 +90,7 @@ class Account:
             tasks.create_task(self._every(LOOK_S, self._look), name="overdue orders")
             tasks.create_task(self._every(ACCOUNT_S, self._compare), name="account report")
             tasks.create_task(self._every(CONTRACT_S, self._refresh), name="contract")
+            tasks.create_task(self._every(CLOCK_S, self._hold_clock), name="clock")
             tasks.create_task(self._every(DEAD_MAN_S, self._arm), name="dead man's switch")
             tasks.create_task(self.stops.run(), name="protective stops")
 
@@ -156,6 +159,19 @@ class Account:
         if news:
             second = self.desk.placement.is_second
             self._put([contract_changed(contract, self._out.now_ns(), is_second=second)])
+
+    async def _hold_clock(self) -> None:
+        """Tell the engine how far this machine's clock is from the venue's, as far as is known.
+
+        What was measured is wrong by half of the time that the answer took, at most.
+        """
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        skew_ms = await self.client.clock_skew_ms()
+        if clock() - began > ANSWERED_S:
+            return
+        now_ns, second = self._out.now_ns(), self.desk.placement.is_second
+        self._out.put(ev.Vitals(now_ns, now_ns, skew_ms=skew_ms, is_second=second))
 
     async def _arm(self) -> None:
         await self.client.arm_dead_man(DEAD_MAN_MS)
