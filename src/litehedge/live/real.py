@@ -202,10 +202,11 @@ def prepare(
         now_ns=funnel.now_ns(),
     )  # fmt: skip
     placement = Placement(side, location, first.account.hedge_mode)
-    one = Account(first.client, Desk(placement, first.contract), funnel)
+    dead_man = settings.venue.dead_man_switch
+    one = Account(first.client, Desk(placement, first.contract), funnel, dead_man=dead_man)
     two = None
     if second is not None:
         apart = Placement(side, location, second.account.hedge_mode, is_second=True)
-        two = Account(second.client, Desk(apart, second.contract), funnel)
+        two = Account(second.client, Desk(apart, second.contract), funnel, dead_man=dead_man)
     venue = LiveVenue(thread, funnel, {POSITION: one, HEDGE: two or one})
     return RealSession(thread, funnel, taken, one, two, venue)

@@ -20,7 +20,7 @@ from litehedge.live.stops import StopKeeper
 from litehedge.margin.account import POSITION
 from litehedge.market import events as ev
 from litehedge.orders.desk import Desk
-from litehedge.orders.manager import Order
+from litehedge.orders.manager import Order, is_ours
 from litehedge.orders.reports import AccountReport, Contract, Report, VenueOrder
 from litehedge.orders.transfers import MarginTransfer
 from litehedge.ports import Outlet, VenueClient
@@ -38,13 +38,24 @@ DEAD_MAN_MS: Final = 120_000
 
 
 class Account:
-    """One account on one venue, on the thread of the sockets."""
+    """One account on one venue, on the thread of the sockets.
 
-    def __init__(self, client: VenueClient, desk: Desk, out: Outlet) -> None:
+    Parameters
+    ----------
+    dead_man
+        Whether the venue may cancel all open orders of the contract when it hears nothing: even
+        then only while none is there that is not ours.
+    """
+
+    def __init__(
+        self, client: VenueClient, desk: Desk, out: Outlet, *, dead_man: bool = False
+    ) -> None:
         self.client = client
         self.desk = desk
         self.stops = StopKeeper(client, desk, out)
         self._out = out
+        self._dead_man = dead_man
+        self._is_armed = False
         self._heard = 0  # reports so far: what was asked before the last one is stale
         self._asking: set[str] = set()
         self._sending: set[asyncio.Task[None]] = set()
@@ -91,13 +102,17 @@ class Account:
             tasks.create_task(self._every(ACCOUNT_S, self._compare), name="account report")
             tasks.create_task(self._every(CONTRACT_S, self._refresh), name="contract")
             tasks.create_task(self._every(CLOCK_S, self._hold_clock), name="clock")
-            tasks.create_task(self._every(DEAD_MAN_S, self._arm), name="dead man's switch")
+            if self._dead_man:
+                tasks.create_task(self._every(DEAD_MAN_S, self._arm), name="dead man's switch")
             tasks.create_task(self.stops.run(), name="protective stops")
 
     async def disarm(self) -> None:
-        """Disarm what would act without us."""
+        """Disarm what would act without us; one that somebody else armed is theirs."""
+        if not self._is_armed:
+            return
         try:
             await self.client.arm_dead_man(0)
+            self._is_armed = False
         except VenueError as error:
             log.warning("%s: the dead man's switch stays armed: %s", self.client.name, error)
 
@@ -174,7 +189,16 @@ class Account:
         self._out.put(ev.Vitals(now_ns, now_ns, skew_ms=skew_ms, is_second=second))
 
     async def _arm(self) -> None:
-        await self.client.arm_dead_man(DEAD_MAN_MS)
+        foreign = [name for name in await self.client.open_orders() if not is_ours(name)]
+        if not foreign:
+            self._is_armed = True  # before: what has no answer may have been done
+            self._is_armed = await self.client.arm_dead_man(DEAD_MAN_MS)
+        elif self._is_armed:
+            log.warning(
+                "%s: the dead man's switch is disarmed: %s is not ours, and would be cancelled",
+                self.client.name, foreign[0],
+            )  # fmt: skip
+            await self.disarm()
 
     async def _every(self, seconds: float, work: object) -> None:
         while True:
