@@ -20,7 +20,7 @@ from msgspec import structs
 from litehedge.contract import is_stopped
 from litehedge.decision import cost_of_hedge, sizes, worst_price
 from litehedge.effects import Alert, Effect, KeepStop, Protection, Submit, Watched
-from litehedge.engine_state import State, transition
+from litehedge.engine_state import State, rules_of, transition
 from litehedge.hedge import signals as sg
 from litehedge.margin.account import HEDGE, POSITION
 from litehedge.margin.liquidation import margin_ratio
@@ -86,7 +86,7 @@ def protect(state: State, now_ns: int) -> list[Effect]:
         return effects  # what explains it may be on its way, and our books not be what they were
     position, hedge = state.books["qty"][0].tolist()
     excess = abs(hedge) - OVERHEDGED * abs(position)
-    is_lot = excess >= state.fixed.settings.venue.lot_ltc * (1.0 - 1e-6)
+    is_lot = excess >= rules_of(state, HEDGE).lot_ltc * (1.0 - 1e-6)
     if is_lot and excess * mark > _least(state, position):
         return effects + _close_excess(state, now_ns, mark, position, hedge)
     if not state.is_open:
@@ -106,7 +106,7 @@ def protect(state: State, now_ns: int) -> list[Effect]:
 
 def _least(state: State, position: float) -> float:
     """Return the excess of a hedge that is worth an order, in USDT: any, beside no position."""
-    return state.fixed.settings.venue.min_notional_usdt if position != 0.0 else 0.0
+    return rules_of(state, HEDGE).min_notional_usdt if position != 0.0 else 0.0
 
 
 def _close_excess(
@@ -144,7 +144,8 @@ def _close(state: State, leg: int, qty: float, now_ns: int, mark: float, why: st
     if is_stopped(state, leg):
         return _NOTHING
     held = closable(state)[leg]
-    lot = fixed.settings.venue.lot_ltc
+    rules = rules_of(state, leg)
+    lot = rules.lot_ltc
     qty = min(abs(held), np.ceil(qty / lot * (1.0 - 1e-9)) * lot)
     guards.wait_ns = now_ns + round(health.retry_s * NS_PER_SECOND)
     if abs(held) < lot * (1.0 - 1e-6):
@@ -171,9 +172,9 @@ def _close(state: State, leg: int, qty: float, now_ns: int, mark: float, why: st
         state.orders_made,
         leg,
         signed,
-        float(worst_price(fixed.settings.venue.tick_usdt, health.collar_bps * BPS, price, signed)),
+        float(worst_price(rules.tick_usdt, health.collar_bps * BPS, price, signed)),
         lot=Decimal(repr(lot)),
-        tick=Decimal(repr(fixed.settings.venue.tick_usdt)),
+        tick=Decimal(repr(rules.tick_usdt)),
         reduce_only=True,
         decided_ns=now_ns,
         protects=True,
@@ -201,10 +202,9 @@ def _keep_stops(state: State, now_ns: int, mark: float) -> list[Effect]:
     guards = state.guards
     if now_ns - guards.stops_ns < STOP_EVERY_NS:
         return _NOTHING
-    rules = state.fixed.settings.venue
-    wanted = wanted_stops(
-        state.books, mark, guards.stop, Decimal(repr(rules.lot_ltc)), Decimal(repr(rules.tick_usdt))
-    )
+    rules = [rules_of(state, leg) for leg in (POSITION, HEDGE)]
+    steps = [(Decimal(repr(rule.lot_ltc)), Decimal(repr(rule.tick_usdt))) for rule in rules]
+    wanted = wanted_stops(state.books, mark, guards.stop, steps)
     effects: list[Effect] = []
     for stop in wanted:
         stop = _within_truth(state, stop)
@@ -224,7 +224,7 @@ def _within_truth(state: State, stop: StopLevel) -> StopLevel:
     """
     if state.differs_ns >= 0 and not state.is_differing:
         return stop
-    lot = state.fixed.settings.venue.lot_ltc
+    lot = rules_of(state, stop.leg).lot_ltc
     most = Decimal(repr(float(whole_lots(abs(closable(state)[stop.leg]), lot))))
     return stop if stop.qty_ltc <= most else structs.replace(stop, qty_ltc=most)
 

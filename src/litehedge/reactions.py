@@ -420,7 +420,9 @@ def check_transfer(state: State, now_ns: int) -> list[Effect]:
 
 
 def _on_vitals(state: State, event: ev.Vitals) -> list[Effect]:
-    state.guards.chute.on_vitals(event.known_ns, event.skew_ms, event.lag_ms)
+    state.guards.chute.on_vitals(
+        event.known_ns, event.skew_ms, event.lag_ms, is_second=event.is_second
+    )
     return _NOTHING
 
 

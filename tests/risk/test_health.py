@@ -17,6 +17,7 @@ from synthetic import packaged_tiers
 TIERS = packaged_tiers().rows
 PRICE = 80.0
 LOT, TICK = Decimal("0.001"), Decimal("0.01")
+STEPS = [(LOT, TICK)] * 2
 SIDES = st.sampled_from([1.0, -1.0])
 LEVERAGES = st.floats(1.0, 40.0)
 HEDGED = st.floats(0.0, 1.0)
@@ -131,7 +132,7 @@ def test_a_stop_stands_between_the_mark_and_liquidation(side, leverage, hedged, 
     mark = PRICE * (1.0 + move)
     ratio = margin_ratio(books, mark, TIERS)
     assume(ratio < 0.79)
-    for stop in health.wanted_stops(books, mark, health.stricter(TIERS, 0.8), LOT, TICK):
+    for stop in health.wanted_stops(books, mark, health.stricter(TIERS, 0.8), STEPS):
         held = float(books["qty"][0, stop.leg])
         assert stop.qty_ltc <= Decimal(repr(abs(held)))
         assert stop.qty_ltc % LOT == 0
@@ -149,7 +150,7 @@ def test_a_stop_stands_between_the_mark_and_liquidation(side, leverage, hedged, 
 def test_a_stop_leaves_what_hedges_itself(side, leverage, hedged):
     """Both legs are as large as each other, once the stop has traded."""
     books = account(side, leverage, hedged)
-    position, hedge = health.wanted_stops(books, PRICE, health.stricter(TIERS, 0.8), LOT, TICK)
+    position, hedge = health.wanted_stops(books, PRICE, health.stricter(TIERS, 0.8), STEPS)
     assert hedge.qty_ltc == 0
     held = [abs(float(q)) for q in books["qty"][0]]
     if position.qty_ltc:
@@ -160,7 +161,7 @@ def test_an_isolated_position_is_left_to_its_stop():
     books = new_account(1000.0, 200.0, PRICE, 20.0, isolated=True)
     mark = PRICE * 0.957
     assert health.endangered(books, mark, health.stricter(TIERS, 0.6), 0.05)[0] == -1
-    position, _ = health.wanted_stops(books, mark, health.stricter(TIERS, 0.8), LOT, TICK)
+    position, _ = health.wanted_stops(books, mark, health.stricter(TIERS, 0.8), STEPS)
     assert position.qty_ltc == 200
 
 

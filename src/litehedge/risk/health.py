@@ -12,6 +12,7 @@ only less exposure does, so what is done is always reduce-only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from math import inf, log, sqrt
 from typing import Final
@@ -216,7 +217,7 @@ class StopLevel(msgspec.Struct, frozen=True):
 
 
 def wanted_stops(
-    books: Books, mark: float, tiers: Floats, lot: Decimal, tick: Decimal
+    books: Books, mark: float, tiers: Floats, steps: Sequence[tuple[Decimal, Decimal]]
 ) -> list[StopLevel]:
     """Return the stops that should stand now, one for each leg that is held.
 
@@ -227,6 +228,8 @@ def wanted_stops(
     ----------
     tiers
         Those of the margin ratio at which the stop triggers (`stricter`).
+    steps
+        Lot and tick of the venue where each leg lives, by leg.
     """
     stops = []
     for leg in (POSITION, HEDGE):
@@ -243,6 +246,7 @@ def wanted_stops(
                 qty, trigger = min(abs(held), abs(net)), at
             elif (not np.isfinite(at) and held > 0.0) or (at == 0.0 and held < 0.0):
                 qty, trigger = min(abs(held), abs(net)), mark  # it is past already
+        lot, tick = steps[leg]
         lots = (Decimal(repr(qty)) / lot).to_integral_value(ROUND_DOWN) * lot
         if Decimal(repr(qty)) - lots > lot * Decimal("0.999999"):
             lots += lot
