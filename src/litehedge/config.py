@@ -144,7 +144,10 @@ class Limits(_Section):
         1_000_000.0, description="largest hedge, in US dollars"
     )
     max_leverage: Positive = Field(
-        40.0, le=250, description="largest gross notional (both legs) divided by equity"
+        40.0,
+        le=250,
+        description="largest net exposure divided by equity that lifting a hedge may "
+        "leave; to hedge more is never held up by it",
     )
     max_ratio_per_minute: Positive = Field(
         1.0,
