@@ -46,6 +46,7 @@ def run(
     notifier: Notifier | None = None,
     observe: Observer | None = None,
     flush_ns: int | None = None,
+    flush_from_ns: int = 0,
 ) -> State:
     """Drive the engine until the feed ends. Return its last state.
 
@@ -62,6 +63,8 @@ def run(
     flush_ns
         How long, by the times of events, the journal may keep what is not on disk while no order
         leaves; None: until it is full.
+    flush_from_ns
+        Events up to then are the past, which can be had again: they wait until the journal is full.
     observe
         Is shown every event with its effects, after they were carried out.
     """
@@ -117,7 +120,7 @@ def run(
             return not state.is_unrecorded
         return state.is_unrecorded or state.is_reduced_by_record
 
-    written_ns = 0
+    written_ns = flush_from_ns
     for event in feed:
         if type(event) in _MARKET:
             for happened in venue.on_market(event):  # type: ignore[arg-type]

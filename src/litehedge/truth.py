@@ -90,6 +90,11 @@ def settle(state: State, now_ns: int) -> list[Effect]:
         if report.event_ns < max(state.booked_ns[place], state.truth_ns[place]):
             state.reports[place] = None
             continue
+        if report.event_ns == state.booked_ns[place] and _differing(state, report):
+            # Of the same moment as a fill: a venue tells each price that an order took, and the
+            # order's own answer may be here before the first of them. Whoever asks again will know.
+            state.reports[place] = None
+            continue
         effects = effects + _end_ignoring(state, report)
         if not _differing(state, report):
             effects = effects + _take_wallets(state, place, report)

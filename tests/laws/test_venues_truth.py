@@ -177,6 +177,26 @@ def test_while_books_differ_no_trade_raises_exposure_in_either(
             return
 
 
+@given(told=st.integers(0, 20), seconds=st.integers(0, 20))
+@settings(max_examples=20)
+def test_a_report_of_the_moment_of_a_fill_says_nothing_and_a_later_one_does(
+    told: int, seconds: int
+) -> None:
+    here = World().open()
+    here.hold(0.4)
+    here.bar()
+    here.fill()
+    here.report(hedge_qty_ltc=-float(told))  # the order had filled so far, at the first prices
+    here.wait(6)
+    assert here.state.trading is TradingState.ACTIVE
+    assert here.state.differs_ns < 0
+    assert here.held() == (50.0, -20.0)
+    here.wait(seconds)
+    here.report(hedge_qty_ltc=-float(told))
+    here.wait(6)
+    assert (here.state.trading is TradingState.REDUCING) == (told != 20)
+
+
 def test_a_report_during_an_order_is_judged_after_it() -> None:
     here = World().open()
     here.hold(0.4)

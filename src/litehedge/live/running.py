@@ -260,6 +260,7 @@ def guard(
         return run(
             state, feed(), venue, journal=journal, inbox=inbox,
             notifier=notifier or LogNotifier(), observe=observe, flush_ns=FLUSH_NS,
+            flush_from_ns=past[-1].known_ns if past else 0,
         )  # fmt: skip
     except BaseException:
         log.critical("guarding ended; position and hedge stay as they are", exc_info=True)
