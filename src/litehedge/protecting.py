@@ -43,7 +43,7 @@ from litehedge.risk.parachute import WATCHES, Change, Fallback, Watch
 from litehedge.risk.state import Cause, TradingState
 from litehedge.squeeze.forecast import SEVERITY_LEVELS, ForecastState
 from litehedge.stops import keep
-from litehedge.truth import closable
+from litehedge.truth import closable, is_apart
 from litehedge.units import BPS, NS_PER_HOUR, NS_PER_SECOND
 
 STOP_TOLERANCE: Final = 0.001
@@ -222,7 +222,7 @@ def _within_truth(state: State, stop: StopLevel) -> StopLevel:
 
     In hedge mode a venue refuses to close more than there is, and would then close nothing.
     """
-    if state.differs_ns >= 0 and not state.is_differing:
+    if not is_apart(state) or (state.differs_ns >= 0 and not state.is_differing):
         return stop
     lot = rules_of(state, stop.leg).lot_ltc
     most = Decimal(repr(float(whole_lots(abs(closable(state)[stop.leg]), lot))))
