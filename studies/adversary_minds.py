@@ -11,13 +11,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from litehedge.blowup.minds import AHEAD_MIN, BIG, NEVER, NOW, opposite, told, unknown
+from litehedge.blowup.minds import AHEAD_MIN, NEVER, NOW, opposite, told, unknown
 from litehedge.squeeze import forecast as fc
 
 Floats = NDArray[np.float64]
 
 LOOKS_S: Final = 60 * AHEAD_MIN
-"""The anti-oracle looks this far ahead; `BIG` is a squeeze to it."""
+"""The anti-oracle looks this far ahead."""
 
 Truth = Callable[[int], tuple[float, float]]
 """Largest fall and rise of the mark after a time, within `LOOKS_S`, as shares of price."""

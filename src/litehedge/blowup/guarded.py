@@ -305,23 +305,26 @@ def guarded_lives(
     policy = policy_named(plan.settings.hedge.policy, plan.settings, plan.brain)
     policy = with_rules(policy, plan.rules)
     lives: list[NDArray[np.void]] = []
+    traders = [(leverage, side) for leverage in plan.leverages for side in SIDES]
+    for leverage, side in traders:
+        naked = with_position(plan.settings, side, leverage)
+        lives.append(_fast(told.tape, plan, Kept.NOTHING, naked, static(0.0), leverage, side))
     for mind in minds:
         one = told.by(mind)
-        for leverage in plan.leverages:
-            for side in SIDES:
-                guarded = with_position(plan.settings, side, leverage)
-                bare = guarded.model_copy(update={"limits": opened(guarded.limits)})
-                arms = [(Kept.POLICY, bare, policy), (Kept.LIMITS, guarded, policy)]
-                if mind is Mind.RIGHT:
-                    arms.insert(0, (Kept.NOTHING, guarded, static(0.0)))
-                some = [_fast(one.tape, plan, *arm, leverage, side) for arm in arms]
-                some.append(guarded_life(one, guarded, plan.tiers, policy))
-                some[-1]["arm"] = Kept.ALL
-                for life in some:
-                    life["wrong"], life["leverage"] = mind, leverage
-                    life["side"] = SIDES.index(side)
-                lives += some
-                reached()
+        for leverage, side in traders:
+            guarded = with_position(plan.settings, side, leverage)
+            bare = guarded.model_copy(update={"limits": opened(guarded.limits)})
+            some = [
+                _fast(one.tape, plan, Kept.POLICY, bare, policy, leverage, side),
+                _fast(one.tape, plan, Kept.LIMITS, guarded, policy, leverage, side),
+                guarded_life(one, guarded, plan.tiers, policy),
+            ]
+            some[-1]["arm"], some[-1]["leverage"] = Kept.ALL, leverage
+            some[-1]["side"] = SIDES.index(side)
+            for life in some:
+                life["wrong"] = mind
+            lives += some
+            reached()
     rows = np.concatenate(lives)
     rows["seed"] = seed
     return rows
@@ -338,4 +341,3 @@ def _fast(
         life[name] = plain[name]
     life["arm"] = kept
     return life
-
