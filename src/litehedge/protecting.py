@@ -159,8 +159,8 @@ def _close(state: State, leg: int, qty: float, now_ns: int, mark: float, why: st
     price = touch if now_ns - guards.book_ns <= FRESH_NS else mark
     size = float(
         allowances(
-            qty, whole, 0.0, max(mark, price), 0.0, newest_depth_usdt(state, now_ns), 0.0, np.inf, 0.0, True,
-            state.budgets, state.limits, fixed.tiers.rows, lot, 0.0, state.allowed,
+            qty, whole, 0.0, max(mark, price), 0.0, newest_depth_usdt(state, now_ns), 0.0, np.inf,
+            0.0, True, state.budgets, state.limits, fixed.tiers.rows, lot, 0.0, state.allowed,
         )
     )  # fmt: skip
     name = "hedge" if leg == HEDGE else "position"
