@@ -32,7 +32,6 @@ from litehedge.risk.health import (
     StopLevel,
     alarm_marks,
     endangered,
-    most_to_close,
     preview,
     relief,
     top_up_usdt,
@@ -104,6 +103,16 @@ def protect(state: State, now_ns: int) -> list[Effect]:
 # --- margin health ------------------------------------------------------------------------------
 
 
+def newest_depth_usdt(state: State, now_ns: int) -> float:
+    """Return the depth of the thinner side: of the last book, if it is fresh, else of the frame.
+
+    A frame's depth may be a minute old, and a book is emptied in seconds.
+    """
+    if state.guards.book_ns >= 0 and now_ns - state.guards.book_ns <= FRESH_NS:
+        return state.last_depth_usdt
+    return float(state.signals[sg.DEPTH, 0])
+
+
 def _least(state: State, position: float) -> float:
     """Return the excess of a hedge that is worth an order, in USDT: any, beside no position."""
     return rules_of(state, HEDGE).min_notional_usdt if position != 0.0 else 0.0
@@ -122,14 +131,14 @@ def _relieve(state: State, now_ns: int, mark: float) -> list[Effect]:
     """Close what brings the margin ratio back to its target."""
     guards, health = state.guards, state.fixed.settings.health
     reach = guards.pace.reach(health.reaction_s)
-    leg, scope, judged_at = endangered(state.books, mark, guards.trigger, reach)
+    lot = state.fixed.settings.venue.lot_ltc
+    leg, scope, judged_at, most = endangered(state.books, mark, guards.trigger, reach, lot)
     if leg < 0:
         guards.alarm = None
         return _NOTHING
     held = abs(float(state.books["qty"][0, leg]))
     cost = float(cost_of_hedge(state.terms, state.signals, 0, held))
     cost = cost if isfinite(cost) else health.collar_bps * BPS
-    most = most_to_close(state.books, scope, leg)
     qty = float(relief(state.books, scope, leg, mark, judged_at, cost, guards.target, most))
     if qty <= 0.0:
         return _NOTHING
@@ -154,10 +163,12 @@ def _close(state: State, leg: int, qty: float, now_ns: int, mark: float, why: st
     state.budgets["state"][0] = state.trading
     position, hedge = sizes(state.terms, state.books)
     whole = max(position, hedge, qty)
+    touch = guards.ask if held < 0.0 else guards.bid
+    price = touch if now_ns - guards.book_ns <= FRESH_NS else mark
     size = float(
         allowances(
-            qty, whole, 0.0, mark, 0.0, float(state.signals[sg.DEPTH, 0]), 0.0, np.inf, 0.0, True,
-            state.budgets, state.limits, fixed.tiers.rows, lot, 0.0, state.allowed,
+            qty, whole, 0.0, max(mark, price), 0.0, newest_depth_usdt(state, now_ns), 0.0, np.inf,
+            0.0, True, state.budgets, state.limits, fixed.tiers.rows, lot, 0.0, state.allowed,
         )
     )  # fmt: skip
     name = "hedge" if leg == HEDGE else "position"
@@ -165,8 +176,6 @@ def _close(state: State, leg: int, qty: float, now_ns: int, mark: float, why: st
         text = f"{why}; the limits allow no order now, the next try is in {health.retry_s:g} s"
         return [Alert("act_now", text, "limits hold protection")]
     signed = float(np.copysign(size, -held))
-    touch = guards.ask if signed > 0.0 else guards.bid
-    price = touch if now_ns - guards.book_ns <= FRESH_NS else mark
     order = new_order(
         fixed.session,
         state.orders_made,
