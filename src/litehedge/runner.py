@@ -20,6 +20,7 @@ from litehedge.effects import (
 )
 from litehedge.engine import step
 from litehedge.engine_state import State
+from litehedge.margin.account import POSITION
 from litehedge.market.events import (
     AnyEvent,
     MarketEvent,
@@ -45,6 +46,7 @@ def run(
     notifier: Notifier | None = None,
     observe: Observer | None = None,
     flush_ns: int | None = None,
+    flush_from_ns: int = 0,
 ) -> State:
     """Drive the engine until the feed ends. Return its last state.
 
@@ -61,6 +63,8 @@ def run(
     flush_ns
         How long, by the times of events, the journal may keep what is not on disk while no order
         leaves; None: until it is full.
+    flush_from_ns
+        Events up to then are the past, which can be had again: they wait until the journal is full.
     observe
         Is shown every event with its effects, after they were carried out.
     """
@@ -75,6 +79,8 @@ def run(
                 journal.effect(effect)
         for effect in effects:
             perform(effect, event.known_ns)
+        if journal is not None and any(type(effect) is Submit for effect in effects):
+            journal.keep()  # not before: the order comes first
         if observe is not None:
             observe(event, effects)
 
@@ -116,7 +122,7 @@ def run(
             return not state.is_unrecorded
         return state.is_unrecorded or state.is_reduced_by_record
 
-    written_ns = 0
+    written_ns = flush_from_ns
     for event in feed:
         if type(event) in _MARKET:
             for happened in venue.on_market(event):  # type: ignore[arg-type]
@@ -129,6 +135,7 @@ def run(
             continue
         if flush_ns is not None and event.known_ns - written_ns >= flush_ns:
             journal.write()
+            journal.keep()
             written_ns = event.known_ns
         if is_news():
             deliver(Recording(event.known_ns, event.known_ns, journal.trouble))
@@ -138,6 +145,11 @@ def run(
 
 
 def _raises(state: State, order: Order) -> bool:
-    """Return whether an order leaves more net exposure than there is, by our books."""
+    """Return whether an order leaves more net exposure than there is, by our books.
+
+    What only closes the position does not, nor what closes everything: in between it may.
+    """
+    if order.reduce_only and (order.leg == POSITION or state.closing is not None):
+        return False
     net = float(state.books["qty"][0].sum())
     return abs(net + float(order.qty_ltc)) > abs(net)

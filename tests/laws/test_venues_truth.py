@@ -10,7 +10,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from litehedge.config import Hedge, Position, Settings
@@ -175,6 +175,26 @@ def test_while_books_differ_no_trade_raises_exposure_in_either(
             assert float(-order.qty_ltc) <= net + 1e-9
             net -= float(-order.qty_ltc)
             return
+
+
+@given(told=st.integers(0, 20), seconds=st.integers(0, 20))
+@settings(max_examples=20)
+def test_a_report_of_the_moment_of_a_fill_says_nothing_and_a_later_one_does(
+    told: int, seconds: int
+) -> None:
+    here = World().open()
+    here.hold(0.4)
+    here.bar()
+    here.fill()
+    here.report(hedge_qty_ltc=-float(told))  # the order had filled so far, at the first prices
+    here.wait(6)
+    assert here.state.trading is TradingState.ACTIVE
+    assert here.state.differs_ns < 0
+    assert here.held() == (50.0, -20.0)
+    here.wait(seconds)
+    here.report(hedge_qty_ltc=-float(told))
+    here.wait(6)
+    assert (here.state.trading is TradingState.REDUCING) == (told != 20)
 
 
 def test_a_report_during_an_order_is_judged_after_it() -> None:
@@ -345,6 +365,61 @@ def test_an_order_without_an_end_keeps_it_from_opening() -> None:
     here.tell(ev.OrderRejected(here.now, here.now, before.sent[-1].client_id, "never came"))
     here.open(is_resumed=True)
     assert not here.state.needs_reconciling
+
+
+@given(
+    sold=st.integers(0, 10), share=st.sampled_from([0.0, 0.25, 0.8, 1.0, 1.2, 3.0]),
+    restarts=st.booleans(),
+)  # fmt: skip
+@example(sold=4, share=0.0, restarts=False)
+@example(sold=10, share=0.0, restarts=True)
+@settings(max_examples=30)
+@example(sold=4, share=3.0, restarts=False)
+def test_what_others_closed_of_a_reduced_position_never_comes_back(
+    sold: int, share: float, restarts: bool
+) -> None:
+    here = World("reduce").open()
+    here.hold(sold / 10)
+    here.bar()
+    if here.sent:
+        here.fill()
+    ours = here.held()[0]
+    left = round(share * ours, 3)
+    here.now += NS_PER_SECOND
+    if restarts:
+        point, now = take_checkpoint(here.state, here.now), here.now
+        here = World("reduce", checkpoint=point, needs_reconciling=True)
+        here.now = now
+        here.tell(ev.Opened(now, now, 1000.0, None, left, 100.0, 5.0, False, is_resumed=True))
+    else:
+        here.report(qty_ltc=left)
+        here.wait(6)
+        here.tell(ev.Adopt(here.now, here.now))
+    is_over = left == 0.0 < ours
+    assert here.state.is_open != is_over
+    assert ("not bought back" in here.alerts()) == (is_over and sold > 0)
+    here.hold(0.0)
+    for _ in range(4):
+        here.bar()
+        if here.state.order is not None:
+            here.fill()
+    # What others bought counts as bought back.
+    most = max(left, min(50.0, left + 50.0 - ours))
+    assert here.held()[0] == pytest.approx(0.0 if is_over else most)
+
+
+def test_of_a_position_that_is_over_a_new_one_is_guarded_whole() -> None:
+    here = World("reduce").open()
+    here.hold(0.4)
+    here.bar()
+    here.fill()
+    for qty in (0.0, -5.0, 20.0):
+        here.now += NS_PER_SECOND
+        here.report(qty_ltc=qty, entry_usdt=100.0)
+        here.wait(6)
+        here.tell(ev.Adopt(here.now, here.now))
+        assert here.state.is_open == (qty > 0.0)
+    assert sizes(here.state.terms, here.state.books) == (20.0, 0.0)
 
 
 # --- falling back -------------------------------------------------------------------------------
