@@ -100,7 +100,8 @@ def main() -> None:
     asked.add_argument("--json", type=Path, help="write every ending here")
     options = asked.parse_args()
     live = partial(
-        lived, minds=options.mind or list(MINDS), places=options.place or ["same_account"],
+        lived, minds=options.mind or list(MINDS),
+        places=options.place or [load_settings().hedge.location],
         leverages=[float(one) for one in options.leverage.split(",")],
         most_s=int(3_600 * options.hours), policy=options.policy,
         guards=(True, False) if options.without_guards else (True,),

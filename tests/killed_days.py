@@ -4,18 +4,23 @@ The venue lives in this process. The engine, with its journal on disk, its desk 
 thread, lives in a forked child that is ended by SIGKILL: at a request to the venue (before it is
 heard, after it is done, after it is answered) and a random moment later. The next child begins
 where the journal ends. Market time goes on in memory that both share.
+
+What must come back is known exactly. A word of a person that was told as done is done. One that was
+on its way when the engine was killed is said if, and only if, the journal that was left has it:
+event and consequences are one transaction, so the next engine has to stand where that says.
 """
 
 from __future__ import annotations
 
 import asyncio
-import mmap
+import gc
 import os
 import random
 import select
+import shutil
 import signal
-import struct
 import sys
+import tempfile
 import time
 import traceback
 from collections import Counter
@@ -41,145 +46,25 @@ from litehedge.live.sockets import SocketThread
 from litehedge.margin.account import HEDGE, POSITION
 from litehedge.market import events as ev
 from litehedge.model.baselines.blind import BlindForecaster
-from litehedge.orders.reports import AccountReport, Contract, LegReport, OrderReport, VenueOrder
+from litehedge.orders.reports import AccountReport, Contract, OrderReport, VenueOrder
 from litehedge.risk.state import RESUME_WORD, TradingState
+from litehedge.store.journal import Journal
 from litehedge.store.steady import SteadyJournal
 from litehedge.units import NS_PER_SECOND
+from true_venue import CONTRACT, Time, TrueVenue
 
-BEGINS_NS = 1_767_571_200 * NS_PER_SECOND
 PRICE = 84.0
 SESSION = "kills"
-AT = {"place": 0.3, "order": 0.03}  # how likely a request of a kind is the last one
+# How likely a request or a note of a kind is the last one
+AT = {
+    "place": 0.3, "order": 0.03, "halting": 0.5, "halted": 0.3, "resuming": 0.3, "resumed": 0.3,
+}  # fmt: skip
+SOON_S, WRITES_S = 0.004, 0.02  # that a killed one had at most after an answer; to write a word
 SETTLE_S = 20.0  # that a child may take to come to rest before the test gives up
-HALTS = 0.08  # of the lives in which a person halts
-CONTRACT = Contract(
-    venue="true", symbol="LTCUSDT", is_trading=True, tick_usdt=Decimal("0.01"),
-    lot_ltc=Decimal("0.001"), min_notional_usdt=Decimal(5), max_qty_ltc=Decimal(5000),
-    price_band=Decimal("0.05"), taker_fee=Decimal("0.0005"), maker_fee=Decimal("0.0002"),
-    clearance_fee=Decimal("0.0125"),
-    tiers=[(Decimal(0), Decimal(10**7), Decimal(50), Decimal("0.01"), Decimal(0))],
-)  # fmt: skip
-
-
-class Time:
-    """Market time, shared by all processes that are forked after it was made."""
-
-    def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, 8)
-        self.set(BEGINS_NS)
-
-    def __call__(self) -> int:
-        return int(struct.unpack("q", self._memory[:8])[0])
-
-    def set(self, now_ns: int) -> None:
-        self._memory[:8] = struct.pack("q", now_ns)
-
-
-# --- the venue ----------------------------------------------------------------------------------
-
-
-@dataclass
-class Held:
-    """An order as the venue knows it."""
-
-    order: VenueOrder
-    status: str = "open"
-    filled: Decimal = Decimal(0)
-    notional: Decimal = Decimal(0)
-    fee: Decimal = Decimal(0)
-
-
-@dataclass
-class TrueVenue:
-    """What really happened. An order trades in up to three pieces, each at a later request."""
-
-    now_ns: Time
-    chance: random.Random
-    wallet: Decimal = Decimal(2000)
-    orders: dict[str, Held] = field(default_factory=dict)
-    legs: dict[str, list[Decimal]] = field(
-        default_factory=lambda: {
-            "long": [Decimal(200), Decimal("84")], "short": [Decimal(0), Decimal(0)],
-        }
-    )  # fmt: skip
-    news: list[OrderReport] = field(default_factory=list)
-
-    def answer(self, name: str, *told: Any) -> tuple[str, Any, list[OrderReport]]:
-        """Do what was asked. Return how it went, the answer, and what the stream tells."""
-        for held in self.orders.values():
-            if held.status == "open" and self.chance.random() < 0.5:
-                self._trade(held)
-        kind, result = getattr(self, name)(*told)
-        news, self.news = self.news, []
-        return kind, result, news
-
-    def place(self, order: VenueOrder) -> tuple[str, Any]:
-        assert order.client_id not in self.orders, f"{order.client_id} came twice"
-        luck = self.chance.random()
-        if luck < 0.04:
-            return "down", "not reached"
-        held = self.orders[order.client_id] = Held(order)
-        if luck < 0.12:
-            return "unknown", "503"
-        if self.chance.random() < 0.5:
-            self._trade(held)
-        return "ok", self._report(held)
-
-    def order(self, client_id: str) -> tuple[str, Any]:
-        self.now_ns.set(self.now_ns() + NS_PER_SECOND)  # while it recovers no market moves time
-        held = self.orders.get(client_id)
-        return "ok", OrderReport(client_id, "missing") if held is None else self._report(held)
-
-    def open_orders(self) -> tuple[str, Any]:
-        return "ok", [name for name, held in self.orders.items() if held.status == "open"]
-
-    def cancel_all(self) -> tuple[str, Any]:
-        for held in self.orders.values():
-            if held.status == "open":
-                held.status = "expired"
-                self.news.append(self._report(held))
-        return "ok", None
-
-    def account(self) -> tuple[str, Any]:
-        legs = [
-            LegReport(side, qty, entry, Decimal(10), False)  # type: ignore[arg-type]
-            for side, (qty, entry) in self.legs.items()
-        ]
-        return "ok", AccountReport(self.now_ns(), self.wallet, legs, hedge_mode=True)
-
-    def poll(self) -> tuple[str, Any]:
-        return "ok", None
-
-    def _trade(self, held: Held) -> None:
-        order, left = held.order, held.order.qty_ltc - held.filled
-        if self.chance.random() < 0.15:
-            held.status = "expired"
-        else:
-            piece = left if self.chance.random() < 0.5 else (left / 2).quantize(Decimal("0.001"))
-            self._fill(held, piece or left)
-            held.status = "filled" if held.filled == order.qty_ltc else "open"
-        self.news.append(self._report(held))
-
-    def _fill(self, held: Held, qty: Decimal) -> None:
-        order, price = held.order, Decimal("84.00") + Decimal(self.chance.randint(-3, 3)) / 100
-        fee = qty * price * CONTRACT.taker_fee
-        held.filled += qty
-        held.notional += qty * price
-        held.fee += fee
-        self.wallet -= fee
-        leg, signed = self.legs[order.position_side], qty if order.buys else -qty
-        if leg[0] * signed >= 0:
-            leg[1] = (abs(leg[0]) * leg[1] + qty * price) / (abs(leg[0]) + qty)
-        else:
-            assert qty <= abs(leg[0]), "a leg turned over"
-            self.wallet += (price - leg[1]) * -signed
-        leg[0] += signed
-
-    def _report(self, held: Held) -> OrderReport:
-        return OrderReport(
-            held.order.client_id, held.status, held.filled, held.notional, held.fee, "",  # type: ignore[arg-type]
-            self.now_ns(),
-        )  # fmt: skip
+HALTS = 0.3  # of the lives in which a person halts, if they last that long
+RESUMES_AT = 5  # looks after which a person lets it trade again
+WORDS = {"halting": ev.Halt, "halted": ev.Halt, "resuming": ev.Resume, "resumed": ev.Resume}
+NOTES = {"ready", *WORDS}
 
 
 # --- the engine's process -----------------------------------------------------------------------
@@ -261,7 +146,7 @@ class Day(Funnel):
                     return
                 yield told
             now = (self._time() // NS_PER_SECOND + 1) * NS_PER_SECOND
-            self._time.set(now)
+            self._time.by_market(now)
             self._given_ns = now
             yield from second(now)
 
@@ -270,6 +155,7 @@ def made_plan() -> Plan:
     """Return what every life guards with: no opinion of its own, and limits that stop nothing."""
     settings = Settings.model_validate({
         "position": {"leverage": 10.0, "wallet_usdt": 2000.0},
+        "hedge": {"location": "same_account"},
         "limits": {
             "max_orders_per_minute": 10**6, "max_orders_per_day": 10**6, "daily_cost_share": 1.0,
             "weekly_cost_share": 1.0,
@@ -283,7 +169,7 @@ def made_plan() -> Plan:
     )  # fmt: skip
 
 
-def live(plan: Plan, folder: Path, pipe: Connection, now_ns: Time, seed: int, halts: float) -> None:
+def live(plan: Plan, folder: Path, pipe: Connection, now_ns: Time, seed: int) -> None:
     """Recover from the journal, tell how it stands, and trade until killed."""
     opening.RETRY_S = 0.005  # type: ignore[misc]
     chance = random.Random(seed)
@@ -294,22 +180,22 @@ def live(plan: Plan, folder: Path, pipe: Connection, now_ns: Time, seed: int, ha
         seen = Seen(client, CONTRACT, thread.call(client.account()), 0.0)  # type: ignore[arg-type]
         session = prepare(thread, funnel, plan, journal, seen, session=SESSION)
         state = session.taken.state
-        halts_at = chance.randint(5, 40) if chance.random() < halts else -1
+        halts_at = chance.randint(3, 40) if chance.random() < HALTS else -1
 
         class People:
             looks = 0
 
             def take(self) -> Iterable[ev.Command]:
-                if not state.is_open:
-                    return
-                self.looks += 1
                 now = funnel.given_ns()
+                if not now:
+                    return  # as of every inbox: nobody is heard while it warms up
+                self.looks += 1
                 if self.looks == halts_at:
                     pipe_tell("halting")
                     yield ev.Halt(now, now, "a test")
                     journal.flush()
                     pipe_tell("halted")
-                elif state.trading is TradingState.HALTED and self.looks == 30:
+                elif state.trading is TradingState.HALTED and self.looks == RESUMES_AT:
                     pipe_tell("resuming")
                     yield ev.Resume(now, now, RESUME_WORD)
                     journal.flush()
@@ -335,9 +221,10 @@ def live(plan: Plan, folder: Path, pipe: Connection, now_ns: Time, seed: int, ha
                     state.order is None and not state.needs_reconciling,
                 )  # fmt: skip
 
-        past = [
-            event for ago in range(75, 0, -1) for event in second(now_ns() - ago * NS_PER_SECOND)
-        ]
+        past = [  # a frame and more, each atom told once
+            event for ago in range(75, 0, -ATOM_NS // NS_PER_SECOND)
+            for event in second(now_ns() - ago * NS_PER_SECOND)
+        ]  # fmt: skip
         session.run([], past, journal=journal, inbox=People(), observers=[observe])
 
 
@@ -352,7 +239,24 @@ class Killed:
     recoveries: int = 0
     cuts: int = 0
     sessions: list[str] = field(default_factory=list)
-    is_halted: bool | None = False  # None: the word for it is on its way
+    said: list[type[ev.Command]] = field(default_factory=list)  # by people, and done
+    is_halted: bool = False  # so the next engine has to wake
+    word: type[ev.Command] | None = None  # that is on its way: told as begun, not yet as done
+    doubts: Counter[str] = field(default_factory=Counter)  # words on their way at a kill
+    words_here: int = 0  # said in the life that was ready last
+    durable_bytes: int = 0  # of the journal's log, by what was promised: the rest may be lost
+
+    def begin(self, word: type[ev.Command]) -> None:
+        """Note that a person begins to speak."""
+        assert self.word is None, "two words at once"
+        self.word = word
+
+    def done(self, word: type[ev.Command]) -> None:
+        """Note that a word is said, for good."""
+        self.said.append(word)
+        self.words_here += 1
+        self.word = None
+        self.is_halted = word is ev.Halt
 
 
 def kill_often(
@@ -360,25 +264,33 @@ def kill_often(
 ) -> tuple[TrueVenue, Killed]:
     """Let so many engines live and die on one account. Raises when one does not come back right.
 
-    With `loses_power` half of them lose the end of what they wrote, and no person halts.
+    With `loses_power` half of them lose the end of what they wrote, as far as nobody was told that
+    it is on disk.
     """
     plan, now_ns, chance = made_plan(), Time(), random.Random(seed)
     compile_kernels(plan)
+    said_by_people(folder)  # what reads and writes a journal is imported here, not in every life
     venue, day = TrueVenue(now_ns, chance), Killed()
-    for number in range(lives):
-        halts = 0.0 if loses_power else HALTS
-        _live_once(plan, folder, venue, day, chance, number, halts, is_last=number == lives - 1)
-        log = folder / "journal.sqlite-wal"
-        if loses_power and chance.random() < 0.5 and log.exists():
-            os.truncate(log, int(chance.random() * log.stat().st_size))
-            day.cuts += 1
-        now_ns.set(now_ns() + chance.randint(1, 5) * NS_PER_SECOND)
+    log = folder / "journal.sqlite-wal"
+    gc.freeze()  # a collection in a child must not touch, and so copy, all that is here
+    try:
+        for number in range(lives):
+            _live_once(plan, folder, venue, day, chance, number, is_last=number == lives - 1)
+            if loses_power and chance.random() < 0.5 and log.exists():
+                size = log.stat().st_size
+                least = min(day.durable_bytes, size)
+                os.truncate(log, least + int(chance.random() * (size - least)))
+                day.cuts += 1
+            now_ns.by_venue(now_ns() + chance.randint(1, 5) * NS_PER_SECOND)
+    finally:
+        gc.unfreeze()
+    _settle(folder, day)
     return venue, day
 
 
 def _live_once(
     plan: Plan, folder: Path, venue: TrueVenue, day: Killed, chance: random.Random, number: int,
-    halts: float, *, is_last: bool,
+    *, is_last: bool,
 ) -> None:  # fmt: skip
     ours, theirs = Pipe()
     seed = chance.getrandbits(32)
@@ -387,7 +299,7 @@ def _live_once(
         try:
             ours.close()
             signal.alarm(60)  # should the parent be gone
-            live(plan, folder, theirs, venue.now_ns, seed, halts)
+            live(plan, folder, theirs, venue.now_ns, seed)
         except BaseException:
             traceback.print_exc()
             sys.stderr.flush()
@@ -399,33 +311,26 @@ def _live_once(
     is_ready = False
     try:
         while True:
-            if not ours.poll(SETTLE_S):
-                raise AssertionError(f"life {number} stands still")
-            try:
-                name, *told = ours.recv()
-            except EOFError:
-                raise AssertionError(f"life {number} ended by itself, see above") from None
-            if name == "note":
-                is_ready |= told[0] == "ready"
-                _note(venue, day, *told)
-                ours.send(("ok", None, []))
-                continue
-            requests -= 1
-            is_due = requests < 0 or (chance.random() < AT.get(name, 0.0))
-            is_due &= is_ready or not is_last
-            if is_due and moment == "before it is heard":
-                day.kills[f"{moment}: {name}"] += 1
-                return
-            answer = venue.answer(name, *told)
-            assert not (name == "place" and day.is_halted), "sent while it was halted"
-            if is_due and moment == "before the answer":
+            name, told = _heard(ours, number)
+            is_due = chance.random() < AT.get(name, 0.0)
+            if name in NOTES:
+                _note(folder, venue, day, name, *told)
+                is_ready |= name == "ready"
+                answer = ("ok", None, [])
+            else:
+                requests -= 1
+                is_due = (is_due or requests < 0) and (is_ready or not is_last)
+                if not (is_due and moment == "before it is heard"):
+                    answer = venue.answer(name, *told)
+                    may_send = not day.is_halted or day.word is ev.Resume
+                    assert may_send or name != "place", "sent while it was halted"
+            if is_due and moment == "after the answer":
+                ours.send(answer)
+                select.select([], [], [], chance.random() * (WRITES_S if name in WORDS else SOON_S))
+            if is_due:
                 day.kills[f"{moment}: {name}"] += 1
                 return
             ours.send(answer)
-            if is_due:
-                select.select([], [], [], chance.random() * 0.004)
-                day.kills[f"{moment}: {name}"] += 1
-                return
     finally:
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
@@ -433,10 +338,28 @@ def _live_once(
         assert os.WIFSIGNALED(status) or sys.exc_info()[0], f"life {number} was not killed"
 
 
-def _note(venue: TrueVenue, day: Killed, what: str, *told: Any) -> None:
-    if what != "ready":
-        day.is_halted = {"halted": True, "resumed": False}.get(what)
+def _heard(pipe: Connection, number: int) -> tuple[str, list[Any]]:
+    """Return what the engine asks of the venue, or tells of itself, and with what."""
+    if not pipe.poll(SETTLE_S):
+        raise AssertionError(f"life {number} stands still")
+    try:
+        name, *told = pipe.recv()
+    except EOFError:
+        raise AssertionError(f"life {number} ended by itself, see above") from None
+    return (told[0], told[1:]) if name == "note" else (name, told)
+
+
+def _note(folder: Path, venue: TrueVenue, day: Killed, what: str, *told: Any) -> None:
+    """Hear what an engine says of itself; while it is heard, it waits."""
+    if what in ("halting", "resuming"):
+        day.begin(WORDS[what])
         return
+    if what in ("halted", "resumed"):
+        assert day.word is WORDS[what]
+        day.done(WORDS[what])
+        day.durable_bytes = (folder / "journal.sqlite-wal").stat().st_size
+        return
+    _settle(folder, day)
     name, position, hedge, wallet, trading, is_at_rest = told
     day.recoveries += 1
     assert name not in day.sessions, "ids come again"
@@ -446,7 +369,39 @@ def _note(venue: TrueVenue, day: Killed, what: str, *told: Any) -> None:
     truth = [float(venue.legs[side][0]) for side in ("long", "short")]
     assert [position, hedge] == truth, f"our books have {position}, {hedge}, the venue {truth}"
     assert abs(wallet - float(venue.wallet)) < 1e-6
-    if day.is_halted is not None:
-        wanted = TradingState.HALTED if day.is_halted else TradingState.ACTIVE
-        assert trading == wanted, f"trading is {trading}, and was {wanted}"
-    day.is_halted = trading == TradingState.HALTED
+    wanted = TradingState.HALTED if day.is_halted else TradingState.ACTIVE
+    assert trading == wanted, f"trading is {trading}, and has to be {wanted}"
+    day.words_here = 0
+    day.durable_bytes = 0  # a run begins with all of the log moved into the file
+
+
+def _settle(folder: Path, day: Killed) -> None:
+    """Find out whether the word that was on its way at a kill is in the journal that was left."""
+    if day.word is None:
+        return
+    written = said_by_people(folder, day.sessions[-1])
+    before = day.said[len(day.said) - day.words_here :]
+    assert written[: len(before)] == before, "what was told as done is not in the journal"
+    assert written in (before, [*before, day.word]), f"{written} was never said"
+    day.doubts[f"{day.word.__name__} {'written' if written != before else 'not written'}"] += 1
+    if written != before:
+        day.done(day.word)
+    day.word = None
+
+
+def said_by_people(folder: Path, session: str = "") -> list[type[ev.Command]]:
+    """Return the halts and resumes in the journal, in order; of a copy, so that the log stays."""
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        for name in ("journal.sqlite", "journal.sqlite-wal"):
+            if (folder / name).exists():
+                shutil.copy(folder / name, place)
+        journal = Journal(Path(place) / "journal.sqlite")
+        said = [
+            type(word)
+            for number, header in journal.runs()
+            if session in ("", header.session)
+            for word in journal.commands(number)
+            if isinstance(word, ev.Halt | ev.Resume)
+        ]
+        journal.close()
+    return said

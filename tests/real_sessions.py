@@ -13,17 +13,18 @@ from typing import Any
 from unittest import mock
 
 from litehedge.cli.replay import _replay
-from litehedge.config import Settings
+from litehedge.config import Hedge, PositionSide, Settings
 from litehedge.effects import Alert, Submit
 from litehedge.engine_state import State
-from litehedge.errors import VenueError
+from litehedge.errors import UsageError, VenueError
 from litehedge.exchange.scene import Scene, Scripted
 from litehedge.exchange.server import FakeExchange
 from litehedge.exchange.terms import Ask, VenueName
 from litehedge.hedge.policies import policy_named
 from litehedge.live import trader
+from litehedge.live.before import before_of
 from litehedge.live.funnel import Funnel
-from litehedge.live.real import RealSession, guarded_side, look, prepare, settings_of
+from litehedge.live.real import RealSession, look, prepare, settings_of
 from litehedge.live.running import ATOM_NS, Plan
 from litehedge.live.setup import tiers_of
 from litehedge.margin.account import HEDGE, POSITION
@@ -41,6 +42,7 @@ from timeless import SIDE, LoopQueue, SameThread, TimelessLoop
 BEGINS_S = 1_795_000_000
 PAST_S = 600
 FRAME_NS = 60 * NS_PER_SECOND
+BESIDE = Settings(hedge=Hedge(location="same_account"))
 COMPARED_S = 10.0  # the account is asked for more often than it is by default
 Observer = Callable[[ev.AnyEvent, list[Any]], None]
 
@@ -67,6 +69,7 @@ class World:
     home: VenueName = "binance"  # where the position is
     seed: int = 0
     hedge_mode: bool = True
+    isolated: bool = False
     step_ms: int = 1000
     scene: Scene | None = None
     loop: TimelessLoop = field(init=False)
@@ -94,7 +97,7 @@ class World:
         self.exchange = FakeExchange(
             scene, venues=self.venues, wallet_usdt=Decimal(self.wallet_usdt),
             leverage=self.leverage, seed=self.seed, hedge_mode=self.hedge_mode,
-            step_ms=self.step_ms, clock=self.now_ms,
+            isolated=self.isolated, step_ms=self.step_ms, clock=self.now_ms,
         )  # fmt: skip
         while self.exchange.now_ms < BEGINS_S * 1000:
             self.exchange.step()
@@ -153,7 +156,7 @@ class Sitting:
     folder: Path
     script: Script
     seconds: float
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = field(default_factory=lambda: BESIDE)
     second: VenueName | None = None
     session: RealSession | None = None
     effects: list[Any] = field(default_factory=list)
@@ -174,20 +177,22 @@ class Sitting:
         funnel._queue = LoopQueue(world.loop)  # type: ignore[assignment]
         names = [world.home] if self.second is None else [world.home, self.second]
         clients = [world.client(name) for name in names]
+        journal = Journal(self.folder / "journal.sqlite")
         try:
             seen = [look(thread, client) for client in clients]
-        except VenueError:
+            first, second = seen[0], seen[1] if len(seen) > 1 else None
+            side: PositionSide = "long" if world.qty_ltc > 0 else "short"
+            settings = settings_of(self.settings, first, side, before_of(journal))
+            plan = Plan(
+                settings, policy_named("unhedged", settings), tiers_of(first.contract),
+                BlindForecaster(), "none", FRAME_NS,
+            )  # fmt: skip
+            self.session = prepare(thread, funnel, plan, journal, first, second, session="t")
+        except (VenueError, UsageError):
             for client in clients:
                 thread.call(client.close())
+            journal.close()
             raise
-        first, second = seen[0], seen[1] if len(seen) > 1 else None
-        journal = Journal(self.folder / "journal.sqlite")
-        settings = settings_of(self.settings, first, guarded_side(journal) or "long")
-        plan = Plan(
-            settings, policy_named("unhedged", settings), tiers_of(first.contract),
-            BlindForecaster(), "none", FRAME_NS,
-        )  # fmt: skip
-        self.session = prepare(thread, funnel, plan, journal, first, second, session="t")
         began_s = world.loop.time()
         due = sorted(self.script.commands, key=lambda pair: pair[0])
         state = self.session.taken.state

@@ -24,7 +24,7 @@ from litehedge.market import events as ev
 from litehedge.orders.manager import Order, new_order
 from litehedge.risk.limits import spend_order, whole_lots
 from litehedge.risk.state import Cause
-from litehedge.truth import is_apart, venue_legs
+from litehedge.truth import closable
 from litehedge.units import BPS, NS_PER_SECOND
 
 PAUSE_NS: Final = NS_PER_SECOND
@@ -36,22 +36,6 @@ SLICES: Final = 4
 SMALLEST_ORDERS: Final = 2.0  # a slice is worth so many of the venue's smallest orders at least
 
 _NOTHING: Final[list[Effect]] = []
-
-
-def closable(state: State) -> tuple[float, float]:
-    """Return what may be closed of position and hedge, signed LTC.
-
-    No more than our books hold, and no more than the venue does where it was told otherwise.
-    """
-    ours = state.books["qty"][0].tolist()
-    if not is_apart(state):
-        return ours[POSITION], ours[HEDGE]
-    theirs = venue_legs(state)
-    legs = []
-    for leg in (POSITION, HEDGE):
-        most = abs(theirs[leg]) if ours[leg] * theirs[leg] > 0.0 else 0.0
-        legs.append(min(abs(ours[leg]), most) * (1.0 if ours[leg] > 0.0 else -1.0))
-    return legs[POSITION], legs[HEDGE]
 
 
 def is_flat(state: State) -> bool:

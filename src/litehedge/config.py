@@ -52,7 +52,7 @@ class Hedge(_Section):
         "", description="your own rules around the policy: a preset by name, or a TOML file"
     )
     location: HedgeLocation = Field(
-        "same_account",
+        "reduce",
         description="opposite leg in the same wallet, on a second venue, or a smaller position",
     )
     max_ratio: Share = Field(1.0, description="largest hedge, as a share of the position")
@@ -144,7 +144,7 @@ class Limits(_Section):
         1_000_000.0, description="largest hedge, in US dollars"
     )
     max_leverage: Positive = Field(
-        40.0, le=250, description="largest gross notional (both legs) divided by equity"
+        40.0, le=250, description="largest net exposure / equity that lifting a hedge may leave"
     )
     max_ratio_per_minute: Positive = Field(
         1.0,

@@ -164,9 +164,9 @@ def _take_over(state: State, told: ev.ContractChanged) -> None:
     settings = fixed.settings.model_copy(update={"venue": venue, "costs": costs})
     state.fixed = replace(fixed, settings=settings, tiers=tiers)
     state.guards.reckon(settings, tiers)
-    terms = state.terms
     if state.hedge_rules is None or settings.hedge.location != "second_venue":
         _reckon_steps(state, told)
-    terms["taker_fee"] = told.taker_fee
-    terms["clearance"] = told.clearance_fee
-    terms["tiers"][0] = padded(tiers)
+    for terms in (state.terms, state.safe):
+        terms["taker_fee"] = told.taker_fee
+        terms["clearance"] = told.clearance_fee
+        terms["tiers"][0] = padded(tiers)

@@ -50,7 +50,7 @@ from litehedge.market import schema as sc
 from litehedge.orders.manager import Order, new_order
 from litehedge.orders.transfers import new_transfer
 from litehedge.plans import look_at_plans
-from litehedge.protecting import fallback, missing_margin, protect
+from litehedge.protecting import fallback, missing_margin, newest_depth_usdt, protect
 from litehedge.reactions import (
     REACTIONS,
     check_age,
@@ -238,7 +238,7 @@ def _decide(state: State, now_ns: int, price: float) -> list[Effect]:
     override = _override(state, now_ns)
     state.budgets["state"][0] = state.trading
     age_s = (now_ns - state.price_ns) / 1e9
-    depth_usdt = float(state.signals[sg.DEPTH, 0])
+    depth_usdt = newest_depth_usdt(state, now_ns)
     lo, hi, wanted, change = decision(
         state.terms, state.memory, state.signals, 0, now_ns, price, depth_usdt, age_s, override,
         state.books, state.budgets, state.limits, state.allowed,

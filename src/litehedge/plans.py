@@ -48,11 +48,13 @@ def look_at_plans(state: State, now_ns: int) -> list[Effect]:
     if position <= 0.0:
         return _NOTHING
     state.plans_looked_ns = now_ns
+    began = float(state.budgets["equity_start"][0])
+    left = equity(state.books, price) / began if began > 0.0 else float("nan")
     hold = np.zeros(len(rules.plans), dtype=np.bool_)
     plans_hold(
         terms, state.signals, now_ns, hedge / position,
         backing(state.terms, state.books, state.signals, 0, price), position * price,
-        equity(state.books, price) / float(state.budgets["equity_start"][0]), hold,
+        left, hold,
     )  # fmt: skip
     due = []
     for plan, is_true in zip(rules.plans, hold.tolist(), strict=True):

@@ -15,13 +15,13 @@ from math import isfinite
 from typing import Final
 
 import numpy as np
+from msgspec import structs
 
 from litehedge.contract import is_stopped
 from litehedge.decision import cost_of_hedge, sizes, worst_price
 from litehedge.effects import Alert, Effect, KeepStop, Protection, Submit, Watched
 from litehedge.engine_state import State, rules_of, transition
 from litehedge.hedge import signals as sg
-from litehedge.hedge.exposure import REDUCE
 from litehedge.margin.account import HEDGE, POSITION
 from litehedge.margin.liquidation import margin_ratio
 from litehedge.margin.tiers import maintenance
@@ -29,6 +29,7 @@ from litehedge.market import events as ev
 from litehedge.orders.manager import Order, OrderEvent, new_order
 from litehedge.risk.guards import FRESH_NS, current_mark
 from litehedge.risk.health import (
+    StopLevel,
     alarm_marks,
     endangered,
     preview,
@@ -36,11 +37,12 @@ from litehedge.risk.health import (
     top_up_usdt,
     wanted_stops,
 )
-from litehedge.risk.limits import allowances, refill, spend_order
+from litehedge.risk.limits import allowances, refill, spend_order, whole_lots
 from litehedge.risk.parachute import WATCHES, Change, Fallback, Watch
 from litehedge.risk.state import Cause, TradingState
 from litehedge.squeeze.forecast import SEVERITY_LEVELS, ForecastState
 from litehedge.stops import keep
+from litehedge.truth import closable, is_apart
 from litehedge.units import BPS, NS_PER_HOUR, NS_PER_SECOND
 
 STOP_TOLERANCE: Final = 0.001
@@ -79,9 +81,12 @@ def protect(state: State, now_ns: int) -> list[Effect]:
         effects = effects + _keep_stops(state, now_ns, mark)
     if now_ns < guards.wait_ns or state.trading is TradingState.HALTED:
         return effects
+    if state.differs_ns >= 0 and not state.is_differing:
+        return effects  # what explains it may be on its way, and our books not be what they were
     position, hedge = state.books["qty"][0].tolist()
     excess = abs(hedge) - OVERHEDGED * abs(position)
-    if hedge != 0.0 and excess * mark > _least(state, position):
+    is_lot = excess >= rules_of(state, HEDGE).lot_ltc * (1.0 - 1e-6)
+    if is_lot and excess * mark > _least(state, position):
         return effects + _close_excess(state, now_ns, mark, position, hedge)
     if not state.is_open:
         return effects
@@ -96,6 +101,16 @@ def protect(state: State, now_ns: int) -> list[Effect]:
 
 
 # --- margin health ------------------------------------------------------------------------------
+
+
+def newest_depth_usdt(state: State, now_ns: int) -> float:
+    """Return the depth of the thinner side: of the last book, if it is fresh, else of the frame.
+
+    A frame's depth may be a minute old, and a book is emptied in seconds.
+    """
+    if state.guards.book_ns >= 0 and now_ns - state.guards.book_ns <= FRESH_NS:
+        return state.last_depth_usdt
+    return float(state.signals[sg.DEPTH, 0])
 
 
 def _least(state: State, position: float) -> float:
@@ -123,7 +138,7 @@ def _relieve(state: State, now_ns: int, mark: float) -> list[Effect]:
     held = abs(float(state.books["qty"][0, leg]))
     cost = float(cost_of_hedge(state.terms, state.signals, 0, held))
     cost = cost if isfinite(cost) else health.collar_bps * BPS
-    qty = float(relief(state.books, scope, leg, mark, judged_at, cost, guards.target, held))
+    qty = float(relief(state.books, scope, leg, mark, judged_at, cost, guards.target, most))
     if qty <= 0.0:
         return _NOTHING
     ratio = float(margin_ratio(state.books, mark, state.fixed.tiers.rows))
@@ -136,19 +151,23 @@ def _close(state: State, leg: int, qty: float, now_ns: int, mark: float, why: st
     fixed, guards, health = state.fixed, state.guards, state.fixed.settings.health
     if is_stopped(state, leg):
         return _NOTHING
-    held = float(state.books["qty"][0, leg])
+    held = closable(state)[leg]
     rules = rules_of(state, leg)
     lot = rules.lot_ltc
     qty = min(abs(held), np.ceil(qty / lot * (1.0 - 1e-9)) * lot)
     guards.wait_ns = now_ns + round(health.retry_s * NS_PER_SECOND)
+    if abs(held) < lot * (1.0 - 1e-6):
+        return _NOTHING  # the venue does not hold what our books do: a person was told
     refill(state.budgets, state.limits, now_ns)
     state.budgets["state"][0] = state.trading
     position, hedge = sizes(state.terms, state.books)
     whole = max(position, hedge, qty)
+    touch = guards.ask if held < 0.0 else guards.bid
+    price = touch if now_ns - guards.book_ns <= FRESH_NS else mark
     size = float(
         allowances(
-            qty, whole, 0.0, mark, 0.0, float(state.signals[sg.DEPTH, 0]), 0.0, np.inf, 0.0, True,
-            state.budgets, state.limits, fixed.tiers.rows, lot, 0.0, state.allowed,
+            qty, whole, 0.0, max(mark, price), 0.0, newest_depth_usdt(state, now_ns), 0.0, np.inf,
+            0.0, True, state.budgets, state.limits, fixed.tiers.rows, lot, 0.0, state.allowed,
         )
     )  # fmt: skip
     name = "hedge" if leg == HEDGE else "position"
@@ -156,8 +175,6 @@ def _close(state: State, leg: int, qty: float, now_ns: int, mark: float, why: st
         text = f"{why}; the limits allow no order now, the next try is in {health.retry_s:g} s"
         return [Alert("act_now", text, "limits hold protection")]
     signed = float(np.copysign(size, -held))
-    touch = guards.ask if signed > 0.0 else guards.bid
-    price = touch if now_ns - guards.book_ns <= FRESH_NS else mark
     order = new_order(
         fixed.session,
         state.orders_made,
@@ -168,6 +185,7 @@ def _close(state: State, leg: int, qty: float, now_ns: int, mark: float, why: st
         tick=Decimal(repr(rules.tick_usdt)),
         reduce_only=True,
         decided_ns=now_ns,
+        protects=True,
     )
     state.order = order
     state.orders_made += 1
@@ -197,6 +215,7 @@ def _keep_stops(state: State, now_ns: int, mark: float) -> list[Effect]:
     wanted = wanted_stops(state.books, mark, guards.stop, steps)
     effects: list[Effect] = []
     for stop in wanted:
+        stop = _within_truth(state, stop)
         ours = state.stops.get(stop.leg)
         asked = ours.wanted if ours is not None else None
         if asked is None or stop.differs(asked.qty_ltc, asked.trigger_usdt, STOP_TOLERANCE):
@@ -204,6 +223,18 @@ def _keep_stops(state: State, now_ns: int, mark: float) -> list[Effect]:
     if effects:
         guards.stops_ns = now_ns
     return effects
+
+
+def _within_truth(state: State, stop: StopLevel) -> StopLevel:
+    """Cut a stop to what the venue holds, once a person was told that it is not what our books do.
+
+    In hedge mode a venue refuses to close more than there is, and would then close nothing.
+    """
+    if not is_apart(state) or (state.differs_ns >= 0 and not state.is_differing):
+        return stop
+    lot = rules_of(state, stop.leg).lot_ltc
+    most = Decimal(repr(float(whole_lots(abs(closable(state)[stop.leg]), lot))))
+    return stop if stop.qty_ltc <= most else structs.replace(stop, qty_ltc=most)
 
 
 def missing_margin(state: State, now_ns: int, price: float) -> list[Effect]:
@@ -218,16 +249,17 @@ def missing_margin(state: State, now_ns: int, price: float) -> list[Effect]:
     severity = float(state.signals[sg.SEVERITY + risky * len(SEVERITY_LEVELS) + _SEVERE, 0])
     account = state.books[0]
     held = float(account["qty"][POSITION])
-    hedge = 0.0 if state.terms["location"][0] == REDUCE else float(account["qty"][HEDGE])
+    is_isolated = bool(account["is_isolated"][POSITION])
+    shares = not is_isolated and account["wallet_of"][HEDGE] == account["wallet_of"][POSITION]
+    hedge = float(account["qty"][HEDGE]) if shares else 0.0  # what it earns elsewhere is not here
     notional = abs(held + hedge) * price
     if notional <= 0.0:
         return _NOTHING
     wallet = float(account["wallet"][account["wallet_of"][POSITION]])
-    if account["is_isolated"][POSITION]:
+    if is_isolated:
         wallet = float(account["isolated"][POSITION])
     worth = wallet + held * (price - float(account["entry"][POSITION]))
-    if account["wallet_of"][HEDGE] == account["wallet_of"][POSITION]:
-        worth += float(account["qty"][HEDGE]) * (price - float(account["entry"][HEDGE]))
+    worth += hedge * (price - float(account["entry"][HEDGE]))
     rate = maintenance(abs(held) * price, state.fixed.tiers.rows) / notional
     amount = top_up_usdt(worth, notional, rate, severity)
     if amount < 1.0:
@@ -308,7 +340,7 @@ def note_outcome(state: State, order: Order, event: OrderEvent) -> list[Effect]:
     elif isinstance(event, ev.OrderUnknown):
         chute.on_unsure(now_ns)
     if not order.is_open and order.filled_ltc == 0:
-        wait_s = state.fixed.settings.health.retry_s * 2.0**guards.failures
+        wait_s = state.fixed.settings.health.retry_s * 2.0 ** min(guards.failures, 10)
         guards.failures += 1
         guards.retry_ns = now_ns + round(min(wait_s, LONGEST_RETRY_S) * NS_PER_SECOND)
     return _NOTHING

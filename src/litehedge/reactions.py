@@ -114,7 +114,7 @@ def _on_order(state: State, event: OrderEvent) -> list[Effect]:
         spend_cost(state.budgets, event.fee_usdt + event.slippage_usdt)
         note_booked(state, event.leg, event.event_ns)
         if state.closing is None:
-            effects = _closed_instead(state, event)
+            effects = _closed_for_good(state, order, event)
         else:
             on_closing_fill(state, order, event.leg, event.qty_ltc)
     is_miss = isinstance(event, ev.OrderRejected | ev.OrderExpired) and not order.filled_ltc
@@ -161,29 +161,37 @@ def _note_refusal(state: State, order: Order, now_ns: int) -> None:
         orders_taken(state.budgets)  # what comes instead is another kind, and must not wait
 
 
-def _closed_instead(state: State, event: ev.OrderFilled) -> list[Effect]:
-    """Remember what was closed of the position instead of hedged: it does not come back."""
-    if event.leg != POSITION or state.terms["location"][0] == REDUCE:
+def _closed_for_good(state: State, order: Order, event: ev.OrderFilled) -> list[Effect]:
+    """Remember what was closed of the position, not as a hedge: it does not come back."""
+    if event.leg != POSITION:
         return _NOTHING
-    state.closed_ltc += abs(event.qty_ltc)
+    if state.terms["location"][0] == REDUCE:
+        if not order.protects:
+            return _NOTHING
+        state.terms["size"] = max(0.0, float(state.terms["size"][0]) - abs(event.qty_ltc))
+    else:
+        state.closed_ltc += abs(event.qty_ltc)
     position, hedge = state.books["qty"][0].tolist()
     if position != 0.0:
         return _NOTHING
     state.is_open = False
-    text = "the whole position was closed, since the venue took no hedge"
+    why = "liquidation was near" if order.protects else "the venue took no hedge"
+    text = f"the whole position was closed, since {why}"
     if hedge != 0.0:
         text += f"; the hedge of {abs(hedge):.3f} LTC stands alone, close it"
     return [Alert("act_now", text)]
 
 
 def _on_funding_paid(state: State, event: ev.FundingPaid) -> list[Effect]:
+    # Of the last price, as in backtests; right after a start there was none yet.
+    paid_ns = state.price_ns if state.price_ns >= 0 else event.known_ns
     if event.amount_usdt != event.amount_usdt:  # NaN: not told
         hedge_pays = float(state.books["qty"][0, HEDGE]) * event.mark * event.rate
-        spend_funding(state.budgets, hedge_pays, max(state.price_ns, 0))
+        spend_funding(state.budgets, hedge_pays, paid_ns)
         apply_funding(state.books, event.mark, event.rate)
         return _NOTHING
     if event.leg == HEDGE:
-        spend_funding(state.budgets, -event.amount_usdt, max(state.price_ns, 0))
+        spend_funding(state.budgets, -event.amount_usdt, paid_ns)
     account = state.books[0]
     account["funding"] -= event.amount_usdt
     wallet = account["wallet_of"][event.leg]

@@ -20,6 +20,7 @@ from litehedge.effects import (
 )
 from litehedge.engine import step
 from litehedge.engine_state import State
+from litehedge.margin.account import POSITION
 from litehedge.market.events import (
     AnyEvent,
     MarketEvent,
@@ -144,6 +145,11 @@ def run(
 
 
 def _raises(state: State, order: Order) -> bool:
-    """Return whether an order leaves more net exposure than there is, by our books."""
+    """Return whether an order leaves more net exposure than there is, by our books.
+
+    What only closes the position does not, nor what closes everything: in between it may.
+    """
+    if order.reduce_only and (order.leg == POSITION or state.closing is not None):
+        return False
     net = float(state.books["qty"][0].sum())
     return abs(net + float(order.qty_ltc)) > abs(net)

@@ -198,19 +198,19 @@ def on_adopt(state: State, event: ev.Adopt) -> list[Effect]:
         return [Alert("done", "not adopted: an order is under way; try again when it has ended")]
     words = _words(state)
     did_differ = state.is_differing
-    _, hedge = sizes(state.terms, state.books)
+    held, hedge = float(state.books["qty"][0, POSITION]), sizes(state.terms, state.books)[1]
     effects: list[Effect] = []
     words += _take_ignored(state)
     for place, report in enumerate(state.reports):
         if report is not None:
             effects += _take_wallets(state, place, report)
             state.reports[place] = None
-    _note_legs(state, hedge)
+    over = _note_legs(state, held, hedge)
     state.differs_ns, state.is_differing = -1, False
     if state.is_reduced_by_books and state.trading is TradingState.REDUCING:
         effects += transition(state, Cause.ADOPTED, event.known_ns)
     text = "the venue's books were taken over: " + "; ".join(words) if words else "nothing differed"
-    return [*effects, Alert("done", text, "books", clears=did_differ), *_standing(state)]
+    return [*effects, Alert("done", text, "books", clears=did_differ), *_standing(state, over)]
 
 
 def on_ignore(state: State, event: ev.Ignore) -> list[Effect]:
@@ -271,7 +271,7 @@ def on_resumed(state: State, event: ev.Opened) -> list[Effect]:
         text = f"not reconciled: order {state.order.client_id} has no end yet, and is asked about"
         return [Alert("act_now", text, "reconciled")]
     before = state.books
-    _, hedge = sizes(state.terms, before)
+    held, hedge = float(before["qty"][0, POSITION]), sizes(state.terms, before)[1]
     state.books = new_account(
         event.wallet_usdt, event.qty_ltc, event.entry_usdt, event.leverage,
         isolated=event.isolated, second_wallet_usdt=event.second_wallet_usdt,
@@ -282,7 +282,7 @@ def on_resumed(state: State, event: ev.Opened) -> list[Effect]:
         state.books[name] = before[name]
     _leave_ignored(state, before)
     words = _since(before, state.books)
-    _note_legs(state, hedge)
+    over = _note_legs(state, held, hedge)
     state.reports = [None, None]
     state.truth_ns = [event.event_ns] * 2
     state.differs_ns, state.is_differing = -1, False
@@ -290,7 +290,7 @@ def on_resumed(state: State, event: ev.Opened) -> list[Effect]:
     text = "reconciled with the venue"
     text += ": since the journal ended, " + "; ".join(words) if words else ": nothing has changed"
     level: AlertLevel = "act_now" if words else "done"
-    return [Alert(level, text, "reconciled", clears=not words), *_standing(state)]
+    return [Alert(level, text, "reconciled", clears=not words), *_standing(state, over)]
 
 
 _KEPT: Final = (
@@ -339,26 +339,43 @@ def _cash(books: Books, place: int) -> float:
     return float(account["wallet"][place] + sum(account["isolated"][leg] for leg in mine))
 
 
-def _note_legs(state: State, hedge: float) -> None:
-    """After a take-over: what is gone of a reduced position is no hedge that could be lifted.
+def _note_legs(state: State, held: float, hedge: float) -> float:
+    """After a take-over: what others closed of a reduced position is no hedge that could be lifted.
 
-    `hedge` is its size in LTC from before.
+    `held` and `hedge` are from before, in LTC. What we sold may be bought back, as long as
+    something is held or we sold it all ourselves; what others bought counts as bought back. Where
+    somebody else closed the rest, the position is over; what we had sold of it, in LTC, is
+    returned then, else 0.
     """
-    held = float(state.books["qty"][0, POSITION])
-    if state.terms["location"][0] == REDUCE:
-        state.terms["size"] = abs(held) + hedge
-    is_ours = held * float(state.terms["side"][0]) > 0.0
-    is_all_reduced = bool(state.terms["location"][0] == REDUCE) and held == 0.0 and hedge > 0.0
-    state.is_open = is_ours or is_all_reduced
+    if not state.is_open:
+        hedge = 0.0  # what was over before stays so
+    now = float(state.books["qty"][0, POSITION])
+    reduces = bool(state.terms["location"][0] == REDUCE)
+    is_ours = now * float(state.terms["side"][0]) > 0.0
+    is_all_sold = reduces and now == 0.0 and hedge > 0.0
+    is_untouched = abs(held) < 0.5 * state.fixed.settings.venue.lot_ltc
+    state.is_open = is_ours or (is_all_sold and is_untouched)
+    if reduces:
+        sold = max(0.0, min(hedge, abs(held) + hedge - abs(now))) if state.is_open else 0.0
+        state.terms["size"] = abs(now) + sold
     state.closed_ltc = 0.0
+    return hedge if is_all_sold and not is_untouched else 0.0
 
 
-def _standing(state: State) -> list[Effect]:
-    """Say what there is to guard, where that is not what it was meant to be."""
+def _standing(state: State, over: float) -> list[Effect]:
+    """Say what there is to guard, where that is not what it was meant to be.
+
+    `over` is what had been sold, in LTC, of a reduced position that others closed.
+    """
     if state.is_open:
         return []
     position, hedge = state.books["qty"][0].tolist()
     text = "there is no position to guard"
+    if over > 0.0:
+        text += (
+            f": what was left of it was closed, not by us. It is over, and the {over:.3f} LTC that "
+            "were sold of it before are not bought back"
+        )
     if position != 0.0:
         text = f"the position of {position:.3f} LTC is on the other side: it is not guarded"
     if hedge != 0.0:
@@ -383,6 +400,22 @@ def venue_legs(state: State) -> list[float]:
 def is_apart(state: State) -> bool:
     """Tell whether venues hold, or may hold, something else than our books."""
     return state.differs_ns >= 0 or state.ignored_ltc != [0.0, 0.0]
+
+
+def closable(state: State) -> tuple[float, float]:
+    """Return what may be closed of position and hedge, signed LTC.
+
+    No more than our books hold, and no more than the venue does where it was told otherwise.
+    """
+    ours = state.books["qty"][0].tolist()
+    if not is_apart(state):
+        return ours[POSITION], ours[HEDGE]
+    theirs = venue_legs(state)
+    legs = []
+    for leg in (POSITION, HEDGE):
+        most = abs(theirs[leg]) if ours[leg] * theirs[leg] > 0.0 else 0.0
+        legs.append(min(abs(ours[leg]), most) * (1.0 if ours[leg] > 0.0 else -1.0))
+    return legs[POSITION], legs[HEDGE]
 
 
 def within_truth(state: State, change: float) -> float:

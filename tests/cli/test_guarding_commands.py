@@ -12,6 +12,7 @@ from litehedge.cli.market import places_of
 from litehedge.exchange.access import Key
 from litehedge.exchange.scene import Scripted
 from litehedge.exchange.server import FakeExchange
+from litehedge.exchange.terms import Ask
 from litehedge.live.sockets import SocketThread
 from litehedge.orders.reports import VenueOrder
 from litehedge.venues.binance import BinanceClient
@@ -56,6 +57,15 @@ class Fake:
 
         self.thread.call(opens())
         assert self.exchange.truth().qty_ltc("long") == Decimal(qty)
+
+    def hedge(self, qty: str) -> None:
+        """Let the user open a short beside it."""
+        ask = Ask("user-2", False, "short", Decimal(qty), Decimal("82"))
+
+        async def opens() -> None:
+            self.exchange.binance.matching.place(ask)
+
+        self.thread.call(opens())
 
     def close(self) -> None:
         self.thread.call(self.exchange.__aexit__(None, None, None))
@@ -139,6 +149,23 @@ def test_live_guards_the_position_that_the_account_holds(litehedge, fake, keys):
     assert [run["difference"] for run in replayed.json["runs"]] == [None]
 
 
+def test_live_says_what_stands_where_its_hedge_lived_before(litehedge, fake, keys, monkeypatch):
+    ask = ("live", "--venue", "binance", "--host", fake.url, "--for", "3s", *QUICK)
+    fake.hold()
+    fake.hedge("40")
+    monkeypatch.setenv("LITEHEDGE_HEDGE__LOCATION", "same_account")
+    first = litehedge(*ask, "--side", "long")
+    assert first.code == 0, first.err
+    assert first.json["hedge_ltc"] == 40.0
+    monkeypatch.delenv("LITEHEDGE_HEDGE__LOCATION")  # the default is another place
+    moved = litehedge(*ask)
+    assert moved.code == 2
+    told = " ".join(moved.err.split())
+    assert "hedge.location is reduce: a hedge of 40.000 LTC stands there" in told
+    assert 'set hedge.location = "same_account" in litehedge.toml' in told
+    assert fake.exchange.truth().qty_ltc("short") == -40
+
+
 def test_live_starts_nothing_without_keys_position_or_word(litehedge, fake, keys, monkeypatch):
     ask = ("live", "--venue", "binance", "--host", fake.url, "--for", "2s", *QUICK)
     empty = litehedge(*ask)
@@ -190,17 +217,17 @@ def test_one_way_mode_cannot_hold_a_hedge_and_can_be_reduced(litehedge, thread, 
 
         thread.call(opens())
         ask = ("live", "--venue", "binance", "--host", fake.url, "--for", "3s", *QUICK)
-        refused = litehedge(*ask)
+        refused = litehedge(*ask, "--location", "same_account")
         assert refused.code == 2
         assert "mode" in refused.err
-        done = litehedge(*ask, "--location", "reduce")
+        done = litehedge(*ask)
         assert done.code == 0, done.err
         assert done.json["position_ltc"] == 150.0
     finally:
         fake.close()
 
 
-def test_doctor_judges_machine_venue_and_account(litehedge, fake, keys):
+def test_doctor_judges_machine_venue_and_account(litehedge, fake, keys, monkeypatch):
     alone = litehedge("doctor", "--offline", "--json")
     assert alone.code == 0, alone.out
     assert {"python", "disk", "journal", "model", "keys"} <= {
@@ -209,8 +236,12 @@ def test_doctor_judges_machine_venue_and_account(litehedge, fake, keys):
     fake.hold()
     asked = litehedge("doctor", "--venue", "binance", "--host", fake.url)
     assert asked.code == 0, asked.out
-    for said in ("150.000 LTC long", "hedge mode", "taker fee", "room for hedges"):
+    for said in ("150.000 LTC long", "hedge mode", "taker fee"):
         assert said in asked.out, said
+    assert "room for hedges" not in asked.out  # a position that is made smaller needs none
+    monkeypatch.setenv("LITEHEDGE_HEDGE__LOCATION", "same_account")
+    beside = litehedge("doctor", "--venue", "binance", "--host", fake.url)
+    assert "room for hedges" in beside.out
     gone = litehedge("doctor", "--venue", "binance", "--host", "http://127.0.0.1:9")
     assert gone.code == 1
     assert "cannot be reached" in gone.out

@@ -22,7 +22,7 @@ from studies.adversary_audit import Audit, maintenance
 from studies.adversary_minds import MINDS, Mind
 from studies.adversary_worlds import SAFE, Ending, excess, live_through, truth_of
 
-from litehedge.config import Settings
+from litehedge.config import Hedge, Settings
 from litehedge.effects import StateChange, Submit
 from litehedge.hedge import signals as sg
 from litehedge.margin.tiers import maintenance as charged
@@ -138,7 +138,8 @@ def _order(qty: str, limit: str = "99.00", *, number: int = 0, **more: object) -
 
 
 def _audit(leverage: float = 5.0) -> Audit:
-    audit = Audit(Settings(), packaged_tiers().rows.tolist())
+    beside = Settings(hedge=Hedge(location="same_account"))
+    audit = Audit(beside, packaged_tiers().rows.tolist())
     audit.event(ev.Opened(0, 0, 1000.0, None, 10.0 * leverage, 100.0, leverage, False))
     audit.event(ev.Book(0, 0, 99.99, 100.01, 50_000.0, 50_000.0))
     return audit

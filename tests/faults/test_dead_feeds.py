@@ -10,6 +10,7 @@ import pytest
 
 from litehedge.backtest import with_position
 from litehedge.config import Settings
+from litehedge.decision import sizes
 from litehedge.effects import CancelAll, Decision, KeepStop, StateChange, Submit, Watched
 from litehedge.engine import step
 from litehedge.engine_state import State, start
@@ -104,7 +105,7 @@ class Session:
             assert not isinstance(effect, StateChange | CancelAll)
             if isinstance(effect, Submit):
                 order = effect.order
-                self.lifted += order.leg == 1 and order.qty_ltc > 0
+                self.lifted += order.qty_ltc > 0  # of a long: less of it is hedged
                 at = (event.known_ns, event.known_ns, order.client_id)
                 self.hear(ev.OrderAccepted(*at))
                 qty = float(order.qty_ltc)
@@ -124,8 +125,8 @@ class Session:
 
     @property
     def ratio(self) -> float:
-        position, hedge = self.state.books["qty"][0].tolist()
-        return abs(hedge / position)
+        position, hedge = sizes(self.state.terms, self.state.books)
+        return float(hedge / position)
 
 
 @pytest.mark.parametrize("family", list(FAMILIES))

@@ -16,6 +16,7 @@ from litehedge.features import vector as fv
 from litehedge.features.vector import FeatureStream
 from litehedge.hedge import signals as sg
 from litehedge.hedge.costs import slippage_rate, trade_cost
+from litehedge.hedge.exposure import REDUCE
 from litehedge.hedge.policies import static
 from litehedge.hedge.terms import MAX_TIERS, padded, terms_of
 from litehedge.margin.tiers import TierTable, maintenance, tier_index
@@ -130,7 +131,7 @@ def test_too_many_tiers_are_refused() -> None:
 def test_terms_say_what_the_settings_say() -> None:
     settings = Settings()
     [row] = terms_of(settings, static(0.25), TIERS, 12.5)
-    assert (row["side"], row["size"], row["location"], row["max_ratio"]) == (1.0, 12.5, 0, 1.0)
+    assert (row["side"], row["size"], row["location"], row["max_ratio"]) == (1.0, 12.5, REDUCE, 1.0)
     assert row["parameters"][0] == 0.25
     assert row["taker_fee"] == pytest.approx(5e-4)
     assert row["collar"] == pytest.approx(0.015)

@@ -297,7 +297,7 @@ def bars(state: State, closes: list[float], start_ns: int = T0) -> list[Effect]:
 
 
 def guarded() -> State:
-    settings_ = Settings()
+    settings_ = Settings(hedge=Hedge(location="same_account"))
     state = engine(settings_, "margin-vol")
     state, _ = step(state, opened(settings_, T0, 100.0))
     return state

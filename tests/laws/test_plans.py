@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_venues_truth import MINUTE, TIERS, World
 
-from litehedge.config import Position, Settings
+from litehedge.config import Hedge, Position, Settings
 from litehedge.effects import Alert, Checkpoint, Effect, PlanFired, StateChange
 from litehedge.engine import step
 from litehedge.engine_state import State, start
@@ -27,7 +27,7 @@ FALLEN = 'when_all = ["equity_left below 60 %"]'
 
 
 def planned(text: str, **changes: object) -> State:
-    here = Settings(position=Position(leverage=5.0))
+    here = Settings(position=Position(leverage=5.0), hedge=Hedge(location="same_account"))
     policy = with_rules(policy_named("unhedged", here), parse_rules(text, "my.toml", "my"))
     return start(here, policy, TIERS, BlindForecaster(), session="truth", atom_ns=MINUTE, **changes)  # type: ignore[arg-type]
 
@@ -174,3 +174,13 @@ def test_the_same_state_and_events_give_the_same() -> None:
     _, one = step(here.state, trade)
     _, two = step(twin, trade)
     assert [encode_effect(e) for e in one] == [encode_effect(e) for e in two]
+
+
+@pytest.mark.parametrize("wallet", [0.0, -5.0])
+def test_a_share_of_nothing_is_not_known(wallet: float) -> None:
+    """A wallet may be empty while the position earns: plans on the equity left say nothing then."""
+    here = guarded(plan("halt"))
+    here.state.budgets["equity_start"] = wallet
+    here.price(101.0)
+    here.price(90.0)
+    assert here.fired() == []

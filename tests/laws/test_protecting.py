@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from litehedge.config import Settings
+from litehedge.decision import sizes
 from litehedge.effects import Alert, Decision, KeepStop, Protection, Submit, Watched
 from litehedge.engine import step
 from litehedge.engine_state import start
@@ -186,7 +187,7 @@ def test_a_hedge_larger_than_the_position_is_cut_to_it():
 
 
 def test_after_deleveraging_the_policy_decides_at_once():
-    desk = Desk(leverage=10.0, policy="plugin")
+    desk = Desk(leverage=10.0, policy="plugin", hedge={"location": "same_account"})
     desk.tell(ev.SetHedge, 1.0, T0 + 10**15)
     assert desk.state.order is not None, "an override is acted upon at once"
     desk.fill()
@@ -231,14 +232,15 @@ def test_a_wrong_clock_halts():
     assert desk.state.trading is TradingState.HALTED
 
 
-def test_nothing_is_lifted_under_the_parachute():
-    desk = Desk(leverage=3.0, policy="move-3pct")
+@pytest.mark.parametrize("location", ["same_account", "reduce"])
+def test_nothing_is_lifted_under_the_parachute(location):
+    desk = Desk(leverage=3.0, policy="move-3pct", hedge={"location": location})
     desk.tell(ev.SetHedge, 0.5, desk.now_ns + 2 * S)
     desk.fill()
     desk.tell(ev.Vitals, lag_ms=9000.0)
     desk.quiet(180)
     assert desk.state.order is None
-    assert float(desk.state.books["qty"][0, HEDGE]) < 0.0
+    assert sizes(desk.state.terms, desk.state.books)[1] > 0.0
     held = [d for d in desk.of(Decision) if d.recommendation.size_ltc and not d.order_id]
     assert any(v.allowed_ltc == 0.0 for d in held for v in d.verdicts)
 

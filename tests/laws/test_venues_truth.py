@@ -10,7 +10,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from litehedge.config import Hedge, Position, Settings
@@ -365,6 +365,89 @@ def test_an_order_without_an_end_keeps_it_from_opening() -> None:
     here.tell(ev.OrderRejected(here.now, here.now, before.sent[-1].client_id, "never came"))
     here.open(is_resumed=True)
     assert not here.state.needs_reconciling
+
+
+@given(
+    sold=st.integers(0, 10), share=st.sampled_from([0.0, 0.25, 0.8, 1.0, 1.2, 3.0]),
+    restarts=st.booleans(),
+)  # fmt: skip
+@example(sold=4, share=0.0, restarts=False)
+@example(sold=10, share=0.0, restarts=True)
+@settings(max_examples=30)
+@example(sold=4, share=3.0, restarts=False)
+def test_what_others_closed_of_a_reduced_position_never_comes_back(
+    sold: int, share: float, restarts: bool
+) -> None:
+    here = World("reduce").open()
+    here.hold(sold / 10)
+    here.bar()
+    if here.sent:
+        here.fill()
+    ours = here.held()[0]
+    left = round(share * ours, 3)
+    here.now += NS_PER_SECOND
+    if restarts:
+        point, now = take_checkpoint(here.state, here.now), here.now
+        here = World("reduce", checkpoint=point, needs_reconciling=True)
+        here.now = now
+        here.tell(ev.Opened(now, now, 1000.0, None, left, 100.0, 5.0, False, is_resumed=True))
+    else:
+        here.report(qty_ltc=left)
+        here.wait(6)
+        here.tell(ev.Adopt(here.now, here.now))
+    is_over = left == 0.0 < ours
+    assert here.state.is_open != is_over
+    assert ("not bought back" in here.alerts()) == (is_over and sold > 0)
+    here.hold(0.0)
+    for _ in range(4):
+        here.bar()
+        if here.state.order is not None:
+            here.fill()
+    # What others bought counts as bought back.
+    most = max(left, min(50.0, left + 50.0 - ours))
+    assert here.held()[0] == pytest.approx(0.0 if is_over else most)
+
+
+@pytest.mark.parametrize("how", ["stop", "deleveraged", "liquidated"])
+@pytest.mark.parametrize("later", [0.0, 20.0])
+def test_what_ended_before_is_not_revived_by_taking_over_books(how: str, later: float) -> None:
+    here = World("reduce").open()
+    here.hold(0.4)
+    here.bar()
+    here.fill()
+    now = here.now = here.now + NS_PER_SECOND
+    if how == "stop":
+        here.tell(ev.StopFilled(now, now, 0, -30.0, 100.0, 0.1))
+    elif how == "deleveraged":
+        here.tell(ev.Deleveraged(now, now, 0, -30.0, 100.0))
+    else:
+        here.tell(ev.Liquidated(now, now, 100.0, False, 0, -30.0, 0.1))
+    assert here.held()[0] == 0.0
+    assert not here.state.is_open
+    here.now += NS_PER_SECOND
+    here.report(qty_ltc=later, entry_usdt=100.0)
+    here.wait(6)
+    here.tell(ev.Adopt(here.now, here.now))
+    assert here.state.is_open == (later > 0.0)
+    here.hold(0.0)
+    for _ in range(3):
+        here.bar()
+    assert here.held()[0] == later
+    assert len(here.sent) == 1
+
+
+def test_of_a_position_that_is_over_a_new_one_is_guarded_whole() -> None:
+    here = World("reduce").open()
+    here.hold(0.4)
+    here.bar()
+    here.fill()
+    for qty in (0.0, -5.0, 20.0):
+        here.now += NS_PER_SECOND
+        here.report(qty_ltc=qty, entry_usdt=100.0)
+        here.wait(6)
+        here.tell(ev.Adopt(here.now, here.now))
+        assert here.state.is_open == (qty > 0.0)
+    assert sizes(here.state.terms, here.state.books) == (20.0, 0.0)
 
 
 # --- falling back -------------------------------------------------------------------------------

@@ -9,7 +9,9 @@ import pytest
 
 from forecasters import Moody
 from litehedge.config import Settings
+from litehedge.decision import sizes
 from litehedge.effects import Alert, Decision, Submit
+from litehedge.errors import UsageError
 from litehedge.hedge.policies import policy_named
 from litehedge.live.digest import Digest
 from litehedge.live.funnel import Funnel
@@ -37,8 +39,10 @@ def market() -> list[ev.MarketEvent]:
     return list(feed.events(60 * 12))
 
 
-def plan(policy: str = "plugin") -> Plan:
-    settings = Settings.model_validate({"position": {"leverage": 20.0}})
+def plan(policy: str = "plugin", location: str = "reduce") -> Plan:
+    settings = Settings.model_validate(
+        {"position": {"leverage": 20.0}, "hedge": {"location": location}}
+    )
     return Plan(
         settings, policy_named(policy, settings), packaged_tiers(), Moody(), "none",
         NS_PER_MINUTE,
@@ -79,13 +83,13 @@ def hold(at_ns: int, ratio: float) -> ev.SetHedge:
 
 
 def run_part(
-    path, events, *commands, past=(), wakes_ns=WAKES_NS, observers=(), missed=None, policy="plugin"
-):
+    path, events, *commands, past=(), wakes_ns=WAKES_NS, observers=(), missed=None,
+    policy="plugin", location="reduce",
+):  # fmt: skip
     journal = Journal(path)
-    taken = take_up(
-        plan(policy), journal, session="test", mode="paper", data="made", now_ns=wakes_ns
-    )
-    venue = PaperVenue(plan().settings, plan().tiers, ATOM_NS, wakes_ns)
+    here = plan(policy, location)
+    taken = take_up(here, journal, session="test", mode="paper", data="made", now_ns=wakes_ns)
+    venue = PaperVenue(here.settings, here.tiers, ATOM_NS, wakes_ns)
     happened = []
     if taken.ended_ns:
         happened = venue.resume(taken.state, taken.ended_ns, missed or [])
@@ -116,21 +120,23 @@ def test_nothing_happens_before_it_wakes_and_then_the_position_opens(tmp_path, m
     assert opened[0].known_ns >= WAKES_NS
     assert not [d for d in effects_of(seen, Decision) if d.time_ns < opened[0].known_ns]
     assert state.is_open
-    assert venue.books["qty"][0, POSITION] == state.books["qty"][0, POSITION] > 0
+    assert venue.books["qty"][0, POSITION] == state.books["qty"][0, POSITION]
+    assert sizes(state.terms, state.books)[0] == opened[0].qty_ltc > 0
 
 
+@pytest.mark.parametrize("location", ["same_account", "reduce"])
 @pytest.mark.parametrize("cut", [0.3, 0.55, 0.8])
-def test_killed_and_started_again_it_goes_on_with_the_same_account(tmp_path, market, cut):
+def test_killed_and_started_again_it_goes_on_with_the_same_account(tmp_path, market, cut, location):
     rest = [event for event in market if event.known_ns >= WAKES_NS]
     at = int(cut * len(rest))
     first, second = rest[:at], rest[at:]
     commands = hold(WAKES_NS + 3 * NS_PER_MINUTE, 0.6), hold(WAKES_NS + 30 * NS_PER_MINUTE, 0.2)
     early = [c for c in commands if c.known_ns <= first[-1].known_ns]
     late = [c for c in commands if c.known_ns > first[-1].known_ns]
-    before, _, seen_before, _ = run_part(tmp_path / "j", first, *early)
+    before, _, seen_before, _ = run_part(tmp_path / "j", first, *early, location=location)
     woken = second[0].known_ns
     after, venue, seen, happened = run_part(
-        tmp_path / "j", second, *late, past=first, wakes_ns=woken
+        tmp_path / "j", second, *late, past=first, wakes_ns=woken, location=location
     )
     assert not happened
     resumed = [event for event, _ in seen if isinstance(event, ev.Opened)]
@@ -144,6 +150,48 @@ def test_killed_and_started_again_it_goes_on_with_the_same_account(tmp_path, mar
     ids = [e.order.client_id for e in effects_of(seen_before, Submit) + effects_of(seen, Submit)]
     assert len(ids) == len(set(ids))
     assert ids
+
+
+def test_reduced_to_nothing_it_goes_on_and_buys_back(tmp_path, market):
+    rest = [event for event in market if event.known_ns >= WAKES_NS]
+    first, second = rest[: len(rest) // 2], rest[len(rest) // 2 :]
+    flat, *_ = run_part(
+        tmp_path / "j", first, hold(WAKES_NS + 3 * NS_PER_MINUTE, 1.0), policy="unhedged"
+    )
+    whole = float(flat.terms["size"][0])
+    assert flat.is_open
+    assert flat.books["qty"][0, POSITION] == 0.0
+    after, venue, *_ = run_part(
+        tmp_path / "j", second, hold(second[0].known_ns + 3 * NS_PER_MINUTE, 0.6), past=first,
+        wakes_ns=second[0].known_ns, policy="unhedged",
+    )  # fmt: skip
+    assert after.is_open
+    assert after.terms["size"][0] == whole
+    assert after.books["qty"][0, POSITION] == pytest.approx(0.4 * whole, abs=2e-3)
+    assert venue.books["qty"][0, POSITION] == after.books["qty"][0, POSITION]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "why"),
+    [("same_account", "reduce", "stands there"), ("reduce", "same_account", "of it are sold")],
+)
+def test_another_place_of_the_hedge_is_refused_while_it_stands(tmp_path, market, then, now, why):
+    rest = [event for event in market if event.known_ns >= WAKES_NS]
+    third = len(rest) // 3
+    parts = rest[:third], rest[third : 2 * third], rest[2 * third :]
+    early = hold(WAKES_NS + 3 * NS_PER_MINUTE, 0.6)
+    run_part(tmp_path / "j", parts[0], early, policy="unhedged", location=then)
+    again = {"past": parts[0], "wakes_ns": parts[1][0].known_ns, "policy": "unhedged"}
+    with pytest.raises(UsageError, match=why) as told:
+        run_part(tmp_path / "j", parts[1], location=now, **again)
+    assert f"(hedge.location = {then})" in told.value.what
+    assert f'set hedge.location = "{then}"' in told.value.remedy
+    gone = hold(parts[1][0].known_ns + 1, 0.0)
+    run_part(tmp_path / "j", parts[1], gone, location=then, **again)
+    again |= {"past": parts[1], "wakes_ns": parts[2][0].known_ns}
+    state, *_ = run_part(tmp_path / "j", parts[2], location=now, **again)
+    assert state.is_open
+    assert sizes(state.terms, state.books)[1] == pytest.approx(0.0)
 
 
 def test_a_liquidation_that_was_missed_is_lived_through_and_told(tmp_path, market):

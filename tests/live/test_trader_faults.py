@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 from collections import Counter
 from decimal import Decimal
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shaky_venue import CONTRACT, Shakes, ShakyClient
@@ -39,6 +41,19 @@ SHAKES = st.builds(
     lose=st.sampled_from([0.0, 0.2, 0.6, 1.0]), double=SHARE,
     delay_s=st.sampled_from([0.0, 0.3, 3.0, 20.0]), partial=SHARE, deaf=SHARE, forgets=SHARE,
 )  # fmt: skip
+
+
+@pytest.fixture(autouse=True, scope="module")
+def silent():
+    """Let nothing be logged: of a test all records are kept until it ends.
+
+    With each go its error, that error's traceback and the whole history in which it was raised.
+    """
+    ours = logging.getLogger("litehedge")
+    before = ours.level
+    ours.setLevel(logging.CRITICAL + 1)
+    yield
+    ours.setLevel(before)
 
 
 class Outlet:

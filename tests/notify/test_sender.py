@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import socket
 import threading
 import time
 
@@ -190,3 +191,18 @@ def test_an_alert_without_key_is_written_as_before():
     import msgspec
 
     assert msgspec.json.encode(Alert("done", "x")) == b'{"type":"alert","level":"done","text":"x"}'
+
+
+def test_the_heartbeat_outlives_an_answer_that_is_no_http():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20.0)
+        heart = Heartbeat(f"http://127.0.0.1:{server.getsockname()[1]}/ping", 0.01)
+        try:
+            heart(None, [])
+            for _ in range(3):
+                caller, _ = server.accept()
+                with caller:
+                    caller.recv(4096)
+                    caller.sendall(b"what?\r\n\r\n")
+        finally:
+            heart.close()

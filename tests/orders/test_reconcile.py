@@ -63,3 +63,18 @@ def test_what_it_opens() -> None:
     assert opened == ev.Opened(T0, T0 + 1, 500.0, None, 10.0, 100.0, 5.0, False, -4.0, 101.0, True)
     assert isinstance(told, ev.Reported)
     assert plan.faults == []
+
+
+def test_of_a_leg_that_the_venue_does_not_tell_what_we_know_is_kept() -> None:
+    plan = Reconciliation("", placement(location="reduce"))
+    plan.cancelled()
+    plan.told(AccountReport(T0, Decimal(500), [], True))
+    opened = plan.events(T0, is_resumed=True, kept=(12.5, True))[0]
+    assert isinstance(opened, ev.Opened)
+    assert (opened.qty_ltc, opened.leverage, opened.isolated) == (0.0, 12.5, True)
+    plan = Reconciliation("", placement(location="reduce"))
+    plan.cancelled()
+    plan.told(FIRST)
+    opened = plan.events(T0, is_resumed=True, kept=(12.5, True))[0]
+    assert isinstance(opened, ev.Opened)
+    assert (opened.leverage, opened.isolated) == (5.0, False)

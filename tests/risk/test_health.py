@@ -82,6 +82,29 @@ def test_nothing_is_closed_without_danger_and_something_is_with_it(
         assert qty > 0.0
 
 
+@given(SIDES, LEVERAGES, st.floats(0.0, 1.2), MOVES, REACHES)
+def test_what_is_closed_never_raises_the_net_exposure(side, leverage, hedged, move, reach):
+    books = account(side, leverage, hedged)
+    mark = PRICE * (1.0 + move)
+    assume(margin_ratio(books, mark, TIERS) < 1.0)
+    before = float(books["qty"][0].sum())
+    relieved(books, mark, reach)
+    after = float(books["qty"][0].sum())
+    assert abs(after) <= abs(before)
+    assert after * before >= 0.0
+
+
+def test_what_holds_each_other_is_left_alone_whatever_maintenance_it_needs():
+    """In a crash the hedge of a whole position was closed: its distance fell from 30 % to 2 %."""
+    books = account(1.0, 20.0, 1.0)
+    books["wallet"][0, 0] = 1.5 * 2.0 * 0.0065 * abs(float(books["qty"][0, POSITION])) * PRICE
+    assert margin_ratio(books, PRICE, TIERS) > 0.6
+    trigger = health.stricter(TIERS, 0.6)
+    assert health.endangered(books, PRICE, trigger, 0.02)[0] == -1
+    books["qty"][0, HEDGE] += 0.0004  # less than a lot of it is open
+    assert health.endangered(books, PRICE, trigger, 0.02, 0.001)[0] == -1
+
+
 @given(SIDES, LEVERAGES, MOVES, st.floats(0.0, 0.1), st.floats(0.0, 0.1))
 def test_a_wider_reach_never_closes_less(side, leverage, move, reach, more):
     mark = PRICE * (1.0 + move)

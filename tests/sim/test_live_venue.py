@@ -143,7 +143,7 @@ def test_a_frozen_feed_does_not_save_an_account() -> None:
 
 def test_where_an_account_dies_follows_the_mark_not_the_quotes() -> None:
     """In a fall quotes are below the mark. A fill down there must not look like a liquidation."""
-    settings = Settings(position=Position(leverage=5.0))
+    settings = Settings(position=Position(leverage=5.0), hedge=Hedge(location="same_account"))
     market = LiveMarket(new_world(Parameters(), 1, MONDAY), 5)
     venue = SimVenue(settings, TIERS, Opening(BEGIN_NS, False), 5 * NS_PER_SECOND, market)
     next(iter(market.events(1)))

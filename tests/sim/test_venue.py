@@ -27,6 +27,7 @@ from synthetic import T0, packaged_tiers
 
 TIERS = packaged_tiers()
 MINUTE = NS_PER_MINUTE
+BESIDE = Hedge(location="same_account")
 
 
 class Made:
@@ -65,7 +66,7 @@ class Made:
 
 def live(market: Made, **changes: object) -> SimVenue:
     """A venue in that market, its position open at 100."""
-    settings = Settings(position=Position(leverage=5.0), **changes)  # type: ignore[arg-type]
+    settings = Settings(position=Position(leverage=5.0), **{"hedge": BESIDE, **changes})  # type: ignore[arg-type]
     here = SimVenue(settings, TIERS, Opening(T0, reopens=False), MINUTE, market)
     market.second(0, 100.0)
     assert isinstance(told(here, 0)[0], ev.Opened)
@@ -79,7 +80,7 @@ def told(here: SimVenue, number: int) -> list[ev.AccountEvent]:
 
 
 def venue(**costs: float) -> SimVenue:
-    settings = Settings(position=Position(leverage=5.0), costs=Costs(**costs))
+    settings = Settings(position=Position(leverage=5.0), hedge=BESIDE, costs=Costs(**costs))
     return SimVenue(settings, TIERS, Opening(T0, reopens=True), MINUTE)
 
 

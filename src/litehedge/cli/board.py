@@ -18,7 +18,7 @@ from litehedge.features.vector import FeatureSchema
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Action
 from litehedge.live.funnel import SourceState
-from litehedge.margin.account import POSITION, equity
+from litehedge.margin.account import equity
 from litehedge.margin.liquidation import distance
 from litehedge.market import events as ev
 from litehedge.report.style import percent, usdt
@@ -84,7 +84,7 @@ class Board:
     def view(self) -> Panel:
         """Return the whole view."""
         state = self._state
-        side = "long" if float(state.books["qty"][0, POSITION]) >= 0.0 else "short"
+        side = state.fixed.settings.position.side
         title = f"litehedge · {self._mode} · {side} LTC · {iso_utc(self._now_ns, seconds=True)} UTC"
         body = Group(
             Text(self._spark(), style="blue"), Text(), self._facts(), Text(), self._decisions(),

@@ -19,9 +19,10 @@ from litehedge.cli.common import console, stderr
 from litehedge.cli.guarding import plan_of
 from litehedge.cli.market import listening, places_of
 from litehedge.config import Settings
+from litehedge.decision import sizes
 from litehedge.effects import Effect, Submit
 from litehedge.exchange.scene import Simulated
-from litehedge.exchange.server import FakeExchange
+from litehedge.exchange.server import FakeExchange, Truth
 from litehedge.hedge.rules import Rules
 from litehedge.live.funnel import Funnel
 from litehedge.live.real import look, prepare, settings_of
@@ -118,7 +119,7 @@ def _guard(
 
         def watch(event: ev.AnyEvent, effects: list[Effect]) -> None:
             orders.extend(e.order.client_id for e in effects if isinstance(e, Submit))
-            if event.known_ns >= ends_ns or not (exchange.truth().qty_ltc("long")):
+            if event.known_ns >= ends_ns or was_liquidated(exchange.truth()):
                 funnel.stop()
 
         shown = (
@@ -137,20 +138,31 @@ def _guard(
                 market.sources, market.past, market.since, journal=book, observers=[board, watch]
             )
         book.close()
-        truth = exchange.truth()
+        truth, state = exchange.truth(), running.taken.state
+        position, hedge = sizes(state.terms, state.books)
         return {
             "label": "FAKE EXCHANGE, its squeeze looked for: it shows that the parts work together",
             "equity_usdt": _equity(exchange),
-            "liquidated": truth.qty_ltc("long") == 0,
+            "liquidated": was_liquidated(truth),
             "orders": len(orders),
             "trades": sum(1 for o in truth.orders if o.client_id in orders and o.filled_ltc > 0),
-            "position_ltc": float(truth.qty_ltc("long")),
-            "hedge_ltc": float(truth.qty_ltc("short")),
+            "position_ltc": float(position),
+            "hedge_ltc": float(hedge),
+            "held_ltc": float(truth.qty_ltc("long")),
             "events": funnel.count,
             "feeds": {name: source.state for name, source in sorted(funnel.sources.items())},
         }
     finally:
         thread.call(client.close())
+
+
+def was_liquidated(truth: Truth) -> bool:
+    """Tell whether the venue closed all of the position by force.
+
+    Holding nothing does not tell: a position may be reduced to nothing, and bought back.
+    """
+    forced = any(order.kind == "liquidation" and order.side == "long" for order in truth.orders)
+    return forced and truth.qty_ltc("long") == 0
 
 
 def _equity(exchange: FakeExchange) -> float:

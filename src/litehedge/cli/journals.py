@@ -1,16 +1,25 @@
-"""How commands begin a journal."""
+"""How commands begin a journal, and an engine from one."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import ValidationError
+
 import litehedge
 from litehedge.cli.common import stderr
-from litehedge.cli.models import Chosen
-from litehedge.engine_state import Fixed
+from litehedge.cli.models import Chosen, choose_model, require
+from litehedge.cli.policies import choose_policy, require_policy
+from litehedge.config import Settings
+from litehedge.engine_state import Fixed, State, start
+from litehedge.errors import JournalError
+from litehedge.hedge.policies import static, with_rules
+from litehedge.hedge.rule_reading import parse_rules
 from litehedge.hedge.rules import to_toml
-from litehedge.store.journal import Header, Journal
+from litehedge.risk.state import TradingState
+from litehedge.store.bundled import tier_table
+from litehedge.store.journal import Header, Journal, decode_checkpoint
 
 
 def begin_journal(path: Path, fixed: Fixed, model: Chosen, *, mode: str, data: str) -> Journal:
@@ -44,3 +53,45 @@ def end_journal(journal: Journal, path: Path) -> None:
     """Close it and say how to prove it."""
     journal.close()
     stderr.print(f"journal in {path}; prove it with: litehedge replay {path}", highlight=False)
+
+
+def engine_of(number: int, header: Header, model: str | None = None) -> State:
+    """Return an engine as it began run `number`; `model` is a folder, when it moved since.
+
+    Raises
+    ------
+    JournalError
+        When this version does not know the settings that the run was written with.
+    LitehedgeError
+        When the model, the policy or the rules are not those of the run.
+    """
+    try:
+        settings = Settings.model_validate(header.settings)
+    except ValidationError as error:
+        names = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
+        raise JournalError(
+            f"run {number} was written with settings that this version does not know: {names}",
+            f"read it with litehedge {header.litehedge}, which wrote it",
+        ) from None
+    chosen = choose_model(model or header.model_folder or "none", header.atom_ns * header.per_frame)
+    require(chosen.forecaster, header.model_id)
+    policy = static(0.0) if header.free_ratio else choose_policy(header.policy, settings)
+    require_policy(policy, header.policy_id)
+    if header.rules:
+        policy = with_rules(policy, parse_rules(header.rules, f"run {number}", ""))
+    kept = header.tiers
+    return start(
+        settings,
+        policy,
+        tier_table(settings.venue.name, settings.venue.symbol) if kept is None else kept.table,
+        chosen.forecaster,
+        session=header.session,
+        atom_ns=header.atom_ns,
+        per_frame=header.per_frame,
+        held_every_ns=header.held_every_ns,
+        trading=TradingState(header.trading_state),
+        keeps_checkpoints=header.keeps_checkpoints,
+        checkpoint=decode_checkpoint(header.checkpoint),
+        needs_reconciling=header.needs_reconciling,
+        looks_between=header.looks_between,
+    )

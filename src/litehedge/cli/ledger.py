@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
 import typer
-from pydantic import ValidationError
 from rich.table import Table
 
 from litehedge.cli.common import (
@@ -23,21 +22,13 @@ from litehedge.cli.common import (
     write_file,
     write_json,
 )
-from litehedge.cli.models import choose_model, require
+from litehedge.cli.journals import engine_of
 from litehedge.cli.people import meant_session
-from litehedge.cli.policies import choose_policy, require_policy
-from litehedge.config import Settings
-from litehedge.engine_state import State, start
-from litehedge.errors import JournalError
-from litehedge.hedge.policies import static, with_rules
-from litehedge.hedge.rule_reading import parse_rules
 from litehedge.ledger.scores import Ledger, Score, Verdict, in_words
 from litehedge.ledger.walk import Part, keep
 from litehedge.report.overrides import ledger_page
 from litehedge.report.style import percent
-from litehedge.risk.state import TradingState
-from litehedge.store.bundled import tier_table
-from litehedge.store.journal import Header, Journal, decode_checkpoint
+from litehedge.store.journal import Journal
 from litehedge.units import NS_PER_MINUTE, duration_ns, instant_ns, iso_utc
 
 EVERY: Final = 2_000
@@ -114,9 +105,9 @@ def parts_of(journal: Journal) -> list[tuple[Part, int]]:
     """
     parts = []
     for number, header in journal.runs():
-        begin, is_silent = _beginning(number, header), not any(journal.commands(number))
+        is_silent = not any(journal.commands(number))
         part = Part(
-            begin=begin,
+            begin=partial(engine_of, number, header),
             events=lambda number=number: journal.events(number),  # type: ignore[misc]
             sent=lambda number=number: {  # type: ignore[misc]
                 order.client_id: order for order in journal.orders(number)
@@ -131,38 +122,6 @@ def parts_of(journal: Journal) -> list[tuple[Part, int]]:
         )  # fmt: skip
         parts.append((part, 0 if is_silent else journal.length(number)))
     return parts
-
-
-def _beginning(number: int, header: Header) -> Callable[[], State]:
-    def begin() -> State:
-        try:
-            settings = Settings.model_validate(header.settings)
-        except ValidationError as error:
-            names = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
-            raise JournalError(
-                f"run {number} was written with settings that this version does not know: {names}",
-                f"read it with litehedge {header.litehedge}, which wrote it",
-            ) from None
-        chosen = choose_model(header.model_folder or "none", header.atom_ns * header.per_frame)
-        require(chosen.forecaster, header.model_id)
-        policy = static(0.0) if header.free_ratio else choose_policy(header.policy, settings)
-        require_policy(policy, header.policy_id)
-        if header.rules:
-            policy = with_rules(policy, parse_rules(header.rules, f"run {number}", ""))
-        kept = header.tiers
-        tiers = (
-            tier_table(settings.venue.name, settings.venue.symbol) if kept is None else kept.table
-        )
-        return start(
-            settings, policy, tiers, chosen.forecaster, session=header.session,
-            atom_ns=header.atom_ns, per_frame=header.per_frame,
-            held_every_ns=header.held_every_ns, trading=TradingState(header.trading_state),
-            checkpoint=decode_checkpoint(header.checkpoint),
-            needs_reconciling=header.needs_reconciling,
-            looks_between=header.looks_between,
-        )  # fmt: skip
-
-    return begin
 
 
 def plain(name: str, told: Ledger) -> dict[str, Any]:

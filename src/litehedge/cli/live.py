@@ -26,10 +26,11 @@ from litehedge.cli.market import check_market, client_of, listening, places_of
 from litehedge.cli.rules import ruled
 from litehedge.config import PositionSide, Settings
 from litehedge.errors import UsageError, WrongSetup
+from litehedge.live.before import Before, before_of, check_place, hedge_leg_ltc
 from litehedge.live.checks import SHARED, faults, foreign_orders_checks
 from litehedge.live.funnel import Funnel
 from litehedge.live.lease import leased
-from litehedge.live.real import Seen, guarded_side, look, prepare, settings_of
+from litehedge.live.real import Seen, look, prepare, settings_of
 from litehedge.live.session import held, session_at
 from litehedge.live.setup import tiers_of
 from litehedge.live.sockets import SocketThread
@@ -117,18 +118,22 @@ def live(
         SocketThread() as thread,
     ):
         journal = SteadyJournal(session.journal)
-        known = guarded_side(journal)
-        if known is not None and asked not in (None, known):
+        before = before_of(journal)
+        if before is not None and asked not in (None, before.position.side):
             raise UsageError(
-                f"session {session.name} guards a {known}, not a {asked}",
+                f"session {session.name} guards a {before.position.side}, not a {asked}",
                 "leave out --side, or give another --name",
             )
+        if before is not None and before.is_reduced:  # ccxt is told its margin mode with orders
+            chosen = chosen.model_copy(update={"position": before.position})
         stderr.print(f"asking {venue} …", highlight=False)
         first = look(thread, client_of(keys, chosen, places, testnet=testnet))
         second = None
         if second_keys is not None:
             second = look(thread, client_of(second_keys, chosen, places, testnet=testnet))
         try:
+            if before is not None:
+                _same_place(session.name, before, chosen, first)
             checks = look_at(chosen, first, second)
             for seen in (first, second):
                 checks += foreign_orders_checks(seen.foreign_orders if seen is not None else ())
@@ -140,7 +145,7 @@ def live(
                     "; ".join(check.what for check in bad),
                     f"{bad[0].remedy}; nothing was started, the position stays as it is",
                 )
-            guarded = settings_of(chosen, first, known or asked)
+            guarded = settings_of(chosen, first, asked, before)
             plan = plan_of(guarded, ruling, tiers_of(first.contract), frame)
             _confirm(guarded, first, testnet=is_test)
             funnel = Funnel()
@@ -179,6 +184,15 @@ def live(
     console.print(
         "position and hedge stay on the venue as they are: nobody guards them now", style="yellow"
     )
+
+
+def _same_place(session: str, before: Before, chosen: Settings, first: Seen) -> None:
+    """Refuse another place of the hedge while something of the old one stands."""
+    check_place(
+        session, before.location, chosen.hedge.location,
+        hedge_ltc=hedge_leg_ltc(first.account, before.position), sold_ltc=before.sold_ltc,
+        lot_ltc=before.lot_ltc, is_asking=before.is_asking,
+    )  # fmt: skip
 
 
 def _second_name(settings: Settings, venue: str, hedge_venue: str | None) -> str | None:

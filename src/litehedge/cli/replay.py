@@ -7,22 +7,14 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from pydantic import ValidationError
 
 import litehedge
 from litehedge.cli.common import console, write_json
-from litehedge.cli.models import choose_model, require
-from litehedge.cli.policies import choose_policy, require_policy
-from litehedge.config import Settings
+from litehedge.cli.journals import engine_of
 from litehedge.effects import Decision
 from litehedge.engine import step
-from litehedge.engine_state import start
 from litehedge.errors import JournalError, UsageError
-from litehedge.hedge.policies import static, with_rules
-from litehedge.hedge.rule_reading import parse_rules
-from litehedge.risk.state import TradingState
-from litehedge.store.bundled import tier_table
-from litehedge.store.journal import Header, Journal, decode_checkpoint, encode_effect
+from litehedge.store.journal import Header, Journal, encode_effect
 from litehedge.units import iso_utc
 
 
@@ -55,33 +47,7 @@ def replay(
 
 
 def _replay(book: Journal, number: int, header: Header, model: str | None) -> dict[str, Any]:
-    try:
-        settings = Settings.model_validate(header.settings)
-    except ValidationError as error:
-        names = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
-        raise UsageError(
-            f"run {number} was written with settings that this version does not know: {names}",
-            f"replay it with litehedge {header.litehedge}, which wrote it",
-        ) from None
-    frame_ns = header.atom_ns * header.per_frame
-    chosen = choose_model(model or header.model_folder or "none", frame_ns)
-    require(chosen.forecaster, header.model_id)
-    policy = static(0.0) if header.free_ratio else choose_policy(header.policy, settings)
-    require_policy(policy, header.policy_id)
-    if header.rules:
-        policy = with_rules(policy, parse_rules(header.rules, f"run {number}", ""))
-    told = header.tiers
-    tiers = tier_table(settings.venue.name, settings.venue.symbol) if told is None else told.table
-    state = start(
-        settings, policy, tiers,
-        chosen.forecaster, session=header.session, atom_ns=header.atom_ns,
-        per_frame=header.per_frame, held_every_ns=header.held_every_ns,
-        trading=TradingState(header.trading_state),
-        keeps_checkpoints=header.keeps_checkpoints,
-        checkpoint=decode_checkpoint(header.checkpoint),
-        needs_reconciling=header.needs_reconciling,
-        looks_between=header.looks_between,
-    )  # fmt: skip
+    state = engine_of(number, header, model)
     recorded = book.effects(number)
     events = decisions = effects_seen = 0
     difference: str | None = None

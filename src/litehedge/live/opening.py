@@ -26,6 +26,7 @@ async def reconcile(
     out: Outlet,
     *,
     is_resumed: bool,
+    kept: tuple[float, bool] = (1.0, False),
     patience_s: float = PATIENCE_S,
 ) -> list[ev.AccountEvent]:
     """Bring every account to rest and return what the engine has to be told, in order.
@@ -37,6 +38,9 @@ async def reconcile(
     ----------
     order
         What the journal knows to be on its way, None where nothing is.
+    kept
+        Leverage of the position and whether it is isolated, by the journal: of a position that was
+        reduced to nothing some venues tell neither.
 
     Raises
     ------
@@ -74,7 +78,7 @@ async def reconcile(
             await asyncio.sleep(RETRY_S)
     if plan.faults:
         raise WrongSetup("; ".join(plan.faults), "nothing was started")
-    return [*told, *plan.events(out.now_ns(), is_resumed=is_resumed)]
+    return [*told, *plan.events(out.now_ns(), is_resumed=is_resumed, kept=kept)]
 
 
 async def _step(

@@ -13,10 +13,11 @@ from typing import Any, Final
 from litehedge.config import PositionSide, Settings
 from litehedge.engine_state import State
 from litehedge.errors import WrongSetup
+from litehedge.live.before import Before, hedge_leg_ltc
 from litehedge.live.funnel import Funnel
 from litehedge.live.opening import reconcile
 from litehedge.live.running import Observer, Plan, TakenUp, guard, take_up
-from litehedge.live.setup import held_leg, with_account, with_contract
+from litehedge.live.setup import as_before, held_leg, with_account, with_contract
 from litehedge.live.sockets import SocketThread
 from litehedge.live.trader import Account, LiveVenue, contract_changed
 from litehedge.margin.account import HEDGE, POSITION
@@ -59,28 +60,20 @@ def look(thread: SocketThread, client: VenueClient) -> Seen:
     return Seen(client, contract, account, skew, foreign)
 
 
-def guarded_side(journal: Journal) -> PositionSide | None:
-    """Return which way the position of the journal's last run profits, None without one.
-
-    Raises
-    ------
-    JournalError
-        When the journal cannot be read.
-    """
-    point = journal.resume_point()
-    if point is None or not point.checkpoint.is_open:
-        return None
-    held = point.checkpoint.books["qty"][POSITION]
-    return "long" if held > 0.0 else "short"
-
-
-def settings_of(settings: Settings, first: Seen, side: PositionSide | None = None) -> Settings:
+def settings_of(
+    settings: Settings,
+    first: Seen,
+    side: PositionSide | None = None,
+    before: Before | None = None,
+) -> Settings:
     """Return the settings with what the venue says of its contract and of our position.
 
     Parameters
     ----------
     side
-        Which leg is the position, where that is known (`held_leg`).
+        Which leg is the position, where a person said it (`held_leg`).
+    before
+        What the session guarded when it ended, where it did (`live.before`).
 
     Raises
     ------
@@ -88,12 +81,18 @@ def settings_of(settings: Settings, first: Seen, side: PositionSide | None = Non
         When there is no position to guard, or its margin does not allow the hedge's place.
     """
     ruled = with_contract(settings, first.contract)
-    leg = held_leg(first.account, first.client.name, first.contract.symbol, side)
+    report, venue, symbol = first.account, first.client.name, first.contract.symbol
+    is_flat = all(leg.qty_ltc == 0 for leg in report.legs)
     try:
-        return with_account(ruled, first.account, leg)
+        if before is not None and before.is_reduced and (before.may_be_flat or not is_flat):
+            if not is_flat:  # what is held must be ours
+                held_leg(report, venue, symbol, before.position.side)
+            return as_before(ruled, report, venue, symbol, before)
+        known = before.position.side if before is not None else side
+        return with_account(ruled, report, held_leg(report, venue, symbol, known))
     except ValueError as error:  # pydantic's
         raise WrongSetup(
-            f"the position on {first.client.name} and the settings do not fit: {error}",
+            f"the position on {venue} and the settings do not fit: {error}",
             "change hedge.location, or the position's margin mode; nothing was started",
         ) from None
 
@@ -145,6 +144,10 @@ class RealSession:
                 reconcile(
                     self.first, self.second, state.order, self.funnel,
                     is_resumed=state.needs_reconciling,
+                    kept=(
+                        float(state.books["leverage"][0, POSITION]),
+                        bool(state.books["is_isolated"][0, POSITION]),
+                    ),
                 )
             )  # fmt: skip
             self.venue.start()
@@ -190,7 +193,7 @@ def prepare(
     Raises
     ------
     UsageError
-        When the journal is of another mode, or of other venues.
+        When the journal is of another mode, of other venues, or its hedge stands elsewhere.
     JournalError
         When the journal cannot be read or written.
     """
@@ -199,7 +202,7 @@ def prepare(
     names = [seen.client.name for seen in (first, second) if seen is not None]
     taken = take_up(
         plan, journal, session=session, mode=mode, data=" and ".join(names),
-        now_ns=funnel.now_ns(),
+        now_ns=funnel.now_ns(), hedge_ltc=hedge_leg_ltc(first.account, settings.position),
     )  # fmt: skip
     placement = Placement(side, location, first.account.hedge_mode)
     dead_man = settings.venue.dead_man_switch

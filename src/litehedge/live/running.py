@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
+
 import litehedge
-from litehedge.config import Settings
-from litehedge.effects import AlertLevel, Effect
+from litehedge.config import HedgeLocation, Settings
+from litehedge.effects import AlertLevel, Checkpoint, Effect
 from litehedge.engine import relive, step
 from litehedge.engine_state import State, start, take_checkpoint
 from litehedge.errors import UsageError
 from litehedge.hedge.policies import Policy
 from litehedge.hedge.rules import to_toml
+from litehedge.live.before import check_place, location_of
 from litehedge.live.funnel import Funnel
 from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
@@ -64,18 +67,30 @@ class TakenUp:
 
 
 def take_up(
-    plan: Plan, journal: StoredJournal, *, session: str, mode: str, data: str, now_ns: int
+    plan: Plan,
+    journal: StoredJournal,
+    *,
+    session: str,
+    mode: str,
+    data: str,
+    now_ns: int,
+    hedge_ltc: float | None = None,
 ) -> TakenUp:
     """Begin a run in the journal, where the last one ended if there was one.
 
     What came from the account and from people after the last checkpoint is lived through again,
     so that nothing that reached the disk is forgotten.
 
+    Parameters
+    ----------
+    hedge_ltc
+        What the venue holds of a hedge leg beside the position, where it was asked.
+
     Raises
     ------
     UsageError
         When the journal is of another mode or of other venues: what was decided for one account
-        says nothing about another.
+        says nothing about another. Or when its hedge stands where it would not be minded any more.
     JournalError
         When the journal cannot be read or written.
     """
@@ -90,9 +105,9 @@ def take_up(
     trading = journal.trading_state()
     name = _name_of_run(session, now_ns, "" if before is None else before.session)
 
-    def begin(checkpoint: Any = None) -> State:
+    def begin(checkpoint: Any = None, settings: Settings = plan.settings) -> State:
         return start(
-            plan.settings, plan.policy, plan.tiers, plan.forecaster, session=name,
+            settings, plan.policy, plan.tiers, plan.forecaster, session=name,
             atom_ns=ATOM_NS, per_frame=plan.per_frame, held_every_ns=HELD_NS, trading=trading,
             keeps_checkpoints=True, checkpoint=checkpoint,
             needs_reconciling=checkpoint is not None and (
@@ -103,11 +118,14 @@ def take_up(
 
     state, ended_ns, packed = begin(), 0, b""
     if point is not None:
-        state = begin(point.checkpoint)
+        then = location_of(point)
+        state = begin(point.checkpoint, _with_location(plan.settings, then))
         ended_ns = point.checkpoint.time_ns
         state = relive(state, point.events)
         ended_ns = max([ended_ns, *(event.known_ns for event in point.events)])
         taken = take_checkpoint(state, ended_ns)
+        if then != plan.settings.hedge.location:
+            taken = _moved(taken, plan.settings, then, session, hedge_ltc)
         state = begin(taken)
         packed = encode_effect(taken)
     journal.begin(
@@ -136,6 +154,27 @@ def take_up(
         )
     )
     return TakenUp(state, ended_ns)
+
+
+def _with_location(settings: Settings, location: HedgeLocation) -> Settings:
+    hedge = settings.hedge.model_copy(update={"location": location})
+    return settings.model_copy(update={"hedge": hedge})
+
+
+def _moved(
+    point: Checkpoint, settings: Settings, then: HedgeLocation, session: str,
+    hedge_ltc: float | None,
+) -> Checkpoint:  # fmt: skip
+    """Return where a run stood, for one that hedges in another place; refuse where it cannot."""
+    held, hedge = point.books["qty"]
+    is_open = point.is_open or point.order is not None
+    check_place(
+        session, then, settings.hedge.location,
+        hedge_ltc=hedge if hedge_ltc is None else hedge_ltc,
+        sold_ltc=point.size_ltc - abs(held) if then == "reduce" and point.is_open else 0.0,
+        lot_ltc=settings.venue.lot_ltc, is_asking=point.order is not None, is_open=is_open,
+    )  # fmt: skip
+    return msgspec.structs.replace(point, size_ltc=abs(held))
 
 
 def _name_of_run(session: str, now_ns: int, before: str) -> str:

@@ -6,7 +6,10 @@ import numpy as np
 
 from litehedge.config import PositionSide, Settings
 from litehedge.errors import WrongSetup
+from litehedge.live.before import Before
+from litehedge.margin.account import POSITION
 from litehedge.margin.tiers import TierTable
+from litehedge.orders.placing import Placement
 from litehedge.orders.reports import AccountReport, Contract, LegReport
 
 
@@ -94,6 +97,35 @@ def held_leg(
     return ours[0]
 
 
+def as_before(
+    settings: Settings, report: AccountReport, venue: str, symbol: str, before: Before
+) -> Settings:
+    """Return the settings with the reduced position that the session guards, as it was opened.
+
+    What the venue holds of it is less, or nothing: sizes and margin are not told by that.
+
+    Raises
+    ------
+    WrongSetup
+        When nothing is held, and the venue would buy it back in another margin mode: then another
+        part of the wallet would stand behind it.
+    """
+    position = before.position
+    there = Placement(position.side, "reduce", report.hedge_mode)
+    legs = [leg for leg in report.legs if there.leg_of(leg.position_side) == POSITION]
+    modes = {"isolated" if leg.isolated else "cross" for leg in legs}
+    if modes and position.margin_mode not in modes:
+        has = next(iter(modes))
+        raise WrongSetup(
+            f"the session guards a position with {position.margin_mode} margin of which it sold "
+            f"{before.sold_ltc:.3f} LTC, and {symbol} on {venue} is {has} now: what is bought back "
+            "would have another margin behind it",
+            f"set the margin mode of {symbol} to {position.margin_mode} there and start again, or "
+            "begin another --name: it buys nothing back. Nothing was started",
+        )
+    return _with_position(settings, position.model_dump())
+
+
 def _side_of(leg: LegReport) -> PositionSide:
     return "long" if leg.qty_ltc > 0 else "short"
 
@@ -114,5 +146,9 @@ def with_account(settings: Settings, report: AccountReport, leg: LegReport) -> S
             "margin_mode": "isolated" if leg.isolated else "cross",
         }
     )
+    return _with_position(settings, position.model_dump())
+
+
+def _with_position(settings: Settings, position: dict[str, object]) -> Settings:
     # Validated anew: an isolated position cannot share its margin with a hedge.
-    return Settings.model_validate(settings.model_dump() | {"position": position.model_dump()})
+    return Settings.model_validate(settings.model_dump() | {"position": position})

@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from typing import Final
 
 from litehedge.notify.places import redacted
@@ -83,7 +84,7 @@ class Heartbeat:
     def _beat(self) -> None:
         try:
             ask(self._url)
-        except (OSError, ValueError) as error:  # urllib's are OSErrors
+        except (OSError, ValueError, HTTPException) as error:  # urllib's are OSErrors
             if not self._failing:
                 why = redacted(str(getattr(error, "reason", error)), [self._url])
                 log.warning("the heartbeat is not heard, tried on: %s", why)

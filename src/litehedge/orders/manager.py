@@ -32,7 +32,8 @@ class OrderState(enum.StrEnum):
 class Order(msgspec.Struct, frozen=True):
     """A marketable limit order, immediate or cancel, within its collar.
 
-    `qty_ltc` is signed and exact; `limit_usdt` is the worst price.
+    `qty_ltc` is signed and exact; `limit_usdt` is the worst price. One that `protects` closes for
+    good what liquidation comes near to: it is no hedge that could be lifted.
     """
 
     client_id: str
@@ -44,6 +45,7 @@ class Order(msgspec.Struct, frozen=True):
     state: OrderState = OrderState.INTENDED
     filled_ltc: Decimal = Decimal(0)
     reason: str = ""
+    protects: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -100,6 +102,7 @@ def new_order(
     tick: Decimal,
     reduce_only: bool,
     decided_ns: int,
+    protects: bool = False,
 ) -> Order:
     """Build the order number `number` of a session.
 
@@ -116,6 +119,7 @@ def new_order(
         limit_usdt=ticks,
         reduce_only=reduce_only,
         decided_ns=decided_ns,
+        protects=protects,
     )
 
 

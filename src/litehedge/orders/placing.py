@@ -136,8 +136,10 @@ def setup_faults(report: AccountReport, placement: Placement) -> list[str]:
         faults.append(f"the account is in {have} mode, and {want} mode is expected")
     if not placement.is_second and placement.location == "same_account" and not report.hedge_mode:
         faults.append("a hedge in the same account needs hedge mode")
+    ours = "; if it is the hedge, set hedge.location = same_account"
+    hint = ours if placement.location == "reduce" and report.hedge_mode else ""
     faults += [
-        f"the account also holds {leg.qty_ltc} LTC {leg.position_side}, which is not guarded"
+        f"the account also holds {leg.qty_ltc} LTC {leg.position_side}, which is not guarded{hint}"
         for leg in foreign_legs(report, placement)
     ]
     return faults

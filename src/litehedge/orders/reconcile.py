@@ -85,10 +85,13 @@ class Reconciliation:
             found += [f"second venue: {x}" for x in setup_faults(self._second_report, self._second)]
         return found
 
-    def events(self, now_ns: int, *, is_resumed: bool) -> list[ev.AccountEvent]:
+    def events(
+        self, now_ns: int, *, is_resumed: bool, kept: tuple[float, bool] = (1.0, False)
+    ) -> list[ev.AccountEvent]:
         """Return the `Opened` and what each account reported, for the engine.
 
-        `Reported` follows because it says what is set aside for isolated legs.
+        `Reported` follows because it says what is set aside for isolated legs. `kept` is the
+        position's leverage, and whether it is isolated, where the venue tells of no such leg.
         """
         assert self._report is not None
         told = [reported(self._report, self._placement, now_ns)]
@@ -105,8 +108,8 @@ class Reconciliation:
             wallet2,
             _or_zero(first.qty_ltc),
             _or_zero(first.entry_usdt),
-            float(leg.leverage) if leg is not None else 1.0,
-            leg.isolated if leg is not None else False,
+            float(leg.leverage) if leg is not None else kept[0],
+            leg.isolated if leg is not None else kept[1],
             _or_zero(last.hedge_qty_ltc),
             _or_zero(last.hedge_entry_usdt),
             is_resumed,

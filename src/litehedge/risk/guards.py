@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -68,25 +69,26 @@ def new_guards(settings: Settings, tiers: TierTable) -> Guards:
 
 
 def observe(guards: Guards, event: ev.AnyEvent) -> None:
-    """See a market event."""
+    """See a market event. A mark or an index that cannot be a price counts as silence."""
     kind, now_ns, chute = type(event), event.known_ns, guards.chute
     if kind is ev.Book:
         bid, ask = event.bid, event.ask  # type: ignore[union-attr]
         chute.on_book(now_ns, bid, ask)
-        if 0.0 < bid < ask:
+        if 0.0 < bid < ask < inf:
             guards.bid, guards.ask, guards.middle = bid, ask, 0.5 * (bid + ask)
             guards.book_ns = now_ns
             guards.is_watching = True
             guards.pace.see(now_ns, guards.middle)
     elif kind is ev.Trade:
         chute.on_trade(now_ns)
-    elif kind is ev.Mark:
+    elif kind is ev.Mark and 0.0 < event.price < inf:  # type: ignore[union-attr]
         price = event.price  # type: ignore[union-attr]
         chute.on_mark(now_ns, price)
         guards.mark, guards.mark_ns = price, now_ns
-        if guards.book_ns < 0:
+        guards.is_watching = True  # a venue may be silent of its book from the first moment on
+        if now_ns - guards.book_ns > FRESH_NS:
             guards.pace.see(now_ns, price)
-    elif kind is ev.Index:
+    elif kind is ev.Index and 0.0 < event.price < inf:  # type: ignore[union-attr]
         chute.on_index(now_ns, event.price)  # type: ignore[union-attr]
     elif kind is ev.Bar and event.asset == "BTC":  # type: ignore[union-attr]
         chute.on_bitcoin(now_ns, event.close)  # type: ignore[union-attr]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
-from math import log, sqrt
+from math import inf, log, sqrt
 from typing import Final
 
 import msgspec
@@ -58,11 +58,16 @@ class Pace:
         self.variance = 0.0
 
     def see(self, now_ns: int, price: float) -> None:
-        """Take in a price. Prices within a second of the last one are one with the next."""
+        """Take in a price. Prices within a second of the last one are one with the next.
+
+        What cannot be a price is not heard.
+        """
+        if not 0.0 < price < inf:
+            return
         passed_s = (now_ns - self._at_ns) / 1e9
         if self._at_ns >= 0 and passed_s < 1.0:
             return
-        if self._at_ns >= 0 and price > 0.0 and passed_s <= LONGEST_STEP_S:
+        if self._at_ns >= 0 and passed_s <= LONGEST_STEP_S:
             move = log(price / self._price)
             kept = 0.5 ** (passed_s / HALF_LIFE_S)
             self.variance = kept * self.variance + (1.0 - kept) * move * move / passed_s
@@ -98,8 +103,11 @@ def alarm_marks(books: Books, mark: float, tiers: Floats, reach: float) -> tuple
 def endangered(books: Books, mark: float, tiers: Floats, reach: float) -> tuple[int, int, float]:
     """Return the leg to shrink, its scope, and the mark to be judged at; leg -1 for none.
 
-    Of the scope that is nearest to its alarm, the leg that loses where the danger is. An isolated
-    leg is left to its stop: closing a part of it gives back its margin too, and helps nothing.
+    Of the scope that is nearest to its alarm, the leg that loses where the danger is; leg -1 for
+    none. It is never closed further than the other leg covers it: what a hedge holds is safe
+    where it is, and to take away one of the two would bring liquidation nearer. So where both are
+    equal, to less than a lot, nothing is closed, whatever maintenance they need. An isolated leg
+    is left to its stop: closing a part of it gives back its margin too, and helps nothing.
     """
     found, worst = (-1, 0, mark), np.inf
     for scope in range(N_WALLETS):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
+from math import inf
 from typing import Final
 
 import msgspec
@@ -270,7 +271,7 @@ class Parachute:
         fresh_ns = now_ns - round(limits.silent_s * NS_PER_SECOND)
         told = [
             price for name, price in said.items()
-            if price == price and self._heard.get(name, _NEVER) >= fresh_ns
+            if 0.0 < price < inf and self._heard.get(name, _NEVER) >= fresh_ns
         ]  # fmt: skip
         gap_bps = 1e4 * (max(told) / min(told) - 1.0) if len(told) > 1 else 0.0
         apart = gap_bps > limits.max_gap_bps
