@@ -131,7 +131,8 @@ def _relieve(state: State, now_ns: int, mark: float) -> list[Effect]:
     """Close what brings the margin ratio back to its target."""
     guards, health = state.guards, state.fixed.settings.health
     reach = guards.pace.reach(health.reaction_s)
-    leg, scope, judged_at = endangered(state.books, mark, guards.trigger, reach)
+    lot = state.fixed.settings.venue.lot_ltc
+    leg, scope, judged_at, most = endangered(state.books, mark, guards.trigger, reach, lot)
     if leg < 0:
         guards.alarm = None
         return _NOTHING

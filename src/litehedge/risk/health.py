@@ -100,8 +100,10 @@ def alarm_marks(books: Books, mark: float, tiers: Floats, reach: float) -> tuple
     return low / (1.0 - reach), high / (1.0 + reach)
 
 
-def endangered(books: Books, mark: float, tiers: Floats, reach: float) -> tuple[int, int, float]:
-    """Return the leg to shrink, its scope, and the mark to be judged at; leg -1 for none.
+def endangered(
+    books: Books, mark: float, tiers: Floats, reach: float, lot: float = 0.0
+) -> tuple[int, int, float, float]:
+    """Return the leg to shrink, its scope, the mark to be judged at, and by how much at most.
 
     Of the scope that is nearest to its alarm, the leg that loses where the danger is; leg -1 for
     none. It is never closed further than the other leg covers it: what a hedge holds is safe
@@ -109,7 +111,7 @@ def endangered(books: Books, mark: float, tiers: Floats, reach: float) -> tuple[
     equal, to less than a lot, nothing is closed, whatever maintenance they need. An isolated leg
     is left to its stop: closing a part of it gives back its margin too, and helps nothing.
     """
-    found, worst = (-1, 0, mark), np.inf
+    found, worst = (-1, 0, mark, 0.0), np.inf
     for scope in range(N_WALLETS):
         low, high = scope_bounds(books, scope, mark, tiers)
         room = min(mark * (1.0 - reach) - low, high - mark * (1.0 + reach))
@@ -117,11 +119,14 @@ def endangered(books: Books, mark: float, tiers: Floats, reach: float) -> tuple[
             continue
         legs = [leg for leg in (POSITION, HEDGE) if in_scope(books, scope, leg)]
         net = sum(float(books["qty"][0, leg]) for leg in legs)
+        if abs(net) < lot * (1.0 - 1e-6) or net == 0.0:
+            continue
         falls = net > 0.0
         losing = [leg for leg in legs if books["qty"][0, leg] * (1.0 if falls else -1.0) > 0.0]
         if losing:
             at = mark * (1.0 - reach) if falls else mark * (1.0 + reach)
-            found, worst = (losing[0], scope, at), room
+            most = min(abs(net), abs(float(books["qty"][0, losing[0]])))
+            found, worst = (losing[0], scope, at, most), room
     return found
 
 
