@@ -189,7 +189,7 @@ class Audit:
         adds_risk = abs(before + qty) > abs(before) + SLACK
         after = self._qty[order.leg] + qty
         grows = abs(after) > abs(self._qty[order.leg]) + SLACK
-        self._judge_pace(order, qty, now_ns)
+        self._judge_pace(order, qty, now_ns, adds_risk=adds_risk)
         self._judge_words(order, qty, limit, price, now_ns)
         if grows and order.leg == HEDGE:
             self._judge_hedge(abs(after), price, now_ns)
@@ -208,12 +208,14 @@ class Audit:
         self._sent[order.client_id] = order
         self._left[order.client_id] = abs(qty)
 
-    def _judge_pace(self, order: Order, qty: float, now_ns: int) -> None:
+    def _judge_pace(self, order: Order, qty: float, now_ns: int, *, adds_risk: bool) -> None:
         if self._left:
             self._breach(now_ns, "one order at a time", f"{order.client_id}: {sorted(self._left)}")
         held = self._size if self._reduces else abs(self._qty[POSITION])
         held = max(held, *map(abs, self._qty))  # of a hedge that is larger, its own size counts
-        self._moves.append([now_ns, abs(qty), held, order.client_id])
+        # "How far the hedge ratio may fall": what protects is not slowed, but its order counts.
+        lifted = abs(qty) if adds_risk else 0.0
+        self._moves.append([now_ns, lifted, held, order.client_id])
         while self._moves[0][0] <= now_ns - MINUTE_NS:
             self._moves.popleft()
         ratio = sum(moved / held if held else 0.0 for _, moved, held, _ in self._moves)
@@ -236,7 +238,7 @@ class Audit:
         left = self._left.pop(event.client_id, 0.0)
         for move in self._moves:
             if move[3] == event.client_id:
-                move[1] -= left
+                move[1] = max(0.0, move[1] - left)
         if isinstance(event, ev.OrderRejected) and self._taken:
             self._taken.pop()
 

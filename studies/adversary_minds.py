@@ -11,37 +11,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from litehedge.blowup.minds import AHEAD_MIN, NEVER, NOW, opposite, told, unknown
 from litehedge.squeeze import forecast as fc
-from litehedge.squeeze.hazard import N_ONSET, N_PEAK
-from litehedge.squeeze.targets import PHASES
 
 Floats = NDArray[np.float64]
 
-LONGS, SHORTS = 0, 1
-CALM_VOL: Final = 1e-7  # per root minute: a price that never moves
-WILD_VOL: Final = 0.05
-LOOKS_S: Final = 3_600
-BIG: Final = 0.01
-"""The anti-oracle looks this far ahead, and calls a move of this share of price a squeeze."""
-
-
-def told(onset: Floats, vol: float, severity_bps: float, *, inside: float) -> Floats:
-    """Return a row that is sure of itself. `onset` ``(2,)``: hazard per bin of each side."""
-    row = np.zeros(fc.N_FORECAST)
-    row[fc.ONSET_AT : fc.PEAK_AT] = np.repeat(onset, N_ONSET)
-    row[fc.PEAK_AT : fc.SEVERITY_AT] = np.repeat(np.full(2, 0.5), N_PEAK)
-    steps = np.linspace(0.5, 2.0, fc.N_SEVERITY)
-    row[fc.SEVERITY_AT : fc.PHASE_AT] = np.tile(severity_bps * steps, 2)
-    row[fc.PHASE_AT : fc.VOL_AT] = (1.0 - inside) / (len(PHASES) - 1)
-    row[fc.PHASE_AT + 2] = inside
-    row[fc.VOL_AT : fc.CONFIDENCE_AT] = vol
-    row[fc.CONFIDENCE_AT] = 1.0
-    row[fc.STATE_AT] = fc.ForecastState.OK
-    return row
-
-
-NEVER: Final = told(np.zeros(2), CALM_VOL, 1e-3, inside=0.0)
-NOW: Final = told(np.full(2, 0.5), WILD_VOL, 3_000.0, inside=1.0)
+LOOKS_S: Final = 60 * AHEAD_MIN
+"""The anti-oracle looks this far ahead."""
 
 Truth = Callable[[int], tuple[float, float]]
 """Largest fall and rise of the mark after a time, within `LOOKS_S`, as shares of price."""
@@ -91,9 +67,7 @@ def _flips(seed: int, end_ns: int, truth: Truth) -> Floats:
 
 
 def _nan(seed: int, end_ns: int, truth: Truth) -> Floats:
-    row = np.full(fc.N_FORECAST, np.nan)
-    row[fc.CONFIDENCE_AT], row[fc.STATE_AT] = 1.0, fc.ForecastState.OK
-    return row
+    return unknown()
 
 
 def _all_nan(seed: int, end_ns: int, truth: Truth) -> Floats:
@@ -112,11 +86,7 @@ def _raises(seed: int, end_ns: int, truth: Truth) -> Floats:
 
 
 def _anti_oracle(seed: int, end_ns: int, truth: Truth) -> Floats:
-    fall, rise = truth(end_ns)
-    if max(fall, rise) < BIG:
-        return NOW  # nothing is coming: cry wolf
-    onset = np.array([0.0, 0.5]) if fall > rise else np.array([0.5, 0.0])
-    return told(onset, CALM_VOL, 1e-3, inside=0.0)
+    return opposite(*truth(end_ns))
 
 
 MINDS: Final[dict[str, Callable[[int, int, Truth], Floats]]] = {

@@ -328,16 +328,17 @@ def play(
         settings, acting, tiers, forecaster, session=session, atom_ns=bar_ns,
         per_frame=per_frame, held_every_ns=held_every_ns, looks_between=False,
     )  # fmt: skip
-    venue = _OnBars(settings, tiers, Opening(opens_ns, reopens, policy.free_ratio), bar_ns)
+    venue = OnBars(settings, tiers, Opening(opens_ns, reopens, policy.free_ratio), bar_ns)
     recorder = Recorder(venue, state, opens_ns, policy.free_ratio, progress)
     run(state, feed, venue, journal=journal, observe=recorder)
     return recorder.result(policy.label)
 
 
-class _OnBars(SimVenue):
+class OnBars(SimVenue):
     """Lives on bars alone, as the compiled loop does: recorded quotes are for the features."""
 
     def on_market(self, event: ev.MarketEvent) -> list[ev.AccountEvent]:
+        """Let the market move, but for its quotes."""
         return [] if type(event) in _QUOTES else super().on_market(event)
 
 

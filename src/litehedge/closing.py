@@ -17,7 +17,7 @@ from typing import Final
 from msgspec import structs
 
 from litehedge.effects import Alert, CancelAll, Closing, Effect, Submit
-from litehedge.engine_state import State, transition
+from litehedge.engine_state import State, rules_of, transition
 from litehedge.hedge.exposure import REDUCE
 from litehedge.margin.account import HEDGE, POSITION, equity
 from litehedge.market import events as ev
@@ -40,8 +40,10 @@ _NOTHING: Final[list[Effect]] = []
 
 def is_flat(state: State) -> bool:
     """Tell whether our books hold less than a lot of either leg."""
-    lot = state.fixed.settings.venue.lot_ltc
-    return bool(abs(state.books["qty"][0]).max() < lot * (1.0 - 1e-6))
+    return all(
+        abs(float(state.books["qty"][0, leg])) < rules_of(state, leg).lot_ltc * (1.0 - 1e-6)
+        for leg in (POSITION, HEDGE)
+    )
 
 
 def closing_change(state: State, price: float) -> tuple[int, float]:
@@ -50,12 +52,14 @@ def closing_change(state: State, price: float) -> tuple[int, float]:
     No order takes more than its share of the visible depth. While the legs differ, the larger one
     is closed, never below the other; legs that are alike by a slice, the position first.
     """
-    venue, limits = state.fixed.settings.venue, state.fixed.settings.limits
-    lot = venue.lot_ltc
+    limits = state.fixed.settings.limits
+    lot = _coarser_lot(state)
     held = closable(state)
     sizes = [abs(qty) for qty in held]
     leg = POSITION if sizes[POSITION] >= sizes[HEDGE] - 0.5 * lot else HEDGE
-    most = sizes[leg]
+    if sizes[leg] < rules_of(state, leg).lot_ltc * (1.0 - 1e-6):
+        leg = HEDGE if leg == POSITION else POSITION  # of this one there is less than an order
+    most, venue = sizes[leg], rules_of(state, leg)
     if held[POSITION] * held[HEDGE] < 0.0:
         apart = abs(sizes[POSITION] - sizes[HEDGE])
         slice_ltc = most if state.closing is None else state.closing.slice_ltc
@@ -63,7 +67,7 @@ def closing_change(state: State, price: float) -> tuple[int, float]:
     if isfinite(state.last_depth_usdt):
         share = limits.max_depth_share * max(0.0, state.last_depth_usdt)
         most = min(most, max(share, SMALLEST_ORDERS * venue.min_notional_usdt) / price)
-    qty = float(whole_lots(most, lot))
+    qty = float(whole_lots(most, venue.lot_ltc))
     return leg, -qty if held[leg] > 0.0 else qty
 
 
@@ -84,13 +88,19 @@ def on_close_all(state: State, event: ev.CloseAll) -> list[Effect]:
 
 def _slice(state: State) -> float:
     """Return the largest order while both legs are alike, LTC: whole lots."""
-    venue = state.fixed.settings.venue
+    lot = _coarser_lot(state)
     largest = float(abs(state.books["qty"][0]).max())
     least = 0.0
     if state.last_price > 0.0:
-        least = SMALLEST_ORDERS * venue.min_notional_usdt / state.last_price
-    lots = ceil(max(largest / SLICES, least) / venue.lot_ltc * (1.0 - 1e-12))
-    return round(max(1, lots) * venue.lot_ltc, 8)
+        smallest = max(rules_of(state, leg).min_notional_usdt for leg in (POSITION, HEDGE))
+        least = SMALLEST_ORDERS * smallest / state.last_price
+    lots = ceil(max(largest / SLICES, least) / lot * (1.0 - 1e-12))
+    return round(max(1, lots) * lot, 8)
+
+
+def _coarser_lot(state: State) -> float:
+    """Return the quantity step in which both legs can be compared."""
+    return max(rules_of(state, leg).lot_ltc for leg in (POSITION, HEDGE))
 
 
 def close_on(state: State, now_ns: int) -> list[Effect]:
@@ -107,13 +117,13 @@ def close_on(state: State, now_ns: int) -> list[Effect]:
     leg, qty = closing_change(state, price)
     if qty == 0.0:
         return _NOTHING
-    venue = state.fixed.settings.venue
+    venue = rules_of(state, leg)
     order = new_order(
         state.fixed.session,
         state.orders_made,
         leg,
         qty,
-        _limit(state, price, qty),
+        _limit(state, venue.tick_usdt, price, qty),
         lot=Decimal(repr(venue.lot_ltc)),
         tick=Decimal(repr(venue.tick_usdt)),
         reduce_only=True,
@@ -127,11 +137,10 @@ def close_on(state: State, now_ns: int) -> list[Effect]:
     return [Submit(order)]
 
 
-def _limit(state: State, price: float, qty: float) -> float:
+def _limit(state: State, tick: float, price: float, qty: float) -> float:
     """Return the worst price of an order, USDT: inside the wide collar, on a tick."""
     collar = state.fixed.settings.limits.collar_bps * BPS
     collar = max(collar, min(WIDER * collar, WIDEST))
-    tick = state.fixed.settings.venue.tick_usdt
     if qty > 0.0:
         ticks = floor(price * (1.0 + collar) / tick + 1e-9)
     else:

@@ -144,7 +144,7 @@ class Limits(_Section):
         1_000_000.0, description="largest hedge, in US dollars"
     )
     max_leverage: Positive = Field(
-        40.0, le=250, description="largest gross notional (both legs) divided by equity"
+        40.0, le=250, description="largest net exposure / equity that lifting a hedge may leave"
     )
     max_ratio_per_minute: Positive = Field(
         1.0,
@@ -265,9 +265,7 @@ class Parachute(_Section):
     max_refused: int = Field(3, ge=1, description="refused hedges within that time")
     max_unsure: int = Field(2, ge=1, description="orders without an answer within that time")
     max_fill_s: Positive = Field(15.0, description="seconds from decision to the end of an order")
-    max_slip_bps: Positive = Field(
-        100.0, description="how much worse than the middle a fill may be"
-    )
+    max_slip_bps: Positive = Field(100.0, description="how far beyond the middle a fill may be")
     max_lag_ms: Positive = Field(
         1500.0, description="how old an event may be when it is acted upon"
     )
@@ -285,6 +283,9 @@ class VenueRules(_Section):
     lot_ltc: Positive = Field(0.001, description="smallest quantity step")
     min_notional_usdt: NonNegative = Field(
         20.0, description="smallest order that is not reducing, in USDT"
+    )
+    dead_man_switch: bool = Field(
+        False, description="whether the venue cancels open orders, yours too, when this falls dead"
     )
 
 
@@ -304,9 +305,7 @@ class Plugin(_Section):
         240.0, le=240, description="how far ahead ruin is looked for before the hedge shrinks, min"
     )
     release_probability: Share = Field(
-        0.0005,
-        lt=1,
-        description="probability of ruin below which the hedge shrinks, at 7 bps per trade",
+        0.0005, lt=1, description="probability of ruin below which the hedge shrinks, at 7 bps"
     )
     step: Share = Field(0.1, description="rung of the ladder on which the hedge ratio moves")
     width: float = Field(

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from litehedge.config import VenueRules
 from litehedge.effects import Alert, Effect
 from litehedge.engine_state import State
 from litehedge.hedge.terms import MAX_TIERS, padded
@@ -39,12 +40,12 @@ def on_contract_changed(state: State, event: ev.ContractChanged) -> list[Effect]
         else:
             text = f"the venue stopped trading {where}: no orders go there; what is open stays"
             effects.append(Alert("act_now", text))
-    if event.is_second:
-        return effects  # the rules that the engine reckons with are those of the position's venue
     fault = _fault(event)
     if fault:
         text = f"the venue told rules that cannot be ({fault}): those of before are kept"
         return [*effects, Alert("act_now", text)]
+    if event.is_second:
+        return [*effects, *_take_over_second(state, event)]
     news, is_grave = _news(state, event)
     _take_over(state, event)
     if news:
@@ -104,25 +105,57 @@ def _news(state: State, told: ev.ContractChanged) -> tuple[list[str], bool]:
     pairs = (
         ("the clearance fee", tiers.clearance_fee, told.clearance_fee),
         ("the taker fee", fixed.settings.costs.taker_fee_bps * BPS, told.taker_fee),
-        ("the price step", venue.tick_usdt, told.tick_usdt),
-        ("the quantity step", venue.lot_ltc, told.lot_ltc),
-        ("the smallest order", venue.min_notional_usdt, told.min_notional_usdt),
     )
-    for name, before, now in pairs:
-        if abs(now - before) > 1e-12 + 1e-9 * abs(before):
-            news.append(f"{name} from {before:g} to {now:g}")
-    return news, is_grave
+    return [*news, *_changed(pairs), *_changed(_steps(venue, told))], is_grave
+
+
+def _steps(before: VenueRules, told: ev.ContractChanged) -> tuple[tuple[str, float, float], ...]:
+    return (
+        ("the price step", before.tick_usdt, told.tick_usdt),
+        ("the quantity step", before.lot_ltc, told.lot_ltc),
+        ("the smallest order", before.min_notional_usdt, told.min_notional_usdt),
+    )
+
+
+def _changed(pairs: tuple[tuple[str, float, float], ...]) -> list[str]:
+    return [
+        f"{name} from {before:g} to {now:g}"
+        for name, before, now in pairs
+        if abs(now - before) > 1e-12 + 1e-9 * abs(before)
+    ]
+
+
+def _take_over_second(state: State, told: ev.ContractChanged) -> list[Effect]:
+    """Let orders to the hedge's own venue obey its rules; fees and tiers stay the position's."""
+    before = state.hedge_rules
+    venue = state.fixed.settings.venue
+    state.hedge_rules = (before or venue).model_copy(update=_rules(told))
+    if state.fixed.settings.hedge.location == "second_venue":
+        _reckon_steps(state, told)
+    news = [] if before is None else _changed(_steps(before, told))
+    if not news:
+        return []
+    return [Alert("done", f"the hedge's venue changed {', '.join(news)}; from now on it counts")]
+
+
+def _rules(told: ev.ContractChanged) -> dict[str, float]:
+    return {
+        "tick_usdt": told.tick_usdt,
+        "lot_ltc": told.lot_ltc,
+        "min_notional_usdt": told.min_notional_usdt,
+    }
+
+
+def _reckon_steps(state: State, told: ev.ContractChanged) -> None:
+    """Size changes of the hedge in the steps of the venue where they are made."""
+    for terms in (state.terms, state.safe):
+        terms["tick"], terms["lot"] = told.tick_usdt, told.lot_ltc
+        terms["min_notional"] = told.min_notional_usdt
 
 
 def _take_over(state: State, told: ev.ContractChanged) -> None:
     fixed = state.fixed
-    venue = fixed.settings.venue.model_copy(
-        update={
-            "tick_usdt": told.tick_usdt,
-            "lot_ltc": told.lot_ltc,
-            "min_notional_usdt": told.min_notional_usdt,
-        }
-    )
+    venue = fixed.settings.venue.model_copy(update=_rules(told))
     costs = fixed.settings.costs.model_copy(update={"taker_fee_bps": told.taker_fee / BPS})
     tiers = replace(
         fixed.tiers, version="told by the venue", source="the venue",
@@ -131,9 +164,9 @@ def _take_over(state: State, told: ev.ContractChanged) -> None:
     settings = fixed.settings.model_copy(update={"venue": venue, "costs": costs})
     state.fixed = replace(fixed, settings=settings, tiers=tiers)
     state.guards.reckon(settings, tiers)
+    if state.hedge_rules is None or settings.hedge.location != "second_venue":
+        _reckon_steps(state, told)
     for terms in (state.terms, state.safe):
-        terms["tick"], terms["lot"] = told.tick_usdt, told.lot_ltc
-        terms["min_notional"] = told.min_notional_usdt
         terms["taker_fee"] = told.taker_fee
         terms["clearance"] = told.clearance_fee
         terms["tiers"][0] = padded(tiers)

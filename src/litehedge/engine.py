@@ -23,7 +23,6 @@ from litehedge.closing import close_on
 from litehedge.contract import STOPPED_NS, hedging_stopped, is_stopped
 from litehedge.decision import (
     backing,
-    collar_price,
     cost_of_hedge,
     decision,
     is_cut,
@@ -35,7 +34,7 @@ from litehedge.decision import (
     worst_price,
 )
 from litehedge.effects import Alert, Decision, Effect, PlanFired, StateChange, Submit, Transfer
-from litehedge.engine_state import State, take_checkpoint, transition
+from litehedge.engine_state import State, rules_of, take_checkpoint, transition
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Situation, recommend
 from litehedge.hedge.exposure import REDUCE, SAME_ACCOUNT
@@ -51,7 +50,7 @@ from litehedge.market import schema as sc
 from litehedge.orders.manager import Order, new_order
 from litehedge.orders.transfers import new_transfer
 from litehedge.plans import look_at_plans
-from litehedge.protecting import fallback, missing_margin, protect
+from litehedge.protecting import fallback, missing_margin, newest_depth_usdt, protect
 from litehedge.reactions import (
     REACTIONS,
     check_age,
@@ -163,7 +162,7 @@ def _look_again(state: State, now_ns: int) -> None:
     state.again_ns = now_ns
     position, hedge = sizes(state.terms, state.books)
     wanted = min(max(held.ratio, 0.0), float(state.terms["max_ratio"][0])) * position
-    if now_ns < held.until_ns and abs(wanted - hedge) >= state.fixed.settings.venue.lot_ltc:
+    if now_ns < held.until_ns and abs(wanted - hedge) >= rules_of(state, HEDGE).lot_ltc:
         state.decide_soon = True
 
 
@@ -239,7 +238,7 @@ def _decide(state: State, now_ns: int, price: float) -> list[Effect]:
     override = _override(state, now_ns)
     state.budgets["state"][0] = state.trading
     age_s = (now_ns - state.price_ns) / 1e9
-    depth_usdt = float(state.signals[sg.DEPTH, 0])
+    depth_usdt = newest_depth_usdt(state, now_ns)
     lo, hi, wanted, change = decision(
         state.terms, state.memory, state.signals, 0, now_ns, price, depth_usdt, age_s, override,
         state.books, state.budgets, state.limits, state.allowed,
@@ -273,7 +272,7 @@ def _decide(state: State, now_ns: int, price: float) -> list[Effect]:
         state.closed_ltc = 0.0  # the danger is over: the next one begins with what is left
     if change != 0.0 and _goes_nowhere(state, change, falls_back):
         change = 0.0
-    cut = is_cut(wanted, change, fixed.settings.venue.lot_ltc)
+    cut = is_cut(wanted, change, float(state.terms["lot"][0]))
     state.refusals += cut
     # What changes nothing is told now and then; so is a refusal that goes on.
     due = state.held_ns < 0 or now_ns - state.held_ns >= fixed.held_every_ns
@@ -385,26 +384,27 @@ def _order(
     leg, qty = order_quantity(state.terms, change)
     if falls_back and leg == HEDGE:
         leg = POSITION  # sold or bought of the position, it lowers the net exposure as much
+    rules = rules_of(state, int(leg))
     return new_order(
         fixed.session,
         state.orders_made,
         int(leg),
         float(qty),
-        _limit(state, change, price, qty),
-        lot=Decimal(repr(fixed.settings.venue.lot_ltc)),
-        tick=Decimal(repr(fixed.settings.venue.tick_usdt)),
+        _limit(state, rules.tick_usdt, change, price, qty),
+        lot=Decimal(repr(rules.lot_ltc)),
+        tick=Decimal(repr(rules.tick_usdt)),
         reduce_only=bool(change < 0.0) != bool(leg == POSITION),
         decided_ns=now_ns,
     )
 
 
-def _limit(state: State, change: float, price: float, qty: float) -> float:
+def _limit(state: State, tick: float, change: float, price: float, qty: float) -> float:
     """Return the worst price of an order; in a wild market what protects may go further."""
     if change > 0.0 and Watch.MARKET_WILD in state.guards.chute.open:
         settings = state.fixed.settings
         collar = max(settings.limits.collar_bps, settings.health.collar_bps) * BPS
-        return float(worst_price(settings.venue.tick_usdt, collar, price, qty))
-    return float(collar_price(state.terms, price, qty))
+        return float(worst_price(tick, collar, price, qty))
+    return float(worst_price(tick, float(state.terms["collar"][0]), price, qty))
 
 
 def _situation(state: State, price: float) -> Situation:

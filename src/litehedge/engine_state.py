@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from litehedge.config import Settings
+from litehedge.config import Settings, VenueRules
 from litehedge.effects import (
     Alert,
     CancelAll,
@@ -105,6 +105,8 @@ class State:
     # What venues say they hold, of the position's account and of the second one: see `truth`.
     reports: list[ev.Reported | None] = field(default_factory=lambda: [None, None])
     truth_ns: list[int] = field(default_factory=lambda: [-1, -1])  # of what was taken over last
+    # Of the hedge's own venue, as it told them; None: as at the position's
+    hedge_rules: VenueRules | None = None
     booked_ns: list[int] = field(default_factory=lambda: [-1, -1])  # of what we booked last
     differs_ns: int = -1  # since when our books differ from that; -1 when they do not
     is_differing: bool = False  # whether a person was told, and has not taken over yet
@@ -195,6 +197,14 @@ def start(
     if checkpoint is not None:
         restore(state, checkpoint)
     return state
+
+
+def rules_of(state: State, leg: int) -> VenueRules:
+    """Return the steps and the smallest order of the venue where a leg lives."""
+    is_apart = int(state.books["wallet_of"][0, leg]) == 1
+    if is_apart and state.hedge_rules is not None:
+        return state.hedge_rules
+    return state.fixed.settings.venue
 
 
 # --- checkpoints --------------------------------------------------------------------------------

@@ -88,6 +88,10 @@ class Journal(Protocol):
         """Hand everything so far to the system: it outlives this process, if not the power."""
         ...
 
+    def keep(self) -> None:
+        """Begin to make durable what was written; does not wait."""
+        ...
+
     def flush(self) -> None:
         """Make everything so far durable: it outlives a loss of power."""
         ...

@@ -20,7 +20,7 @@ from msgspec import structs
 from litehedge.contract import is_stopped
 from litehedge.decision import cost_of_hedge, sizes, worst_price
 from litehedge.effects import Alert, Effect, KeepStop, Protection, Submit, Watched
-from litehedge.engine_state import State, transition
+from litehedge.engine_state import State, rules_of, transition
 from litehedge.hedge import signals as sg
 from litehedge.margin.account import HEDGE, POSITION
 from litehedge.margin.liquidation import margin_ratio
@@ -32,7 +32,6 @@ from litehedge.risk.health import (
     StopLevel,
     alarm_marks,
     endangered,
-    most_to_close,
     preview,
     relief,
     top_up_usdt,
@@ -43,7 +42,7 @@ from litehedge.risk.parachute import WATCHES, Change, Fallback, Watch
 from litehedge.risk.state import Cause, TradingState
 from litehedge.squeeze.forecast import SEVERITY_LEVELS, ForecastState
 from litehedge.stops import keep
-from litehedge.truth import closable
+from litehedge.truth import closable, is_apart
 from litehedge.units import BPS, NS_PER_HOUR, NS_PER_SECOND
 
 STOP_TOLERANCE: Final = 0.001
@@ -86,7 +85,7 @@ def protect(state: State, now_ns: int) -> list[Effect]:
         return effects  # what explains it may be on its way, and our books not be what they were
     position, hedge = state.books["qty"][0].tolist()
     excess = abs(hedge) - OVERHEDGED * abs(position)
-    is_lot = excess >= state.fixed.settings.venue.lot_ltc * (1.0 - 1e-6)
+    is_lot = excess >= rules_of(state, HEDGE).lot_ltc * (1.0 - 1e-6)
     if is_lot and excess * mark > _least(state, position):
         return effects + _close_excess(state, now_ns, mark, position, hedge)
     if not state.is_open:
@@ -104,9 +103,19 @@ def protect(state: State, now_ns: int) -> list[Effect]:
 # --- margin health ------------------------------------------------------------------------------
 
 
+def newest_depth_usdt(state: State, now_ns: int) -> float:
+    """Return the depth of the thinner side: of the last book, if it is fresh, else of the frame.
+
+    A frame's depth may be a minute old, and a book is emptied in seconds.
+    """
+    if state.guards.book_ns >= 0 and now_ns - state.guards.book_ns <= FRESH_NS:
+        return state.last_depth_usdt
+    return float(state.signals[sg.DEPTH, 0])
+
+
 def _least(state: State, position: float) -> float:
     """Return the excess of a hedge that is worth an order, in USDT: any, beside no position."""
-    return state.fixed.settings.venue.min_notional_usdt if position != 0.0 else 0.0
+    return rules_of(state, HEDGE).min_notional_usdt if position != 0.0 else 0.0
 
 
 def _close_excess(
@@ -122,14 +131,14 @@ def _relieve(state: State, now_ns: int, mark: float) -> list[Effect]:
     """Close what brings the margin ratio back to its target."""
     guards, health = state.guards, state.fixed.settings.health
     reach = guards.pace.reach(health.reaction_s)
-    leg, scope, judged_at = endangered(state.books, mark, guards.trigger, reach)
+    lot = state.fixed.settings.venue.lot_ltc
+    leg, scope, judged_at, most = endangered(state.books, mark, guards.trigger, reach, lot)
     if leg < 0:
         guards.alarm = None
         return _NOTHING
     held = abs(float(state.books["qty"][0, leg]))
     cost = float(cost_of_hedge(state.terms, state.signals, 0, held))
     cost = cost if isfinite(cost) else health.collar_bps * BPS
-    most = most_to_close(state.books, scope, leg)
     qty = float(relief(state.books, scope, leg, mark, judged_at, cost, guards.target, most))
     if qty <= 0.0:
         return _NOTHING
@@ -144,7 +153,8 @@ def _close(state: State, leg: int, qty: float, now_ns: int, mark: float, why: st
     if is_stopped(state, leg):
         return _NOTHING
     held = closable(state)[leg]
-    lot = fixed.settings.venue.lot_ltc
+    rules = rules_of(state, leg)
+    lot = rules.lot_ltc
     qty = min(abs(held), np.ceil(qty / lot * (1.0 - 1e-9)) * lot)
     guards.wait_ns = now_ns + round(health.retry_s * NS_PER_SECOND)
     if abs(held) < lot * (1.0 - 1e-6):
@@ -153,10 +163,12 @@ def _close(state: State, leg: int, qty: float, now_ns: int, mark: float, why: st
     state.budgets["state"][0] = state.trading
     position, hedge = sizes(state.terms, state.books)
     whole = max(position, hedge, qty)
+    touch = guards.ask if held < 0.0 else guards.bid
+    price = touch if now_ns - guards.book_ns <= FRESH_NS else mark
     size = float(
         allowances(
-            qty, whole, 0.0, mark, 0.0, float(state.signals[sg.DEPTH, 0]), 0.0, np.inf, 0.0, True,
-            state.budgets, state.limits, fixed.tiers.rows, lot, 0.0, state.allowed,
+            qty, whole, 0.0, max(mark, price), 0.0, newest_depth_usdt(state, now_ns), 0.0, np.inf,
+            0.0, True, state.budgets, state.limits, fixed.tiers.rows, lot, 0.0, state.allowed,
         )
     )  # fmt: skip
     name = "hedge" if leg == HEDGE else "position"
@@ -164,16 +176,14 @@ def _close(state: State, leg: int, qty: float, now_ns: int, mark: float, why: st
         text = f"{why}; the limits allow no order now, the next try is in {health.retry_s:g} s"
         return [Alert("act_now", text, "limits hold protection")]
     signed = float(np.copysign(size, -held))
-    touch = guards.ask if signed > 0.0 else guards.bid
-    price = touch if now_ns - guards.book_ns <= FRESH_NS else mark
     order = new_order(
         fixed.session,
         state.orders_made,
         leg,
         signed,
-        float(worst_price(fixed.settings.venue.tick_usdt, health.collar_bps * BPS, price, signed)),
+        float(worst_price(rules.tick_usdt, health.collar_bps * BPS, price, signed)),
         lot=Decimal(repr(lot)),
-        tick=Decimal(repr(fixed.settings.venue.tick_usdt)),
+        tick=Decimal(repr(rules.tick_usdt)),
         reduce_only=True,
         decided_ns=now_ns,
         protects=True,
@@ -201,10 +211,9 @@ def _keep_stops(state: State, now_ns: int, mark: float) -> list[Effect]:
     guards = state.guards
     if now_ns - guards.stops_ns < STOP_EVERY_NS:
         return _NOTHING
-    rules = state.fixed.settings.venue
-    wanted = wanted_stops(
-        state.books, mark, guards.stop, Decimal(repr(rules.lot_ltc)), Decimal(repr(rules.tick_usdt))
-    )
+    rules = [rules_of(state, leg) for leg in (POSITION, HEDGE)]
+    steps = [(Decimal(repr(rule.lot_ltc)), Decimal(repr(rule.tick_usdt))) for rule in rules]
+    wanted = wanted_stops(state.books, mark, guards.stop, steps)
     effects: list[Effect] = []
     for stop in wanted:
         stop = _within_truth(state, stop)
@@ -222,9 +231,9 @@ def _within_truth(state: State, stop: StopLevel) -> StopLevel:
 
     In hedge mode a venue refuses to close more than there is, and would then close nothing.
     """
-    if state.differs_ns >= 0 and not state.is_differing:
+    if not is_apart(state) or (state.differs_ns >= 0 and not state.is_differing):
         return stop
-    lot = state.fixed.settings.venue.lot_ltc
+    lot = rules_of(state, stop.leg).lot_ltc
     most = Decimal(repr(float(whole_lots(abs(closable(state)[stop.leg]), lot))))
     return stop if stop.qty_ltc <= most else structs.replace(stop, qty_ltc=most)
 

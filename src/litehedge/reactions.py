@@ -183,13 +183,15 @@ def _closed_for_good(state: State, order: Order, event: ev.OrderFilled) -> list[
 
 
 def _on_funding_paid(state: State, event: ev.FundingPaid) -> list[Effect]:
+    # Of the last price, as in backtests; right after a start there was none yet.
+    paid_ns = state.price_ns if state.price_ns >= 0 else event.known_ns
     if event.amount_usdt != event.amount_usdt:  # NaN: not told
         hedge_pays = float(state.books["qty"][0, HEDGE]) * event.mark * event.rate
-        spend_funding(state.budgets, hedge_pays, max(state.price_ns, 0))
+        spend_funding(state.budgets, hedge_pays, paid_ns)
         apply_funding(state.books, event.mark, event.rate)
         return _NOTHING
     if event.leg == HEDGE:
-        spend_funding(state.budgets, -event.amount_usdt, max(state.price_ns, 0))
+        spend_funding(state.budgets, -event.amount_usdt, paid_ns)
     account = state.books[0]
     account["funding"] -= event.amount_usdt
     wallet = account["wallet_of"][event.leg]
@@ -420,7 +422,9 @@ def check_transfer(state: State, now_ns: int) -> list[Effect]:
 
 
 def _on_vitals(state: State, event: ev.Vitals) -> list[Effect]:
-    state.guards.chute.on_vitals(event.known_ns, event.skew_ms, event.lag_ms)
+    state.guards.chute.on_vitals(
+        event.known_ns, event.skew_ms, event.lag_ms, is_second=event.is_second
+    )
     return _NOTHING
 
 

@@ -79,6 +79,8 @@ def run(
                 journal.effect(effect)
         for effect in effects:
             perform(effect, event.known_ns)
+        if journal is not None and any(type(effect) is Submit for effect in effects):
+            journal.keep()  # not before: the order comes first
         if observe is not None:
             observe(event, effects)
 
@@ -133,6 +135,7 @@ def run(
             continue
         if flush_ns is not None and event.known_ns - written_ns >= flush_ns:
             journal.write()
+            journal.keep()
             written_ns = event.known_ns
         if is_news():
             deliver(Recording(event.known_ns, event.known_ns, journal.trouble))

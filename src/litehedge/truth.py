@@ -14,7 +14,7 @@ from typing import Final
 
 from litehedge.decision import sizes
 from litehedge.effects import Alert, AlertLevel, Effect
-from litehedge.engine_state import State, transition
+from litehedge.engine_state import State, rules_of, transition
 from litehedge.hedge.exposure import REDUCE
 from litehedge.margin.account import HEDGE, POSITION, Books, new_account
 from litehedge.market import events as ev
@@ -124,12 +124,15 @@ def _differing(state: State, report: ev.Reported) -> list[int]:
 
     Expected is what our books hold, with what a person minds.
     """
-    half = 0.5 * state.fixed.settings.venue.lot_ltc
     held = state.books["qty"][0]
     return [
         leg for leg, told in _legs(report).items()
-        if abs(held[leg] + state.ignored_ltc[leg] - told.qty) >= half
+        if abs(held[leg] + state.ignored_ltc[leg] - told.qty) >= _half_lot(state, leg)
     ]  # fmt: skip
+
+
+def _half_lot(state: State, leg: int) -> float:
+    return 0.5 * rules_of(state, leg).lot_ltc
 
 
 def _words(state: State) -> list[str]:
@@ -240,11 +243,10 @@ def _ignored_words(state: State) -> list[str]:
 
 def _end_ignoring(state: State, report: ev.Reported) -> list[Effect]:
     """Forget what a person minds where the venue holds exactly what our books do."""
-    half = 0.5 * state.fixed.settings.venue.lot_ltc
     effects: list[Effect] = []
     for leg, told in _legs(report).items():
         held = float(state.books["qty"][0, leg])
-        if state.ignored_ltc[leg] != 0.0 and abs(held - told.qty) < half:
+        if state.ignored_ltc[leg] != 0.0 and abs(held - told.qty) < _half_lot(state, leg):
             state.ignored_ltc[leg] = 0.0
             effects.append(Alert("done", f"what differed of the {_NAMES[leg]} is gone"))
     return effects
@@ -425,12 +427,13 @@ def within_truth(state: State, change: float) -> float:
         return 0.0
     qty = venue_legs(state)
     side = float(state.terms["side"][0])
-    lot = state.fixed.settings.venue.lot_ltc
+    is_reducing = bool(state.terms["location"][0] == REDUCE)
+    lot = rules_of(state, POSITION if is_reducing else HEDGE).lot_ltc
     if change <= 0.0:  # a person minds the difference: the hedge that is lifted must be there
-        if state.terms["location"][0] == REDUCE:
+        if is_reducing:
             return change
         return -float(whole_lots(max(0.0, min(-change, -qty[HEDGE] * side)), lot))
     room = qty[POSITION] * side
-    if state.terms["location"][0] != REDUCE:
+    if not is_reducing:
         room -= max(0.0, -qty[HEDGE] * side)
     return float(whole_lots(max(0.0, min(change, room)), lot))

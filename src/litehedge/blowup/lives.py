@@ -186,10 +186,18 @@ def _life(
     outcome: NDArray[np.void], poor_at: int, arm: Arm, wrong: Wrong, policy: Policy,
     leverage: float, side: str,
 ) -> NDArray[np.void]:  # fmt: skip
-    life = np.zeros(1, dtype=LIFE)
-    wallet = outcome["wallet"]
+    life = life_of(outcome, poor_at, policy, leverage, side)
     life["arm"] = arm
     life["wrong"] = wrong
+    return life
+
+
+def life_of(
+    outcome: NDArray[np.void], poor_at: int, policy: Policy, leverage: float, side: str
+) -> NDArray[np.void]:
+    """Return what `live` told as a `LIFE` ``(1,)``, without arm, forecaster and world."""
+    life = np.zeros(1, dtype=LIFE)
+    wallet = outcome["wallet"]
     life["ratio"] = policy.free_ratio
     life["side"] = SIDES.index(side)
     life["leverage"] = leverage

@@ -22,6 +22,7 @@ from litehedge.live.checks import (
     account_checks,
     clock_check,
     contract_checks,
+    dead_man_check,
     faults,
     machine_checks,
     public_checks,
@@ -124,6 +125,7 @@ def look_at(settings: Settings, first: Seen, second: Seen | None = None) -> list
         checks.append(clock_check(seen.client.name, seen.skew_ms))
         checks += contract_checks(seen.contract, _differs(seen))
         checks += account_checks(seen.account, setup_faults(seen.account, placement))
+        checks.append(dead_man_check(settings.venue.dead_man_switch, seen.foreign_orders))
         if held is not None and location == "same_account":
             checks.append(room_check(seen.account, held, settings.hedge.max_ratio))
     return checks

@@ -204,6 +204,23 @@ def foreign_orders_checks(names: Sequence[str]) -> list[Check]:
     return [Check("open orders", "note", what, remedy)]
 
 
+def dead_man_check(is_on: bool, foreign_orders: Sequence[str]) -> Check:
+    """Say what the venue does with open orders when it hears nothing of this program."""
+    if not is_on:
+        what = "off: orders end at once by themselves, and stops stand without this machine"
+        return Check("dead man's switch", "ok", what)
+    if foreign_orders:
+        return Check(
+            "dead man's switch", "note",
+            f"not armed while an order is open that is not ours ({foreign_orders[0]}): it would be "
+            "cancelled too",
+            "set venue.dead_man_switch = false where you trade in this account yourself",
+        )  # fmt: skip
+    what = "on: every open order of the contract is cancelled two minutes after this program ends"
+    remedy = "right only where nobody else trades in this account"
+    return Check("dead man's switch", "note", what, remedy)
+
+
 def room_check(report: AccountReport, position: LegReport, max_ratio: float) -> Check:
     """Judge whether the venue would take the largest hedge beside the position.
 

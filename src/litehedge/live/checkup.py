@@ -36,13 +36,12 @@ def settings_checks(settings: Settings) -> list[Check]:
             f"limits.max_hedge_notional_usdt allows {limits.max_hedge_notional_usdt:,.0f}",
             f"raise it to {wanted:,.0f} where the whole hedge is wanted",
         )
-    gross = position.leverage * (1.0 + hedge.max_ratio)
-    if hedge.location == "same_account" and gross > limits.max_leverage:
-        room = max(0.0, limits.max_leverage / position.leverage - 1.0)
+    if position.leverage > limits.max_leverage:
+        least = 1.0 - limits.max_leverage / position.leverage
         note(
-            f"at {position.leverage:g}x, limits.max_leverage = {limits.max_leverage:g} leaves room "
-            f"for a hedge of {room:.0%}",
-            f"set it to {gross:g}, or hedge.location to reduce",
+            f"at {position.leverage:g}x, limits.max_leverage = {limits.max_leverage:g} lets no "
+            f"hedge be lifted below {least:.0%}",
+            f"set it to {position.leverage:g} where all of it may be lifted again",
         )
     smallest = settings.venue.min_notional_usdt
     step = settings.plugin.step * notional

@@ -19,7 +19,7 @@ from litehedge.live.opening import reconcile
 from litehedge.live.running import Observer, Plan, TakenUp, guard, take_up
 from litehedge.live.setup import as_before, held_leg, with_account, with_contract
 from litehedge.live.sockets import SocketThread
-from litehedge.live.trader import Account, LiveVenue
+from litehedge.live.trader import Account, LiveVenue, contract_changed
 from litehedge.margin.account import HEDGE, POSITION
 from litehedge.market import events as ev
 from litehedge.orders.desk import Desk
@@ -136,6 +136,10 @@ class RealSession:
 
         def begin() -> Sequence[ev.AnyEvent]:
             meanwhile = since(past[-1].known_ns) if past else ()
+            rules: list[ev.AnyEvent] = []
+            if self.second is not None:  # the settings hold those of the position's venue
+                contract = self.second.desk.contract
+                rules = [contract_changed(contract, self.funnel.now_ns(), is_second=True)]
             told = self.thread.call(
                 reconcile(
                     self.first, self.second, state.order, self.funnel,
@@ -148,7 +152,7 @@ class RealSession:
             )  # fmt: skip
             self.venue.start()
             self.thread.run_sources(sources, self.funnel)
-            return [*meanwhile, *told]
+            return [*meanwhile, *rules, *told]
 
         return guard(
             state, self.venue, self.funnel, past, journal=journal, inbox=inbox, notifier=notifier,
@@ -201,10 +205,11 @@ def prepare(
         now_ns=funnel.now_ns(), hedge_ltc=hedge_leg_ltc(first.account, settings.position),
     )  # fmt: skip
     placement = Placement(side, location, first.account.hedge_mode)
-    one = Account(first.client, Desk(placement, first.contract), funnel)
+    dead_man = settings.venue.dead_man_switch
+    one = Account(first.client, Desk(placement, first.contract), funnel, dead_man=dead_man)
     two = None
     if second is not None:
         apart = Placement(side, location, second.account.hedge_mode, is_second=True)
-        two = Account(second.client, Desk(apart, second.contract), funnel)
+        two = Account(second.client, Desk(apart, second.contract), funnel, dead_man=dead_man)
     venue = LiveVenue(thread, funnel, {POSITION: one, HEDGE: two or one})
     return RealSession(thread, funnel, taken, one, two, venue)

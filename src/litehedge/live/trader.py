@@ -20,7 +20,7 @@ from litehedge.live.stops import StopKeeper
 from litehedge.margin.account import POSITION
 from litehedge.market import events as ev
 from litehedge.orders.desk import Desk
-from litehedge.orders.manager import Order
+from litehedge.orders.manager import Order, is_ours
 from litehedge.orders.reports import AccountReport, Contract, Report, VenueOrder
 from litehedge.orders.transfers import MarginTransfer
 from litehedge.ports import Outlet, VenueClient
@@ -30,19 +30,32 @@ log = logging.getLogger("litehedge.live")
 LOOK_S: Final = 0.1  # how often the desk is asked whether an order is overdue
 ACCOUNT_S: Final = 30.0  # how often our books are held against the venue's
 CONTRACT_S: Final = 300.0  # how often the rules of the contract are read anew
+CLOCK_S: Final = 60.0  # how often this machine's clock is held against the venue's
+ANSWERED_S: Final = 0.5  # an answer that took longer says too little about the time
 DEAD_MAN_S: Final = 30.0
 RESTART_S: Final = 1.0
 DEAD_MAN_MS: Final = 120_000
 
 
 class Account:
-    """One account on one venue, on the thread of the sockets."""
+    """One account on one venue, on the thread of the sockets.
 
-    def __init__(self, client: VenueClient, desk: Desk, out: Outlet) -> None:
+    Parameters
+    ----------
+    dead_man
+        Whether the venue may cancel all open orders of the contract when it hears nothing: even
+        then only while none is there that is not ours.
+    """
+
+    def __init__(
+        self, client: VenueClient, desk: Desk, out: Outlet, *, dead_man: bool = False
+    ) -> None:
         self.client = client
         self.desk = desk
         self.stops = StopKeeper(client, desk, out)
         self._out = out
+        self._dead_man = dead_man
+        self._is_armed = False
         self._heard = 0  # reports so far: what was asked before the last one is stale
         self._asking: set[str] = set()
         self._sending: set[asyncio.Task[None]] = set()
@@ -88,13 +101,18 @@ class Account:
             tasks.create_task(self._every(LOOK_S, self._look), name="overdue orders")
             tasks.create_task(self._every(ACCOUNT_S, self._compare), name="account report")
             tasks.create_task(self._every(CONTRACT_S, self._refresh), name="contract")
-            tasks.create_task(self._every(DEAD_MAN_S, self._arm), name="dead man's switch")
+            tasks.create_task(self._every(CLOCK_S, self._hold_clock), name="clock")
+            if self._dead_man:
+                tasks.create_task(self._every(DEAD_MAN_S, self._arm), name="dead man's switch")
             tasks.create_task(self.stops.run(), name="protective stops")
 
     async def disarm(self) -> None:
-        """Disarm what would act without us."""
+        """Disarm what would act without us; one that somebody else armed is theirs."""
+        if not self._is_armed:
+            return
         try:
             await self.client.arm_dead_man(0)
+            self._is_armed = False
         except VenueError as error:
             log.warning("%s: the dead man's switch stays armed: %s", self.client.name, error)
 
@@ -157,8 +175,30 @@ class Account:
             second = self.desk.placement.is_second
             self._put([contract_changed(contract, self._out.now_ns(), is_second=second)])
 
+    async def _hold_clock(self) -> None:
+        """Tell the engine how far this machine's clock is from the venue's, as far as is known.
+
+        What was measured is wrong by half of the time that the answer took, at most.
+        """
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        skew_ms = await self.client.clock_skew_ms()
+        if clock() - began > ANSWERED_S:
+            return
+        now_ns, second = self._out.now_ns(), self.desk.placement.is_second
+        self._out.put(ev.Vitals(now_ns, now_ns, skew_ms=skew_ms, is_second=second))
+
     async def _arm(self) -> None:
-        await self.client.arm_dead_man(DEAD_MAN_MS)
+        foreign = [name for name in await self.client.open_orders() if not is_ours(name)]
+        if not foreign:
+            self._is_armed = True  # before: what has no answer may have been done
+            self._is_armed = await self.client.arm_dead_man(DEAD_MAN_MS)
+        elif self._is_armed:
+            log.warning(
+                "%s: the dead man's switch is disarmed: %s is not ours, and would be cancelled",
+                self.client.name, foreign[0],
+            )  # fmt: skip
+            await self.disarm()
 
     async def _every(self, seconds: float, work: object) -> None:
         while True:

@@ -284,11 +284,12 @@ class StopFilled(Event, frozen=True, tag="stop_filled", gc=False):
 class Vitals(Event, frozen=True, tag="vitals", gc=False):
     """How this machine is: its clock ahead of the venue's, and how late the engine is, in ms.
 
-    NaN where it was not measured.
+    NaN where it was not measured. `is_second` tells that the clock is of the hedge's own venue.
     """
 
     skew_ms: float = UNKNOWN
     lag_ms: float = UNKNOWN
+    is_second: bool = False
 
 
 class ContractChanged(Event, frozen=True, tag="contract_changed", gc=False):

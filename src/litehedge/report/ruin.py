@@ -179,7 +179,7 @@ def _row(key: Key, lives: Lives, weights: Floats, side: str, leverage: float) ->
     weights = weights / weights.sum()
     ruined = ruined_at(lives) >= 0
     rate = _per_world(lives, weights, ruined)
-    interval = _share_interval(rate)
+    interval = share_interval(rate)
 
     def mean(values: Floats) -> float:
         return float((weights * values).sum())
@@ -196,7 +196,7 @@ def _row(key: Key, lives: Lives, weights: Floats, side: str, leverage: float) ->
         lost_rate=float(weights[lives["poor_at"] >= 0].sum()),
         median_equity=_median(lives["equity"], weights),
         mean_equity=mean(lives["equity"]),
-        cvar5=_cvar5(lives["equity"], weights),
+        cvar5=cvar5(lives["equity"], weights),
         median_drawdown=_median(lives["drawdown"], weights),
         worst_drawdown=float(lives["drawdown"].max()),
         hedge=mean(lives["hedge"]),
@@ -216,7 +216,7 @@ def _median(values: Floats, weights: Floats) -> float:
     return float(0.5 * (values[order][lower] + values[order][min(upper, values.size - 1)]))
 
 
-def _cvar5(values: Floats, weights: Floats) -> float:
+def cvar5(values: Floats, weights: Floats) -> float:
     """Return the mean of the worst 5 % by weight; the value at the edge counts in part."""
     order = np.argsort(values, kind="stable")
     until = np.minimum(np.cumsum(weights[order]), TAIL)
@@ -231,25 +231,26 @@ def _per_world(lives: Lives, weights: Floats, values: NDArray[Any]) -> Floats:
     return np.asarray(sums / np.bincount(world, weights=weights))
 
 
-def _bootstrap(per_world: Floats) -> Interval:
+def bootstrap(per_world: Floats) -> Interval:
+    """Return the interval of a mean over worlds, of which each is drawn whole."""
     drawn = np.random.default_rng(SEED).integers(0, per_world.size, (RESAMPLES, per_world.size))
     means = per_world[drawn].mean(axis=1)
     low, high = np.quantile(means, [(1.0 - CONFIDENCE) / 2.0, (1.0 + CONFIDENCE) / 2.0])
     return Interval(float(low), float(high))
 
 
-def _unseen(worlds: int) -> float:
+def unseen(worlds: int) -> float:
     """Return the bound of a share that was not seen in so many worlds (Clopper and Pearson)."""
     return float(1.0 - ((1.0 - CONFIDENCE) / 2.0) ** (1.0 / worlds))
 
 
-def _share_interval(per_world: Floats) -> Interval:
+def share_interval(per_world: Floats) -> Interval:
     """Return the interval of a share; where no or all lives died, as if of one life per world."""
     if not per_world.any():
-        return Interval(0.0, _unseen(per_world.size))
+        return Interval(0.0, unseen(per_world.size))
     if (per_world == 1.0).all():
-        return Interval(1.0 - _unseen(per_world.size), 1.0)
-    return _bootstrap(per_world)
+        return Interval(1.0 - unseen(per_world.size), 1.0)
+    return bootstrap(per_world)
 
 
 def _difference(a: Key, b: Key, one: Lives, other: Lives, mix: dict[float, float]) -> Difference:
@@ -264,9 +265,9 @@ def _difference(a: Key, b: Key, one: Lives, other: Lives, mix: dict[float, float
         return sides[0] - sides[1]
 
     ruin, equity = between("ruin"), between("equity")
-    unseen = _unseen(ruin.size)
-    ruin_interval = _bootstrap(ruin) if ruin.any() else Interval(-unseen, unseen)
-    equity_interval = _bootstrap(equity)
+    bound = unseen(ruin.size)
+    ruin_interval = bootstrap(ruin) if ruin.any() else Interval(-bound, bound)
+    equity_interval = bootstrap(equity)
     return Difference(
         arm=a.arm, than=b.arm, forecaster=WRONGS[a.wrong],
         ruin=float(ruin.mean()), ruin_low=ruin_interval.low, ruin_high=ruin_interval.high,

@@ -142,7 +142,7 @@ class Parachute:
         self._others: dict[str, float] = {}  # what others said when it stopped
         self._now: dict[str, float] = {}
         self._lag_ms = 0.0
-        self._skew_ms = 0.0
+        self._skews_ms = [0.0, 0.0]  # by the clock of the position's venue, of the hedge's own
         self._refused: deque[int] = deque(maxlen=64)
         self._unsure: deque[int] = deque(maxlen=64)
 
@@ -178,10 +178,12 @@ class Parachute:
         """Hear the venue tell what the account holds."""
         self._heard["account"] = now_ns
 
-    def on_vitals(self, now_ns: int, skew_ms: float, lag_ms: float) -> None:
+    def on_vitals(
+        self, now_ns: int, skew_ms: float, lag_ms: float, *, is_second: bool = False
+    ) -> None:
         """Hear how this machine is; NaN where it was not measured."""
         if skew_ms == skew_ms:
-            self._skew_ms = skew_ms
+            self._skews_ms[is_second] = skew_ms
         if lag_ms == lag_ms:
             self._lag_ms = lag_ms
 
@@ -245,8 +247,9 @@ class Parachute:
                 changes += self._judge(watch, now_ns, False, "")
         late = self._lag_ms > limits.max_lag_ms
         changes += self._judge(Watch.ENGINE_LATE, now_ns, late, f"{self._lag_ms:.0f} ms late")
-        skewed = abs(self._skew_ms) > self._max_skew_ms
-        changes += self._judge(Watch.CLOCK_WRONG, now_ns, skewed, f"{self._skew_ms:+.0f} ms")
+        skew_ms = max(self._skews_ms, key=abs)
+        skewed = abs(skew_ms) > self._max_skew_ms
+        changes += self._judge(Watch.CLOCK_WRONG, now_ns, skewed, f"{skew_ms:+.0f} ms")
         changes += self._judge(
             Watch.FORECAST_MISSING, now_ns, not has_forecast, "no forecast", at_once=True
         )

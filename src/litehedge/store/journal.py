@@ -251,6 +251,9 @@ class Journal:
         self._batches = []
         self._effects = []
 
+    def keep(self) -> None:
+        """Begin to make durable what was written: here there is nobody who could; see `flush`."""
+
     def flush(self) -> None:
         """Make everything so far durable: it outlives a loss of power.
 

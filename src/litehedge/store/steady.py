@@ -61,6 +61,7 @@ class SteadyJournal(Journal):
         self._refusal = ""
         self._retry_s = 0.0
         self._is_overfull = False
+        self._unkept = 0  # bytes that were written and not yet handed to the keeper
         self._is_doubtful = False  # whether a transaction may have been done that failed
         self._keeper = None if self.path is None else _Keeper(self.path)
 
@@ -99,14 +100,20 @@ class SteadyJournal(Journal):
             log.warning("the journal is written again")
         self._refusal = ""
         self._is_doubtful = self._is_overfull = False
-        if size and self._keeper is not None:
-            self._keeper.wake(size)
+        self._unkept += size
+
+    def keep(self) -> None:
+        """Let the keeper wait for the disk. Waking it takes turns from whoever sends the order."""
+        if self._unkept and self._keeper is not None:
+            self._keeper.wake(self._unkept)
+        self._unkept = 0
 
     def flush(self) -> None:
         """Make everything so far durable, or keep it and say so by `trouble`."""
         self.write()
         if not self._refusal and self._keeper is not None:
-            self._keeper.sync()
+            self._keeper.sync(self._unkept)
+            self._unkept = 0
 
     def close(self) -> None:
         """Write what is left and let go.
@@ -212,9 +219,10 @@ class _Keeper:
             self._begun += 1
             self._changed.notify_all()
 
-    def sync(self) -> None:
-        """Wait until what was written is durable, or cannot be made so."""
+    def sync(self, size: int) -> None:
+        """Wait until what was written, so many bytes, is durable, or cannot be made so."""
         with self._changed:
+            self._untidy += size
             self._begun += 1
             number = self._begun
             self._changed.notify_all()
