@@ -32,7 +32,6 @@ from litehedge.risk.health import (
     StopLevel,
     alarm_marks,
     endangered,
-    most_to_close,
     preview,
     relief,
     top_up_usdt,
@@ -132,14 +131,14 @@ def _relieve(state: State, now_ns: int, mark: float) -> list[Effect]:
     """Close what brings the margin ratio back to its target."""
     guards, health = state.guards, state.fixed.settings.health
     reach = guards.pace.reach(health.reaction_s)
-    leg, scope, judged_at = endangered(state.books, mark, guards.trigger, reach)
+    lot = state.fixed.settings.venue.lot_ltc
+    leg, scope, judged_at, most = endangered(state.books, mark, guards.trigger, reach, lot)
     if leg < 0:
         guards.alarm = None
         return _NOTHING
     held = abs(float(state.books["qty"][0, leg]))
     cost = float(cost_of_hedge(state.terms, state.signals, 0, held))
     cost = cost if isfinite(cost) else health.collar_bps * BPS
-    most = most_to_close(state.books, scope, leg)
     qty = float(relief(state.books, scope, leg, mark, judged_at, cost, guards.target, most))
     if qty <= 0.0:
         return _NOTHING

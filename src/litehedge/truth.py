@@ -347,6 +347,8 @@ def _note_legs(state: State, held: float, hedge: float) -> float:
     somebody else closed the rest, the position is over; what we had sold of it, in LTC, is
     returned then, else 0.
     """
+    if not state.is_open:
+        hedge = 0.0  # what was over before stays so
     now = float(state.books["qty"][0, POSITION])
     reduces = bool(state.terms["location"][0] == REDUCE)
     is_ours = now * float(state.terms["side"][0]) > 0.0

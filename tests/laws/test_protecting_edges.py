@@ -19,7 +19,6 @@ from litehedge.margin.account import HEDGE, POSITION
 from litehedge.market import events as ev
 from litehedge.model.baselines.blind import BlindForecaster
 from litehedge.protecting import missing_margin
-from litehedge.risk.health import PAIR_SHARE
 from litehedge.runner import _raises
 from litehedge.squeeze.forecast import SEVERITY_LEVELS
 from litehedge.units import NS_PER_HOUR
@@ -27,7 +26,8 @@ from litehedge.units import NS_PER_HOUR
 
 def hedged(share, side, wallet, policy="hazard"):
     """Return a desk whose position is hedged in the same account, with so much of a wallet left."""
-    desk = Desk(side, policy=policy, limits={"max_leverage": 250.0})
+    apart = {"hedge": {"location": "same_account"}}
+    desk = Desk(side, policy=policy, limits={"max_leverage": 250.0}, **apart)
     books = desk.state.books
     books["qty"][0, HEDGE] = -round(float(books["qty"][0, POSITION]) * share, 3)
     books["entry"][0, HEDGE] = PRICE
@@ -38,21 +38,19 @@ def hedged(share, side, wallet, policy="hazard"):
 
 @SIDES
 @pytest.mark.parametrize("share", [1.0, 0.97, 0.9, 0.6])
-def test_what_is_hedged_is_closed_in_turns(side, way, share):
-    """Both legs become smaller; never does the hedge, or all of the position, go at once."""
+def test_what_a_hedge_holds_is_left_where_it_is(side, way, share):
+    """Only what is not hedged is closed: neither leg is uncovered on the way, for no moment."""
     desk = hedged(share, side, 330.0 if share > 0.8 else 250.0)
+    hedge = float(desk.state.books["qty"][0, HEDGE])
     net = abs(float(desk.state.books["qty"][0].sum()))
-    most = max(net, PAIR_SHARE * abs(float(desk.state.books["qty"][0, POSITION])))
+    assert desk.ratio > 0.6
     for _ in range(90):
         desk.market(PRICE)
         while desk.state.order is not None:
             desk.fill()
-            assert abs(float(desk.state.books["qty"][0].sum())) <= most + 0.0011
-    assert desk.of(Protection)
-    assert desk.of(Protection)[0].leg == POSITION
-    position, hedge = abs(desk.state.books["qty"][0])
-    assert desk.ratio <= 0.6
-    assert min(position, hedge) > 100.0, "no more is closed than has to be"
+            assert abs(float(desk.state.books["qty"][0].sum())) <= net + 0.0011
+    assert float(desk.state.books["qty"][0, HEDGE]) == hedge
+    assert {told.leg for told in desk.of(Protection)} == ({POSITION} if share < 1.0 else set())
 
 
 @pytest.mark.parametrize("policy", ["move-3pct", "hazard"])

@@ -408,6 +408,34 @@ def test_what_others_closed_of_a_reduced_position_never_comes_back(
     assert here.held()[0] == pytest.approx(0.0 if is_over else most)
 
 
+@pytest.mark.parametrize("how", ["stop", "deleveraged", "liquidated"])
+@pytest.mark.parametrize("later", [0.0, 20.0])
+def test_what_ended_before_is_not_revived_by_taking_over_books(how: str, later: float) -> None:
+    here = World("reduce").open()
+    here.hold(0.4)
+    here.bar()
+    here.fill()
+    now = here.now = here.now + NS_PER_SECOND
+    if how == "stop":
+        here.tell(ev.StopFilled(now, now, 0, -30.0, 100.0, 0.1))
+    elif how == "deleveraged":
+        here.tell(ev.Deleveraged(now, now, 0, -30.0, 100.0))
+    else:
+        here.tell(ev.Liquidated(now, now, 100.0, False, 0, -30.0, 0.1))
+    assert here.held()[0] == 0.0
+    assert not here.state.is_open
+    here.now += NS_PER_SECOND
+    here.report(qty_ltc=later, entry_usdt=100.0)
+    here.wait(6)
+    here.tell(ev.Adopt(here.now, here.now))
+    assert here.state.is_open == (later > 0.0)
+    here.hold(0.0)
+    for _ in range(3):
+        here.bar()
+    assert here.held()[0] == later
+    assert len(here.sent) == 1
+
+
 def test_of_a_position_that_is_over_a_new_one_is_guarded_whole() -> None:
     here = World("reduce").open()
     here.hold(0.4)

@@ -125,8 +125,8 @@ def guards(
         table.add_row(*gain_cells(gain))
     print_table(table)
     console.print(DEFINITION, highlight=False)
-    for arm, name in KEPT.items():
-        console.print(f"{name}: {ABOUT_KEPT[arm]}", highlight=False)
+    for which, name in KEPT.items():
+        console.print(f"{name}: {ABOUT_KEPT[which]}", highlight=False)
     for mind in minds:
         console.print(f"{MINDS[mind]}: {ABOUT[mind]}", highlight=False)
     stderr.print(f"{worlds} worlds in {time.monotonic() - begun:.0f} s", highlight=False)

@@ -35,9 +35,6 @@ HALF_LIFE_S: Final = 30.0
 
 LONGEST_STEP_S: Final = 60.0
 N_WALLETS: Final = 2
-PAIR_SHARE: Final = 0.125
-"""Legs that hedge each other are closed in turns; so much of one is unhedged in between."""
-
 _HALVINGS: Final = 40
 
 
@@ -103,14 +100,18 @@ def alarm_marks(books: Books, mark: float, tiers: Floats, reach: float) -> tuple
     return low / (1.0 - reach), high / (1.0 + reach)
 
 
-def endangered(books: Books, mark: float, tiers: Floats, reach: float) -> tuple[int, int, float]:
-    """Return the leg to shrink, its scope, and the mark to be judged at; leg -1 for none.
+def endangered(
+    books: Books, mark: float, tiers: Floats, reach: float, lot: float = 0.0
+) -> tuple[int, int, float, float]:
+    """Return the leg to shrink, its scope, the mark to be judged at, and by how much at most.
 
-    Of the scope that is nearest to its alarm, the leg that loses where the danger is; of legs that
-    are alike the position: a hedge never goes first. An isolated leg is left to its stop: closing a
-    part of it gives back its margin too, and helps nothing.
+    Of the scope that is nearest to its alarm, the leg that loses where the danger is; leg -1 for
+    none. It is never closed further than the other leg covers it: what a hedge holds is safe
+    where it is, and to take away one of the two would bring liquidation nearer. So where both are
+    equal, to less than a lot, nothing is closed, whatever maintenance they need. An isolated leg
+    is left to its stop: closing a part of it gives back its margin too, and helps nothing.
     """
-    found, worst = (-1, 0, mark), np.inf
+    found, worst = (-1, 0, mark, 0.0), np.inf
     for scope in range(N_WALLETS):
         low, high = scope_bounds(books, scope, mark, tiers)
         room = min(mark * (1.0 - reach) - low, high - mark * (1.0 + reach))
@@ -118,29 +119,15 @@ def endangered(books: Books, mark: float, tiers: Floats, reach: float) -> tuple[
             continue
         legs = [leg for leg in (POSITION, HEDGE) if in_scope(books, scope, leg)]
         net = sum(float(books["qty"][0, leg]) for leg in legs)
+        if abs(net) < lot * (1.0 - 1e-6) or net == 0.0:
+            continue
         falls = net > 0.0
-        way = 1.0 if falls else -1.0
-        losing = [leg for leg in legs if net == 0.0 or books["qty"][0, leg] * way > 0.0]
+        losing = [leg for leg in legs if books["qty"][0, leg] * (1.0 if falls else -1.0) > 0.0]
         if losing:
             at = mark * (1.0 - reach) if falls else mark * (1.0 + reach)
-            found, worst = (losing[0], scope, at), room
+            most = min(abs(net), abs(float(books["qty"][0, losing[0]])))
+            found, worst = (losing[0], scope, at, most), room
     return found
-
-
-def most_to_close(books: Books, scope: int, leg: int) -> float:
-    """Return how much of a leg may be closed at once, unsigned LTC.
-
-    All of a leg that is alone in its scope. One that is hedged there as far as it is not, and a
-    small part of the rest: beyond that each LTC closed is one more that is not hedged, until the
-    other leg has followed.
-    """
-    account = books[0]
-    held = float(account["qty"][leg])
-    other = POSITION if leg == HEDGE else HEDGE
-    hedged = float(account["qty"][other]) if in_scope(books, scope, other) else 0.0
-    if held * hedged >= 0.0:
-        return abs(held)
-    return min(abs(held), max(0.0, abs(held) - abs(hedged)) + PAIR_SHARE * abs(held))
 
 
 @kernel
