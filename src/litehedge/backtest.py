@@ -299,9 +299,6 @@ def walk_episodes(
     return Run(policy.name, tape.end_ns, path, outcomes)
 
 
-_QUOTES: Final = (ev.Book, ev.Trade, ev.Mark)
-
-
 def play(
     feed: Iterator[ev.MarketEvent],
     bar_ns: int,
@@ -339,7 +336,7 @@ class OnBars(SimVenue):
 
     def on_market(self, event: ev.MarketEvent) -> list[ev.AccountEvent]:
         """Let the market move, but for its quotes."""
-        return [] if type(event) in _QUOTES else super().on_market(event)
+        return [] if type(event) in (ev.Book, ev.Trade, ev.Mark) else super().on_market(event)
 
 
 _TOLD_BY_BOOKS: Final = (

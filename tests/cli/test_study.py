@@ -87,3 +87,24 @@ def test_a_ladder_without_ground_is_refused(litehedge, arguments, what):
     refused = litehedge("study", "skill", *arguments)
     assert refused.code != 0
     assert what in " ".join(refused.err.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("--forecaster", "drunk"), "no forecaster 'drunk'"),
+        (("--leverages", "0"), "no position long at 0x"),
+        (("--worlds", "1"), "--worlds"),
+        (("--json", "/proc/none/a.json"), "cannot write"),
+    ],
+)
+def test_a_study_of_guards_refuses_bad_input_before_the_work(litehedge, arguments, what):
+    refused = litehedge("study", "guards", *arguments)
+    assert refused.code == 2
+    assert what in " ".join(refused.err.split())
+
+
+def test_the_study_of_guards_teaches(litehedge):
+    shown = litehedge("study", "guards", "--help").out
+    for word in ("--forecaster", "parachute", "litehedge study guards --worlds 2"):
+        assert word in shown
