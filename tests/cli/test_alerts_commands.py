@@ -120,7 +120,7 @@ def test_the_doctor_judges_settings_caches_alerts_and_heartbeat(litehedge, monke
     with web() as server:
         monkeypatch.setenv("LITEHEDGE_ALERTS", f"json://127.0.0.1:{server.port}")
         beat = f'[alerts]\nheartbeat_url = "http://127.0.0.1:{server.port}/x"\n'
-        (tmp_path / "litehedge.toml").write_text(beat + "[position]\nleverage = 30\n")
+        (tmp_path / "litehedge.toml").write_text(beat + "[position]\nleverage = 60\n")
         told = checks_of(litehedge("doctor", "--json"))
         assert told["alerts"]["what"] == "JSON answers"
         assert told["heartbeat"]["outcome"] == "ok"

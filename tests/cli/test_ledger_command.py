@@ -55,5 +55,5 @@ def test_what_cannot_be_read_is_one_message(litehedge, session):
                      {"h": payload, "n": number})  # fmt: skip
     journal.close()
     told = litehedge("override", "ledger")
-    assert told.code == 1
+    assert told.code == 2
     assert "run 1 was written with settings that this version does not know: gone" in told.err

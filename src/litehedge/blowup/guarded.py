@@ -187,22 +187,27 @@ class _Frames:
 class _Witness:
     """Notes what becomes of one life, while the runner shows it everything."""
 
-    def __init__(self, venue: OnBars) -> None:
-        self._venue = venue
+    def __init__(self, venue: OnBars, *, reduces: bool) -> None:
+        self._venue, self._reduces = venue, reduces
         self.life = np.zeros(1, dtype=GUARDED_LIFE)[0]
         self.life["forced_at"] = self.life["poor_at"] = -1
         self.bar = -1
         self._size = self._wallet = self._peak = 0.0
         self._ratio_sum = 0.0
+        self._protecting: set[str] = set()
 
     @property
     def is_over(self) -> bool:
         """Whether nothing can happen to it any more."""
-        return self.bar >= 0 and not self._venue.books["qty"][0].any()
+        is_flat = not self._venue.books["qty"][0].any()
+        # What was reduced to nothing is a full hedge, and may come back.
+        return self.bar >= 0 and is_flat and not (self._reduces and self._venue.is_open)
 
     def __call__(self, event: ev.AnyEvent, effects: list[Effect]) -> None:
         life = self.life
-        life["protections"] += sum(isinstance(one, Protection) for one in effects)
+        said = [one.client_id for one in effects if isinstance(one, Protection)]
+        life["protections"] += len(said)
+        self._protecting.update(said)
         match event:
             case ev.Bar():
                 self._on_bar(event)
@@ -210,10 +215,14 @@ class _Witness:
                 self._size = abs(event.qty_ltc)
                 self._wallet = self._peak = event.wallet_usdt
             case ev.OrderFilled():
-                position, _ = self._venue.sizes()
-                held = position + (abs(event.qty_ltc) if event.leg == POSITION else 0.0)
+                held, _ = self._venue.sizes()
+                if event.leg == POSITION and not self._reduces:
+                    held += abs(event.qty_ltc)
                 life["turnover"] += abs(event.qty_ltc) / held if held else 0.0
-                life["closed"] += abs(event.qty_ltc) * (event.leg == POSITION)
+                is_hedge = event.leg != POSITION or (
+                    self._reduces and event.client_id not in self._protecting
+                )
+                life["closed"] += 0.0 if is_hedge else abs(event.qty_ltc)
             case ev.StopFilled():
                 life["stops"] += 1
                 life["closed"] += abs(event.qty_ltc) * (event.leg == POSITION)
@@ -262,7 +271,7 @@ def guarded_life(
     opens_ns = int(tape.end_ns[0]) - tape.bar_ns
     venue = OnBars(settings, tiers, Opening(opens_ns, reopens=False), tape.bar_ns)
     venue.liquidity = tape.liquidity.copy()
-    witness = _Witness(venue)
+    witness = _Witness(venue, reduces=settings.hedge.location == "reduce")
     feed = _feed(tape, settings.costs.half_spread_bps * BPS, lambda: witness.is_over, looks_between)
     state = run(state, feed, venue, observe=witness)
     return witness.ended(state.refusals)

@@ -13,7 +13,7 @@ from litehedge.cli.models import Chosen, choose_model, require
 from litehedge.cli.policies import choose_policy, require_policy
 from litehedge.config import Settings
 from litehedge.engine_state import Fixed, State, start
-from litehedge.errors import JournalError
+from litehedge.errors import UsageError
 from litehedge.hedge.policies import static, with_rules
 from litehedge.hedge.rule_reading import parse_rules
 from litehedge.hedge.rules import to_toml
@@ -60,7 +60,7 @@ def engine_of(number: int, header: Header, model: str | None = None) -> State:
 
     Raises
     ------
-    JournalError
+    UsageError
         When this version does not know the settings that the run was written with.
     LitehedgeError
         When the model, the policy or the rules are not those of the run.
@@ -69,7 +69,7 @@ def engine_of(number: int, header: Header, model: str | None = None) -> State:
         settings = Settings.model_validate(header.settings)
     except ValidationError as error:
         names = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
-        raise JournalError(
+        raise UsageError(
             f"run {number} was written with settings that this version does not know: {names}",
             f"read it with litehedge {header.litehedge}, which wrote it",
         ) from None
