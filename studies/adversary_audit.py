@@ -107,8 +107,7 @@ class Audit:
     def write(self) -> None:
         """Keep nothing."""
 
-    def flush(self) -> None:
-        """There is nothing to keep."""
+    keep = flush = write
 
     def settle(self, wallet: float, qty: Iterable[float], entry: Iterable[float]) -> None:
         """Take over what the venue says after a liquidation."""

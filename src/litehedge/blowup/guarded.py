@@ -205,7 +205,7 @@ class _Witness:
 
     def __call__(self, event: ev.AnyEvent, effects: list[Effect]) -> None:
         life = self.life
-        said = [one.client_id for one in effects if isinstance(one, Protection)]
+        said = [one.order_id for one in effects if isinstance(one, Protection)]
         life["protections"] += len(said)
         self._protecting.update(said)
         match event:
