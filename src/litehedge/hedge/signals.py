@@ -60,8 +60,8 @@ LARGEST_BPS: Final = 1e6  # of a forecast move
 def is_sound(forecast: Floats) -> bool:
     """Tell whether a forecast row can have been meant: its numbers lie where theirs do.
 
-    What is unknown (NaN) is no offence, but for the state, and for the confidence of a forecast
-    that says it is well. A row that is cold or expired says nothing else.
+    What is unknown (NaN) is no offence, but for the state, and for a forecast that says it is well:
+    it has a confidence, and knows something. A row that is cold or expired says nothing else.
     """
     state = forecast[fc.STATE_AT]
     if not (state >= 0.0 and state <= 3.0) or state != np.floor(state):
@@ -71,13 +71,15 @@ def is_sound(forecast: Floats) -> bool:
     confidence = forecast[fc.CONFIDENCE_AT]
     if not (confidence >= 0.0 and confidence <= 1.0 + LEEWAY):
         return False
+    knows = False
     for i in range(fc.CONFIDENCE_AT):
+        knows = knows or not np.isnan(forecast[i])
         most = 1.0 + LEEWAY
         if fc.SEVERITY_AT <= i < fc.PHASE_AT:
             most = LARGEST_BPS
         if forecast[i] < -LEEWAY or forecast[i] > most:
             return False
-    return True
+    return knows
 
 
 @kernel
