@@ -159,3 +159,21 @@ def test_a_leg_that_is_gone_needs_no_stop_and_less_than_a_lot_is_refused() -> No
     out = lived(story, client)
     assert told(out, ev.StopArmed)[-1].qty_ltc == 0.0
     assert "less than the venue's lot" in told(out, ev.StopFailed)[0].reason
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_what_an_order_of_ours_may_have_closed_no_stop_is_said_to_have(monkeypatch, is_ours):
+    """Where the venue cannot tell: the order's fill comes later, and would be booked twice."""
+    client = ShakyClient(Shakes(), random.Random(0), tells_no_outcome=True)
+
+    async def story(out, venue):
+        venue.keep_stop(STOP, out.now_ns())
+        await asyncio.sleep(90.0)
+        assert client.stops
+        if is_ours:
+            monkeypatch.setattr(Desk, "open_orders", property(lambda _: ["lh-p-000001"]))
+        client.stops.clear()
+        client.legs["long"] = [Decimal(0), Decimal(0)]
+        await asyncio.sleep(150.0)
+
+    assert bool(told(lived(story, client), ev.StopFilled)) != is_ours

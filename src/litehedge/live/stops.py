@@ -171,6 +171,7 @@ class StopKeeper:
 
         Where the venue cannot tell, a leg that became smaller by what the stop would close says
         so: then the trigger stands for its price, until the account's report sets the wallet right.
+        While an order of ours is open, that may be what made it smaller.
         """
         report = await self._client.stop_outcome(stop)
         if report.status == "open":
@@ -179,7 +180,8 @@ class StopKeeper:
             report = OrderReport(stop.client_id, "expired")  # it is of another one, from before
         if report.status == "missing":
             closed = ours.held_ltc - await self._size_of(stop.position_side)
-            if closed <= 0 or (stop.qty_ltc is not None and closed != stop.qty_ltc):
+            is_other = stop.qty_ltc is not None and closed != stop.qty_ltc
+            if closed <= 0 or is_other or self._desk.open_orders:
                 ours.standing = None
                 return False
             report = OrderReport(
