@@ -33,10 +33,11 @@ from litehedge.market import events as ev
 from litehedge.orders.manager import Order, OrderEvent, advance
 from litehedge.orders.transfers import TransferEvent, TransferState, is_of
 from litehedge.orders.transfers import advance as advance_transfer
-from litehedge.protecting import note_outcome
+from litehedge.protecting import fallback, note_outcome
 from litehedge.risk.backoff import order_refused, orders_taken
 from litehedge.risk.governor import spend_cost, spend_funding
 from litehedge.risk.limits import new_budget
+from litehedge.risk.parachute import WATCHES, Fallback
 from litehedge.risk.state import RESUME_WORD, Cause, TradingState
 from litehedge.stops import on_stop_armed, on_stop_failed, on_stop_filled
 from litehedge.truth import (
@@ -326,6 +327,13 @@ def _on_resume(state: State, event: ev.Resume) -> list[Effect]:
             "what differs"
         )
         return [Alert("act_now", text)]
+    if fallback(state) is Fallback.HALT:
+        why = "; ".join(
+            f"{WATCHES[watch].meaning}, {detail}"
+            for watch, detail in state.guards.chute.open.items()
+            if WATCHES[watch].fallback is Fallback.HALT
+        )
+        return [Alert("act_now", f"not resumed: {why}; mend that first, then resume")]
     ended = stop_closing(state, "resuming")
     return ended + transition(state, Cause.RESUME_COMMAND, event.known_ns)
 

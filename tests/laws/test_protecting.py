@@ -19,7 +19,7 @@ from litehedge.margin.liquidation import margin_ratio
 from litehedge.market import events as ev
 from litehedge.model.baselines.blind import BlindForecaster
 from litehedge.risk.parachute import Watch
-from litehedge.risk.state import TradingState
+from litehedge.risk.state import RESUME_WORD, TradingState
 from litehedge.units import NS_PER_SECOND
 from synthetic import packaged_tiers
 
@@ -230,6 +230,14 @@ def test_a_wrong_clock_halts():
     desk.tell(ev.Vitals, skew_ms=-5000.0)
     desk.quiet(8)
     assert desk.state.trading is TradingState.HALTED
+    (said,) = desk.tell(ev.Resume, RESUME_WORD)
+    assert desk.state.trading is TradingState.HALTED
+    assert "clock differs" in said.text
+    assert "-5000 ms" in said.text
+    desk.tell(ev.Vitals, skew_ms=3.0)
+    desk.quiet(120)
+    desk.tell(ev.Resume, RESUME_WORD)
+    assert desk.state.trading is TradingState.ACTIVE
 
 
 @pytest.mark.parametrize("location", ["same_account", "reduce"])
