@@ -83,6 +83,8 @@ def protect(state: State, now_ns: int) -> list[Effect]:
         return effects
     if state.differs_ns >= 0 and not state.is_differing:
         return effects  # what explains it may be on its way, and our books not be what they were
+    if guards.alarm is not None and guards.alarm[0] < mark < guards.alarm[1]:
+        return effects  # nothing has changed since it was reckoned but the price
     position, hedge = state.books["qty"][0].tolist()
     excess = abs(hedge) - OVERHEDGED * abs(position)
     is_lot = excess >= rules_of(state, HEDGE).lot_ltc * (1.0 - 1e-6)
@@ -211,6 +213,7 @@ def _keep_stops(state: State, now_ns: int, mark: float) -> list[Effect]:
     guards = state.guards
     if now_ns - guards.stops_ns < STOP_EVERY_NS:
         return _NOTHING
+    guards.stops_ns = now_ns
     rules = [rules_of(state, leg) for leg in (POSITION, HEDGE)]
     steps = [(Decimal(repr(rule.lot_ltc)), Decimal(repr(rule.tick_usdt))) for rule in rules]
     wanted = wanted_stops(state.books, mark, guards.stop, steps)
@@ -221,8 +224,6 @@ def _keep_stops(state: State, now_ns: int, mark: float) -> list[Effect]:
         asked = ours.wanted if ours is not None else None
         if asked is None or stop.differs(asked.qty_ltc, asked.trigger_usdt, STOP_TOLERANCE):
             effects += keep(state, KeepStop(stop.leg, stop.qty_ltc, stop.trigger_usdt))
-    if effects:
-        guards.stops_ns = now_ns
     return effects
 
 
