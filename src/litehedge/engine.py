@@ -238,7 +238,7 @@ def _decide(state: State, now_ns: int, price: float) -> list[Effect]:
     override = _override(state, now_ns)
     state.budgets["state"][0] = state.trading
     age_s = (now_ns - state.price_ns) / 1e9
-    depth_usdt = newest_depth_usdt(state, now_ns)
+    depth_usdt = newest_depth_usdt(state, now_ns, price)
     lo, hi, wanted, change = decision(
         state.terms, state.memory, state.signals, 0, now_ns, price, depth_usdt, age_s, override,
         state.books, state.budgets, state.limits, state.allowed,

@@ -105,14 +105,17 @@ def protect(state: State, now_ns: int) -> list[Effect]:
 # --- margin health ------------------------------------------------------------------------------
 
 
-def newest_depth_usdt(state: State, now_ns: int) -> float:
+def newest_depth_usdt(state: State, now_ns: int, price: float) -> float:
     """Return the depth of the thinner side: of the last book, if it is fresh, else of the frame.
 
-    A frame's depth may be a minute old, and a book is emptied in seconds.
+    A frame's depth may be a minute old, and a book is emptied in seconds. Where mark and book lie
+    apart, `price` is what an order is sized at, and the higher of the two is what it may cost.
     """
-    if state.guards.book_ns >= 0 and now_ns - state.guards.book_ns <= FRESH_NS:
-        return state.last_depth_usdt
-    return float(state.signals[sg.DEPTH, 0])
+    guards = state.guards
+    if guards.book_ns < 0 or now_ns - guards.book_ns > FRESH_NS:
+        return float(state.signals[sg.DEPTH, 0])
+    mark = current_mark(guards, now_ns)
+    return state.last_depth_usdt * price / max(price, guards.ask, mark if mark > 0.0 else price)
 
 
 def _least(state: State, position: float) -> float:
@@ -169,7 +172,7 @@ def _close(state: State, leg: int, qty: float, now_ns: int, mark: float, why: st
     price = touch if now_ns - guards.book_ns <= FRESH_NS else mark
     size = float(
         allowances(
-            qty, whole, 0.0, max(mark, price), 0.0, newest_depth_usdt(state, now_ns), 0.0, np.inf,
+            qty, whole, 0.0, mark, 0.0, newest_depth_usdt(state, now_ns, mark), 0.0, np.inf,
             0.0, True, state.budgets, state.limits, fixed.tiers.rows, lot, 0.0, state.allowed,
         )
     )  # fmt: skip

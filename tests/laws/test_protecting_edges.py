@@ -8,6 +8,9 @@ from __future__ import annotations
 from math import inf, nan
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from msgspec import structs
 
 from laws.test_protecting import PRICE, SIDES, TIERS, WALLET, Desk, S
@@ -262,3 +265,19 @@ def test_new_steps_count_for_the_rule_that_needs_no_forecast_too():
     for name in ("tick", "lot", "min_notional", "taker_fee", "clearance"):
         assert desk.state.safe[name][0] == desk.state.terms[name][0]
     assert desk.state.safe["lot"][0] == 0.1
+
+
+@given(mark=st.floats(0.9, 1.1), share=st.floats(0.01, 0.5))
+@hypothesis_settings(max_examples=20, deadline=None)
+def test_no_order_takes_more_of_the_book_than_its_share_at_whatever_price_it_is_counted(
+    mark: float, share: float
+) -> None:
+    desk = Desk(leverage=3.0, limits={"max_depth_share": share}, hedge={"location": "same_account"})
+    depth = 5_000.0
+    desk.now_ns += S
+    desk.tell(ev.Book, PRICE - 0.005, PRICE + 0.005, depth, depth)
+    desk.tell(ev.Mark, PRICE * mark)
+    desk.tell(ev.SetHedge, 1.0, desk.now_ns + NS_PER_HOUR)
+    order = desk.state.order
+    assume(order is not None)
+    assert float(abs(order.qty_ltc)) * PRICE * max(mark, 1.0) <= depth * share + 1e-6
