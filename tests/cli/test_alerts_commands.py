@@ -19,6 +19,12 @@ from litehedge.store.journal import Journal
 from receivers import web
 
 
+def test_help_says_where_the_settings_are(litehedge):
+    for words in ([], ["alerts"]):
+        shown = " ".join(litehedge(*words, "--help").out.replace("│", " ").split())
+        assert "when and what is set under alerts" in shown
+
+
 def test_a_test_sends_each_level_and_says_how_many_places_took_it(litehedge, monkeypatch):
     nowhere = litehedge("alerts", "test")
     assert nowhere.code == 2

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from litehedge.cli.demo_fake import was_liquidated
+from litehedge.cli.demo_fake import at_speed, was_liquidated
+from litehedge.config import Settings
 from litehedge.exchange.faults import Fault
 from litehedge.exchange.scene import Scripted
 from litehedge.exchange.server import FakeExchange
@@ -37,3 +38,9 @@ def test_one_that_the_venue_closed_was(exchange: FakeExchange) -> None:
         exchange.step()
     assert exchange.truth().qty_ltc("long") == 0
     assert was_liquidated(exchange.truth())
+
+
+def test_a_faster_clock_waits_as_much_longer_for_the_account() -> None:
+    asked = Settings().parachute.account_silent_s
+    assert at_speed(Settings(), 60.0).parachute.account_silent_s == 60.0 * asked
+    assert at_speed(Settings(), 0.5).parachute.account_silent_s == asked

@@ -131,7 +131,9 @@ def test_paper_says_what_is_wrong_in_one_message(litehedge, fake):
 
 
 def test_report_needs_a_session_that_exists_and_is_old_enough(litehedge, fake):
-    assert "there is no session 'paper'" in litehedge("report", "paper").err
+    missing = litehedge("report", "paper")
+    assert "there is no session 'paper'" in missing.err
+    assert "begin one with: litehedge paper" in missing.err
     litehedge("paper", "--host", fake.url, "--for", "2s", *QUICK)
     young = litehedge("report", "paper")
     assert young.code == 2

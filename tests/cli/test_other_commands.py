@@ -3,7 +3,10 @@
 import json
 
 import pytest
+from rich.panel import Panel
 
+from litehedge.cli.common import console
+from litehedge.cli.demo import LABEL
 from litehedge.units import NS_PER_MINUTE, iso_utc
 from made_lakes import CRASH_AT, store
 from synthetic import T0, Crash, market
@@ -87,6 +90,12 @@ def test_what_the_demo_decided_can_be_proved(litehedge, tmp_path):
     proof = litehedge("replay", journal, "--json")
     assert proof.code == 0, proof.err
     assert proof.json["runs"][0]["decisions"] > 30
+
+
+def test_what_the_demo_is_fits_under_a_narrow_screen():
+    with console.capture() as drawn:
+        console.print(Panel("", subtitle=LABEL), width=80)
+    assert LABEL in drawn.get()
 
 
 def test_demo_ends_with_a_sentence(litehedge):

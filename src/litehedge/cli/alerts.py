@@ -27,7 +27,7 @@ from litehedge.venues.keys import ALERTS, part_or_none
 
 app = typer.Typer(
     help="Where alerts go. Addresses are kept in the keyring (litehedge keys set alerts) or in "
-    "LITEHEDGE_ALERTS, never in a file, and never shown; when and what is in [alerts].",
+    "LITEHEDGE_ALERTS, never in a file, and never shown; when and what is set under alerts.",
     no_args_is_help=True,
 )
 SettingsFile = Annotated[

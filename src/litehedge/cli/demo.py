@@ -50,9 +50,7 @@ LEAD_MINUTES: Final = 20  # from the opening of the position to the fall
 FALL: Final = 0.06
 STATIC: Final = 0.5
 BLOCKS: Final = "▁▂▃▄▅▆▇█"
-LABEL: Final = (
-    "SIMULATED MARKET, its squeeze looked for: it shows how litehedge works, not how well"
-)
+LABEL: Final = "SIMULATED MARKET, its squeeze looked for: shows how it works, not how well"
 
 
 def demo(
@@ -121,7 +119,9 @@ def demo(
     live = ui and not json and console.is_terminal
     try:
         if live:
-            with Live(watch.view(), console=console, refresh_per_second=12) as screen:
+            with Live(
+                watch.warming(opens_ns - PRE_ROLL_NS), console=console, refresh_per_second=12
+            ) as screen:
                 paced = _paced(feed, watch, opens_ns, speed, screen)
                 run(state, paced, venue, journal=book, observe=watch)
         else:
@@ -143,8 +143,9 @@ def _say_fake(result: dict[str, Any], minutes: int, *, json: bool) -> None:
         write_json(result, "-")
         return
     fate = "was liquidated" if result["liquidated"] else "survived"
+    orders = "1 order" if result["orders"] == 1 else f"{result['orders']} orders"
     console.print(
-        f"the 20x long {fate} with {usdt(result['equity_usdt'])}; {result['orders']} orders over "
+        f"the 20x long {fate} with {usdt(result['equity_usdt'])}; {orders} over "
         f"loopback, {result['trades']} traded, {result['events']:,} events",
         highlight=False, soft_wrap=True,
     )  # fmt: skip

@@ -108,7 +108,7 @@ def _guard(
         order = VenueOrder("the-user-1", True, "long", qty, limit, False)
         thread.call(client.place(order))
         first = look(thread, client)
-        guarded = settings_of(settings, first)
+        guarded = at_speed(settings_of(settings, first), speed)
         plan = plan_of(guarded, rules, tiers_of(first.contract), "1m")
         funnel = Funnel(lambda: exchange.now_ms * NS_PER_MS, speed)
         book = Journal(journal)
@@ -154,6 +154,17 @@ def _guard(
         }
     finally:
         thread.call(client.close())
+
+
+def at_speed(settings: Settings, speed: float) -> Settings:
+    """Return the settings with as much patience for the account as the clock runs faster.
+
+    The account is asked for every half minute of this machine: more of the market's time.
+    """
+    parachute = settings.parachute
+    patience_s = parachute.account_silent_s * max(1.0, speed)
+    patient = parachute.model_copy(update={"account_silent_s": patience_s})
+    return settings.model_copy(update={"parachute": patient})
 
 
 def was_liquidated(truth: Truth) -> bool:

@@ -61,8 +61,9 @@ def report(
     check_writable(html)
     session = session_at(home(), name)
     if not session.journal.is_file():
-        known = ", ".join(found.name for found in sessions(home())) or "none yet"
-        raise UsageError(f"there is no session {name!r}", f"sessions are: {known}")
+        known = ", ".join(found.name for found in sessions(home()))
+        hint = f"sessions are: {known}" if known else "begin one with: litehedge paper"
+        raise UsageError(f"there is no session {name!r}", hint)
     journal = Journal(session.journal)
     runs = journal.runs()
     header = runs[-1][1]
