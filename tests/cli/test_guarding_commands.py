@@ -263,7 +263,7 @@ def test_doctor_asks_a_venue_for_clock_and_contract_without_keys_too(litehedge, 
 def test_the_demo_runs_through_real_sockets_and_its_journal_proves_it(litehedge, tmp_path):
     journal = tmp_path / "demo.sqlite"
     done = litehedge(
-        "demo", "--venue", "fake", "--minutes", "3", "--speed", "60", "--json", "--journal", journal
+        "demo", "--venue", "fake", "--minutes", "3", "--speed", "20", "--json", "--journal", journal
     )
     assert done.code == 0, done.err
     assert done.json["position_ltc"] > 0

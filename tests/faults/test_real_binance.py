@@ -63,7 +63,8 @@ def test_where_no_hedge_is_taken_the_position_is_reduced(tmp_path, code):
 def test_without_the_fallback_the_position_stays(tmp_path):
     with World() as world:
         world.exchange.faults.by_chance(Fault.THROTTLED, 1.0, match="order")
-        stays = Settings.model_validate({"hedge": {"fall_back_to_reduce": False}})
+        beside = {"location": "same_account", "fall_back_to_reduce": False}
+        stays = Settings.model_validate({"hedge": beside})
         script = Script([hold(3.0, 0.4)])
         sitting = Sitting(world, tmp_path, script, 40.0, stays).run()
         assert world.exchange.truth().qty_ltc("long") == 100
