@@ -43,7 +43,7 @@ PRE_ROLL_S: Final = 4 * 3600 + 600  # what the forecaster needs on frames of a m
 LEAD_S: Final = 20 * 60
 FALL: Final = 0.06
 STARTS: Final = "2026-01-05"
-ROOM: Final = 50  # leverage set for the contract: room for a hedge beside 20x
+ROOM: Final = 50  # leverage set for the contract: room for a hedge leg, where one is asked for
 
 
 def demo_fake(

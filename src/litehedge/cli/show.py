@@ -92,7 +92,7 @@ def print_decisions(decisions: Sequence[Decision], *, everything: bool) -> None:
         "price",
         "decision",
         "hedge",
-        "LTC",
+        "hedge LTC",
         "gain / cost %",
         "bears",
         "reason",
