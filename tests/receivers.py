@@ -54,12 +54,12 @@ def web():
             self._take(self.path)
 
         def _take(self, what):
+            with changed:  # before the answer: who has it may look at once
+                came.append(what)
+                changed.notify_all()
             self.send_response(answer["status"])
             self.send_header("Content-Length", "0")
             self.end_headers()
-            with changed:
-                came.append(what)
-                changed.notify_all()
 
         def log_message(self, *args):
             pass
