@@ -108,12 +108,16 @@ def protect(state: State, now_ns: int) -> list[Effect]:
 def newest_depth_usdt(state: State, now_ns: int, price: float) -> float:
     """Return the depth of the thinner side: of the last book, if it is fresh, else of the frame.
 
-    A frame's depth may be a minute old, and a book is emptied in seconds. Where mark and book lie
+    A frame's depth may be a minute old, and a book is emptied in seconds. Of a silent book the last
+    that was seen counts; NaN: there was none. Where mark and book lie
     apart, `price` is what an order is sized at, and the higher of the two is what it may cost.
     """
     guards = state.guards
     if guards.book_ns < 0 or now_ns - guards.book_ns > FRESH_NS:
-        return float(state.signals[sg.DEPTH, 0])
+        depth_usdt = float(state.signals[sg.DEPTH, 0])
+        if guards.book_ns < 0 or depth_usdt == depth_usdt:
+            return depth_usdt
+        return state.last_depth_usdt  # a book that is silent must not allow more than it did
     mark = current_mark(guards, now_ns)
     return state.last_depth_usdt * price / max(price, guards.ask, mark if mark > 0.0 else price)
 
