@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from bybit_stub import KEY, SECRET, Heard, Stub, fixture, serving
+from bybit_stub import ANSWERS, KEY, SECRET, Heard, Stub, fixture, serving
 
 from litehedge.errors import VenueDown, VenueError, VenueRefused, VenueUnknown, WrongSetup
 from litehedge.market import events as ev
 from litehedge.orders.reports import AccountReport, FundingReport, OrderReport, VenueOrder
+from litehedge.units import NS_PER_MS
 from litehedge.venues.bybit import BybitClient, BybitMarket, Hosts, Keys
 
 ORDER = VenueOrder("lh-a-000001", False, "short", Decimal("10.0"), Decimal("84.00"), False)
@@ -62,6 +63,19 @@ def test_what_the_account_and_the_contract_are() -> None:
             assert "institutions" in bybit.why_no_dead_man
             assert KEY not in repr(bybit)
             assert SECRET not in repr(bybit)
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("early", ["/v5/account/wallet-balance", "/v5/position/list"])
+def test_an_account_is_of_the_time_of_its_earliest_answer(early: str) -> None:
+    async def scene() -> None:
+        async with client(rest_only=True) as (bybit, stub, _):
+            for path, name in ANSWERS.items():
+                if path in ("/v5/account/wallet-balance", "/v5/position/list"):
+                    told = fixture(f"rest_{name}")
+                    stub.says[path] = told | {"time": 1_795_000_000_000 + 700 * (path != early)}
+            assert (await bybit.account()).event_ns == 1_795_000_000_000 * NS_PER_MS
 
     asyncio.run(scene())
 

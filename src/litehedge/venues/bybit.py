@@ -209,7 +209,10 @@ class BybitClient:
             return contract_of(instruments.result, tiers.result, fees.result, self._symbol)
 
     async def account(self) -> AccountReport:
-        """Return what the account holds. USDT alone is the wallet, whatever else backs it."""
+        """Return what the account holds. USDT alone is the wallet, whatever else backs it.
+
+        It is of the time of the earliest answer: a later one may know of what another does not.
+        """
         asks, about = self._asks, {"category": "linear", "symbol": self._symbol}
         rights, wallet, positions, everywhere, info = await asyncio.gather(
             self._key_rights(),
@@ -231,7 +234,7 @@ class BybitClient:
                 wallet_of(wallet.result),
                 isolated,
                 rights,
-                time_ns(wallet.time, "time of an answer"),
+                time_ns(min(wallet.time, positions.time, everywhere.time), "time of an answer"),
                 others_of(everywhere.result, self._symbol, isolated),
             )
 

@@ -252,9 +252,7 @@ class Waiter:
             return self._kinds.get(cost, {self._general: 1.0})
         return {self._general: cost} if isinstance(cost, (int, float)) else cost
 
-    def at_once(
-        self, cost: float | str | Mapping[str, float], emergency: bool = False
-    ) -> bool:
+    def at_once(self, cost: float | str | Mapping[str, float], emergency: bool = False) -> bool:
         """Spend at once where nobody waits and there is room; else spend nothing, and say no."""
         if self._waiting:
             return False
