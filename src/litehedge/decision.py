@@ -120,7 +120,7 @@ def aided_equity(
     fixed.aid = 0.0
     size = abs(books[0].qty[POSITION])
     notional = size * price
-    cash, owned, needed = standing(books, HEDGE, price, fixed.max_ratio * size, fixed.tiers)
+    cash, owned, needed = standing(books, HEDGE, price, fixed.max_ratio * size, fixed.hedge_tiers)
     coming = books[0].under_way[POSITION]
     more = spare(cash, owned, needed, fixed.transfer_keep)
     if more >= fixed.transfer_minimum:
@@ -166,8 +166,9 @@ def transfer_due(
     full = fixed.max_ratio * abs(books[0].qty[POSITION])
     most = transfer_budget(budgets, now_ns, fixed.transfer_per_day)
     return wanted_transfer(
-        books, price, full, fixed.tiers, fixed.transfer_trigger, fixed.transfer_target,
-        fixed.transfer_keep, fixed.transfer_minimum, most, fixed.transfer_fee,
+        books, price, full, fixed.tiers, fixed.hedge_tiers, fixed.transfer_trigger,
+        fixed.transfer_target, fixed.transfer_keep, fixed.transfer_minimum, most,
+        fixed.transfer_fee,
     )  # fmt: skip
 
 
@@ -253,7 +254,7 @@ def guarded_change(
     backing, taken = hedge_margin(terms, books, position, price, worth)
     size = allowances(
         wanted, position, hedge, price, worth, depth_usdt, age_s, backing, taken, reduces_leg,
-        budgets, limits, terms.tiers, terms.lot, terms.min_notional, allowed,
+        budgets, limits, terms.hedge_tiers, terms.lot, terms.min_notional, allowed,
     )  # fmt: skip
     if terms.location == REDUCE and wanted < 0.0:
         room = _room_to_grow(terms, books, size, price, worth, limits[0].min_margin_buffer)
@@ -353,7 +354,7 @@ def said_by_guards(
     behind, taken = hedge_margin(terms[0], books, position, price, worth)
     case = Case(
         wanted, position, hedge, price, worth, depth_usdt, age_s, behind, taken,
-        float(terms["min_notional"][0]), budgets, limits, terms["tiers"][0],
+        float(terms["min_notional"][0]), budgets, limits, terms["hedge_tiers"][0],
     )  # fmt: skip
     return verdicts(abs(wanted), allowed, case)
 

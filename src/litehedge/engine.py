@@ -34,7 +34,13 @@ from litehedge.decision import (
     worst_price,
 )
 from litehedge.effects import Alert, Decision, Effect, PlanFired, StateChange, Submit, Transfer
-from litehedge.engine_state import State, rules_of, take_checkpoint, transition
+from litehedge.engine_state import (
+    State,
+    distance_now,
+    rules_of,
+    take_checkpoint,
+    transition,
+)
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Situation, recommend
 from litehedge.hedge.exposure import REDUCE, SAME_ACCOUNT
@@ -43,7 +49,6 @@ from litehedge.hedge.plugin import SAFE_VOL_ON
 from litehedge.hedge.rule_kernel import new_memory
 from litehedge.hedge.rules import binding, reason_of
 from litehedge.margin.account import HEDGE, POSITION, equity
-from litehedge.margin.liquidation import distance
 from litehedge.margin.tiers import maintenance
 from litehedge.market import events as ev
 from litehedge.market import schema as sc
@@ -422,7 +427,7 @@ def _situation(state: State, price: float) -> Situation:
         equity_share=behind / notional,
         floor_share=float(state.terms["floor"][0] + state.terms["aid"][0]) / notional,
         maintenance_rate=maintenance(notional, state.fixed.tiers.rows) / notional,
-        distance=distance(state.books, price, state.fixed.tiers.rows),
+        distance=distance_now(state, price),
         cost=cost_of_hedge(state.terms, state.signals, 0, position),
         coupling=int(state.terms["coupling"][0]),
     )  # fmt: skip

@@ -25,6 +25,7 @@ from litehedge.hedge.policies import Policy, policy_named
 from litehedge.hedge.rule_kernel import new_memory
 from litehedge.hedge.terms import Terms, terms_of
 from litehedge.margin.account import new_account
+from litehedge.margin.liquidation import distance_apart
 from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
 from litehedge.market.frames import FrameFold
@@ -35,7 +36,7 @@ from litehedge.risk.limits import N_GUARDS, limits_array, new_budget
 from litehedge.risk.state import Cause, TradingState, next_state
 from litehedge.squeeze.forecast import Forecaster, Memory
 from litehedge.squeeze.hazard import N_ONSET
-from litehedge.units import NS_PER_HOUR
+from litehedge.units import BPS, NS_PER_HOUR
 
 Floats = NDArray[np.float64]
 
@@ -107,6 +108,8 @@ class State:
     truth_ns: list[int] = field(default_factory=lambda: [-1, -1])  # of what was taken over last
     # Of the hedge's own venue, as it told them; None: as at the position's
     hedge_rules: VenueRules | None = None
+    hedge_tiers: TierTable | None = None
+    hedge_fee: float | None = None  # taker, fraction
     booked_ns: list[int] = field(default_factory=lambda: [-1, -1])  # of what we booked last
     differs_ns: int = -1  # since when our books differ from that; -1 when they do not
     is_differing: bool = False  # whether a person was told, and has not taken over yet
@@ -205,6 +208,25 @@ def rules_of(state: State, leg: int) -> VenueRules:
     if is_apart and state.hedge_rules is not None:
         return state.hedge_rules
     return state.fixed.settings.venue
+
+
+def tiers_by_venue(state: State) -> tuple[Floats, Floats]:
+    """Return the maintenance tiers of the position's venue and of the hedge's own."""
+    rows, second = state.fixed.tiers.rows, state.hedge_tiers
+    return rows, rows if second is None else second.rows
+
+
+def taker_fee(state: State, leg: int) -> float:
+    """Return the fee of the venue where a leg lives, as a fraction."""
+    is_apart = int(state.books["wallet_of"][0, leg]) == 1
+    if is_apart and state.hedge_fee is not None:
+        return state.hedge_fee
+    return state.fixed.settings.costs.taker_fee_bps * BPS
+
+
+def distance_now(state: State, price: float) -> float:
+    """Return how far the mark must move until the first liquidation, as a fraction."""
+    return float(distance_apart(state.books, price, *tiers_by_venue(state)))
 
 
 # --- checkpoints --------------------------------------------------------------------------------

@@ -20,10 +20,10 @@ from msgspec import structs
 from litehedge.contract import is_stopped
 from litehedge.decision import cost_of_hedge, sizes, worst_price
 from litehedge.effects import Alert, Effect, KeepStop, Protection, Submit, Watched
-from litehedge.engine_state import State, rules_of, transition
+from litehedge.engine_state import State, rules_of, taker_fee, tiers_by_venue, transition
 from litehedge.hedge import signals as sg
 from litehedge.margin.account import HEDGE, POSITION
-from litehedge.margin.liquidation import margin_ratio
+from litehedge.margin.liquidation import margin_ratio_apart
 from litehedge.margin.tiers import maintenance
 from litehedge.market import events as ev
 from litehedge.orders.manager import Order, OrderEvent, new_order
@@ -147,11 +147,13 @@ def _relieve(state: State, now_ns: int, mark: float) -> list[Effect]:
         return _NOTHING
     held = abs(float(state.books["qty"][0, leg]))
     cost = float(cost_of_hedge(state.terms, state.signals, 0, held))
+    cost += taker_fee(state, leg) - float(state.terms["taker_fee"][0])
     cost = cost if isfinite(cost) else health.collar_bps * BPS
-    qty = float(relief(state.books, scope, leg, mark, judged_at, cost, guards.target, most))
+    tiers = guards.target[scope]
+    qty = float(relief(state.books, scope, leg, mark, judged_at, cost, tiers, most))
     if qty <= 0.0:
         return _NOTHING
-    ratio = float(margin_ratio(state.books, mark, state.fixed.tiers.rows))
+    ratio = float(margin_ratio_apart(state.books, mark, *tiers_by_venue(state)))
     why = f"margin ratio {ratio:.0%}, and a move of {reach:.1%} is possible before an order is done"
     return _close(state, leg, qty, now_ns, mark, why)
 
@@ -200,9 +202,9 @@ def _close(state: State, leg: int, qty: float, now_ns: int, mark: float, why: st
     state.order = order
     state.orders_made += 1
     spend_order(state.budgets, size / whole)
-    rows = fixed.tiers.rows
+    rows = tiers_by_venue(state)
     before = preview(state.books, leg, 0.0, price, 0.0, rows)
-    after = preview(state.books, leg, signed, price, float(state.terms["taker_fee"][0]), rows)
+    after = preview(state.books, leg, signed, price, taker_fee(state, leg), rows)
     text = (
         f"{why}: closing {size:.3f} of {abs(held):.3f} LTC of the {name}; margin ratio "
         f"{before.margin_ratio:.0%} -> {after.margin_ratio:.0%}, liquidation {before.distance:.1%} "

@@ -23,9 +23,17 @@ from numpy.typing import NDArray
 
 from litehedge.jit import kernel
 from litehedge.margin.account import HEDGE, POSITION, Books, apply_fill, in_scope
-from litehedge.margin.liquidation import distance, gap, margin_ratio, scope_bounds
+from litehedge.margin.liquidation import (
+    distance_apart,
+    gap,
+    is_second,
+    margin_ratio_apart,
+    scope_bounds,
+)
 
 Floats = NDArray[np.float64]
+Pair = tuple[Floats, Floats]
+"""Tiers of the first and of the second venue."""
 
 DEVIATIONS: Final = 3.0
 """The reach: so many standard deviations of the move during an order's worst delay."""
@@ -88,20 +96,20 @@ def stricter(tiers: Floats, ratio: float) -> Floats:
     return rows
 
 
-def alarm_marks(books: Books, mark: float, tiers: Floats, reach: float) -> tuple[float, float]:
+def alarm_marks(books: Books, mark: float, tiers: Pair, reach: float) -> tuple[float, float]:
     """Return the marks (low, high) outside which something must be closed.
 
-    `tiers` are those of the trigger (`stricter`).
+    `tiers` are those of the trigger (`stricter`), of the first and of the second venue.
     """
     low, high = 0.0, np.inf
     for scope in range(N_WALLETS):
-        scope_low, scope_high = scope_bounds(books, scope, mark, tiers)
+        scope_low, scope_high = scope_bounds(books, scope, mark, tiers[scope])
         low, high = max(low, scope_low), min(high, scope_high)
     return low / (1.0 - reach), high / (1.0 + reach)
 
 
 def endangered(
-    books: Books, mark: float, tiers: Floats, reach: float, lot: float = 0.0
+    books: Books, mark: float, tiers: Pair, reach: float, lot: float = 0.0
 ) -> tuple[int, int, float, float]:
     """Return the leg to shrink, its scope, the mark to be judged at, and by how much at most.
 
@@ -113,7 +121,7 @@ def endangered(
     """
     found, worst = (-1, 0, mark, 0.0), np.inf
     for scope in range(N_WALLETS):
-        low, high = scope_bounds(books, scope, mark, tiers)
+        low, high = scope_bounds(books, scope, mark, tiers[scope])
         room = min(mark * (1.0 - reach) - low, high - mark * (1.0 + reach))
         if room > 0.0 or room >= worst:
             continue
@@ -175,15 +183,15 @@ def relief(
 
 
 def preview(
-    books: Books, leg: int, qty_ltc: float, price: float, cost: float, tiers: Floats
+    books: Books, leg: int, qty_ltc: float, price: float, cost: float, tiers: Pair
 ) -> Preview:
     """Return what the account would be after a fill of signed `qty_ltc` at `price`."""
     after = books.copy()
     if qty_ltc != 0.0:
         apply_fill(after, leg, qty_ltc, price, cost * abs(qty_ltc) * price, 0.0)
     return Preview(
-        margin_ratio=float(margin_ratio(after, price, tiers)),
-        distance=float(distance(after, price, tiers)),
+        margin_ratio=float(margin_ratio_apart(after, price, *tiers)),
+        distance=float(distance_apart(after, price, *tiers)),
         position_ltc=float(after["qty"][0, POSITION]),
         hedge_ltc=float(after["qty"][0, HEDGE]),
     )
@@ -204,7 +212,7 @@ class StopLevel(msgspec.Struct, frozen=True):
 
 
 def wanted_stops(
-    books: Books, mark: float, tiers: Floats, steps: Sequence[tuple[Decimal, Decimal]]
+    books: Books, mark: float, tiers: Pair, steps: Sequence[tuple[Decimal, Decimal]]
 ) -> list[StopLevel]:
     """Return the stops that should stand now, one for each leg that is held.
 
@@ -214,7 +222,7 @@ def wanted_stops(
     Parameters
     ----------
     tiers
-        Those of the margin ratio at which the stop triggers (`stricter`).
+        Those of the margin ratio at which the stop triggers (`stricter`), by venue.
     steps
         Lot and tick of the venue where each leg lives, by leg.
     """
@@ -227,7 +235,7 @@ def wanted_stops(
         net = held + shared
         qty, trigger = 0.0, 0.0
         if held * net > 0.0:
-            low, high = scope_bounds(books, scope, mark, tiers)
+            low, high = scope_bounds(books, scope, mark, tiers[int(is_second(books, scope))])
             at = low if held > 0.0 else high
             if np.isfinite(at) and at > 0.0:
                 qty, trigger = min(abs(held), abs(net)), at

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -46,8 +46,7 @@ class FileTransaction:
             cursor = self._connection.cursor()
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise refused(self._url, error) from None
-        assert isinstance(cursor, sqlite3.Cursor)
-        return cursor
+        return cast(sqlite3.Cursor, cursor)
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         try:
