@@ -31,7 +31,7 @@ from litehedge.market.events import AccountEvent, AnyEvent, Command, decode_batc
 from litehedge.orders.manager import Order
 from litehedge.risk.state import TradingState
 from litehedge.store.durable import sync_folder
-from litehedge.store.transaction import FileTransaction, Transaction, first_line
+from litehedge.store.transaction import FileTransaction, Transaction, first_line, insertion
 
 FORMAT: Final = 1
 BATCH: Final = 2048
@@ -60,13 +60,7 @@ EFFECTS = sa.Table(
     sa.Column("payload", sa.LargeBinary, nullable=False),
 )
 
-_INTO_EVENTS: Final = (
-    "INSERT INTO event_batches (run_id, first, payload) VALUES (:run_id, :first, :payload)"
-)
-_INTO_EFFECTS: Final = (
-    "INSERT INTO effects (run_id, event, place, kind, payload) "
-    "VALUES (:run_id, :event, :place, :kind, :payload)"
-)
+_INTO_EVENTS, _INTO_EFFECTS = insertion(EVENTS), insertion(EFFECTS)
 
 _ENCODER = msgspec.msgpack.Encoder()
 _EFFECT_DECODER = msgspec.msgpack.Decoder(Effect)

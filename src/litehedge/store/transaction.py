@@ -71,3 +71,10 @@ def refused(url: str, error: BaseException) -> JournalError:
 def first_line(error: BaseException) -> str:
     """Return the first line of an error."""
     return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def insertion(table: sa.Table) -> str:
+    """Return the statement that writes a row of a table, its values by their names."""
+    names = [column.name for column in table.columns]
+    values = ", ".join(f":{name}" for name in names)
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({values})"
