@@ -42,7 +42,6 @@ PRICES: Final = 3600
 
 KEPT: Final = 200
 _PERSONAL: Final = frozenset(get_args(ev.AccountEvent) + get_args(ev.Command))
-_TAGGED: Final = get_args(ev.MarketEvent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ class Seen:
         for item in items:
             self.count += 1
             if isinstance(item, ev.Event):
-                self._event(item)  # type: ignore[arg-type]
+                self._event(item)
             else:
                 self._effect(item)
 
