@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "litehedge"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
-LAYERS, CORE = PROJECT["importlinter"]["contracts"]
+LAYERS, CORE, _ = PROJECT["importlinter"]["contracts"]
 
 
 def run(*command: str, **options: object) -> subprocess.CompletedProcess[str]:

@@ -17,11 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from litehedge.backtest import with_position
-from litehedge.cli.common import check_writable, console, note, settings_from, stderr, write_json
+from litehedge.cli.common import check_writable, console, note, settings_from, write_json
 from litehedge.cli.demo_fake import demo_fake
-from litehedge.cli.journals import begin_journal, end_journal
-from litehedge.cli.models import choose_model
-from litehedge.cli.policies import choose_policy
 from litehedge.cli.rules import ruled
 from litehedge.effects import Decision, Effect
 from litehedge.engine_state import State, start
@@ -34,6 +31,10 @@ from litehedge.market import events as ev
 from litehedge.report.style import percent, usdt
 from litehedge.risk.capital import capital_check
 from litehedge.runner import run
+from litehedge.shelf.home import stderr
+from litehedge.shelf.journals import begin_journal, end_journal
+from litehedge.shelf.models import choose_model
+from litehedge.shelf.policies import choose_policy
 from litehedge.sim.find import world_before_fall
 from litehedge.sim.market.feed import LiveMarket
 from litehedge.sim.market.parameters import Parameters

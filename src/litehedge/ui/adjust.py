@@ -16,7 +16,7 @@ from litehedge.errors import LitehedgeError
 from litehedge.market import events as ev
 from litehedge.report.style import number, percent
 from litehedge.risk.state import RESUME_WORD, TradingState
-from litehedge.ui.frame import Page, say
+from litehedge.ui.page import Page, say
 from litehedge.ui.seen import Seen
 from litehedge.units import NS_PER_MINUTE
 
@@ -52,7 +52,9 @@ class Adjust:
         try:
             watching.ask(command)
         except LitehedgeError as error:
-            ui.notify(f"{error.what}. {error.fix}", type="negative", timeout=0, close_button="OK")
+            ui.notify(
+                f"{error.what}. {error.remedy}", type="negative", timeout=0, close_button="OK"
+            )
             return
         self._asked = command
         sheet.close()
@@ -105,9 +107,11 @@ class Adjust:
             return
         with ui.dialog() as sheet, ui.element("div").classes("hg-sheet"):
             _title("Close position and hedge?")
-            _say("Both are closed at the market, in pieces where the book is thin; then the session "
-                 "only watches. What was lost until now is lost; nothing more can be.")  # fmt: skip
-            _button("CLOSE ALL", "hg-halt", lambda: self._ask(ev.CloseAll(0, 0, "the screen"), sheet))
+            _say("Both are closed at the market, in pieces where the book is thin; then the "
+                 "session only watches. What was lost is lost; nothing more can be.")  # fmt: skip
+            _button(
+                "CLOSE ALL", "hg-halt", lambda: self._ask(ev.CloseAll(0, 0, "the screen"), sheet)
+            )
             _button("Keep both", "hg-safe", sheet.close)
         sheet.open()
 

@@ -10,7 +10,8 @@ from litehedge.report.style import AMBER, BLUE, DIM, LINE, TEAL
 from litehedge.squeeze.forecast import OUTLOOK_MIN
 from litehedge.ui import view
 from litehedge.ui.adjust import Adjust
-from litehedge.ui.frame import Page, card, framed, meant, packed, say, words
+from litehedge.ui.frame import framed
+from litehedge.ui.page import Page, card, meant, packed, say, words
 from litehedge.ui.seen import Seen
 from litehedge.ui.watching import Home
 from litehedge.units import NS_PER_MS
@@ -23,23 +24,19 @@ _WORDS: Final = {"color": DIM}
 async def desk(home: Home, session: str) -> None:
     """Build the page."""
     page = Page(home, "/", await meant(home, session))
-    with framed(page):
+    with framed(page) as adjust:
         if page.watching is None:
             _nothing_yet()
             return
         watching = page.watching
-        page.says.append(
-            lambda: view.desk(watching.seen, age_s=watching.age_s, runs=watching.runs)
-        )
-        adjust = Adjust(page)
-        page.says.append(adjust.says)
+        page.says.append(lambda: view.desk(watching.seen, age_s=watching.age_s, runs=watching.runs))
         with ui.element("div").classes("hg-columns"):
             with ui.element("div").classes("hg-column"):
                 _distance(page, watching.seen)
                 _hedge(adjust)
             with ui.element("div").classes("hg-column"):
                 _forecast()
-                _decisions(watching.session.name)
+                _decisions()
                 _alerts()
 
 
@@ -182,7 +179,7 @@ def _forecast() -> None:
         say("bears", "hg-dim hg-sentence", "div")
 
 
-def _decisions(session: str) -> None:
+def _decisions() -> None:
     with card("Latest decisions"):
         ui.element("div").classes("hg-lines").props('data-hg-list="decisions"')
 

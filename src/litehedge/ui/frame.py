@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from nicegui import run, ui
+from nicegui import ui
 
 from litehedge.ui import view
+from litehedge.ui.adjust import Adjust
+from litehedge.ui.page import Page, say
 from litehedge.ui.theme import CSS
-from litehedge.ui.watching import Home, Watching
 
 PUSH_S: Final = 0.5
 PLACES: Final = (
@@ -27,76 +26,13 @@ PLACES: Final = (
 ON_PHONE: Final = ("/", "/why", "/builder")
 """Places in the bar of a phone; the others are behind More."""
 
-Sayings = Callable[[], dict[str, Any]]
-
-
-@dataclass(slots=True)
-class Page:
-    """One open page: which session it shows, and what was pushed to it."""
-
-    home: Home
-    at: str
-    watching: Watching | None
-    says: list[Sayings] = field(default_factory=list)
-    pushes: list[Callable[[], str]] = field(default_factory=list)
-    said: dict[str, Any] = field(default_factory=dict)
-
-    def push(self) -> None:
-        """Send what changed since the last push, and nothing else."""
-        now: dict[str, Any] = {}
-        for say in self.says:
-            now |= say()
-        news = {key: value for key, value in now.items() if self.said.get(key) != value}
-        self.said |= news
-        scripts = [script for push in self.pushes if (script := push())]
-        ui.run_javascript(f"window.hg?.now({packed(news)});{''.join(scripts)}")
-
-
-def packed(value: Any) -> str:
-    """Return data as JavaScript that may stand in a script."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-async def meant(home: Home, session: str) -> Watching | None:
-    """Return the session that a page was asked for; the first look at it takes a while."""
-    return await run.io_bound(home.meant, session or None)
-
-
-def say(key: str, css: str = "", tag: str = "span") -> ui.element:
-    """Return an element whose text the server says under `key`."""
-    return ui.element(tag).classes(css).props(f'data-hg-text="{key}"')
-
-
-def words(text: str, css: str = "", tag: str = "div") -> ui.element:
-    """Return an element with a text that does not change."""
-    element = ui.element(tag).classes(css)
-    with element:
-        ui.html(text, sanitize=False, tag="span") if text.startswith("&") else _plain(text)
-    return element
-
-
-def _plain(text: str) -> None:
-    ui.label(text)
-
 
 @contextmanager
-def card(title: str = "", css: str = "", key: str = "") -> Iterator[ui.element]:
-    """Begin a card with a heading, which the server may say under `key`."""
-    with ui.element("section").classes(f"hg-card {css}") as element:
-        if key:
-            say(key, tag="h2")
-        elif title:
-            with ui.element("h2"):
-                ui.label(title)
-        yield element
+def framed(page: Page) -> Iterator[Adjust]:
+    """Begin a page: everything inside stands between header and bar; then it is kept fresh.
 
-
-@contextmanager
-def framed(page: Page) -> Iterator[Page]:
-    """Begin a page: everything inside stands between header and bar; then it is kept fresh."""
-    from litehedge.ui.adjust import Adjust  # noqa: PLC0415 - the sheets stand on this file
-
+    Yields the sheets with which a person acts.
+    """
     ui.add_css(CSS)
     ui.add_head_html('<script src="/static/hg.js"></script>')
     ui.dark_mode(True)
@@ -111,11 +47,13 @@ def framed(page: Page) -> Iterator[Page]:
         page.says.append(lambda: {"age_s": 0.0, "mode": "NO SESSION", "trading": ""})
     _header(page)
     with ui.element("main").classes("hg-page").props('id="main"'):
-        with ui.element("div").classes("hg-stale").props('data-hg-show="stale" hidden role="alert"'):
+        with (
+            ui.element("div").classes("hg-stale").props('data-hg-show="stale" hidden role="alert"')
+        ):
             say("stale_text")
         with ui.element("div").classes("hg-note").props('data-hg-show="held_by" hidden'):
             say("held_by")
-        yield page
+        yield adjust
     _bar(page, adjust)
     ui.timer(PUSH_S, page.push)
 
@@ -132,13 +70,13 @@ def _header(page: Page) -> None:
             ui.select(
                 names, value=now,
                 on_change=lambda e: ui.navigate.to(f"{page.at}?session={e.value}"),
-            ).props('dense outlined dark aria-label="Session" options-dense').classes("hg-choose")  # fmt: skip
+            ).props('dense outlined dark aria-label="Session" options-dense')  # fmt: skip
         say("age", "hg-age").props('data-hg-state="age_state" role="status"')
         say("mode", "hg-badge").props('data-hg-state="mode"')
         say("trading", "hg-badge").props('data-hg-state="trading" data-hg-show="trading"')
 
 
-def _bar(page: Page, adjust: Any) -> None:
+def _bar(page: Page, adjust: Adjust) -> None:
     session = f"?session={page.watching.session.name}" if page.watching else ""
     with ui.element("nav").classes("hg-bar").props('aria-label="Places"'):
         for address, name, icon in PLACES:
@@ -150,7 +88,9 @@ def _bar(page: Page, adjust: Any) -> None:
             with ui.menu().props("dark"):
                 for address, name, icon in PLACES:
                     if address not in ON_PHONE:
-                        with ui.menu_item(on_click=_goes(address + session)).classes("hg-more-item"):
+                        with ui.menu_item(on_click=_goes(address + session)).classes(
+                            "hg-more-item"
+                        ):
                             ui.icon(icon).classes("q-mr-md")
                             ui.label(name)
         with (

@@ -42,10 +42,10 @@ a {{ color:var(--hg-blue); }}
 .hg-stale {{ background:var(--hg-amber); color:#161003; border-radius:10px; padding:10px 14px;
   font-weight:600; }}
 .hg-is-stale .hg-live {{ opacity:.5; }}
-.hg-card {{ background:var(--hg-card); border:1px solid var(--hg-line); border-radius:12px;
-  padding:14px 16px; width:100%; min-width:0; }}
-.hg-card h2 {{ font-size:14px; font-weight:500; color:var(--hg-dim); margin:0 0 6px; line-height:1.3;
-  letter-spacing:0; }}
+.hg-card {{ background:var(--hg-card); border:1px solid var(--hg-line);
+  border-radius:12px; padding:14px 16px; width:100%; min-width:0; }}
+.hg-card h2 {{ font-size:14px; font-weight:500; color:var(--hg-dim); margin:0 0 6px;
+  line-height:1.3; letter-spacing:0; }}
 .hg-hero {{ font-size:34px; font-weight:800; line-height:1.1; }}
 .hg-dim {{ color:var(--hg-dim); font-size:13px; }}
 .hg-split {{ display:flex; justify-content:space-between; gap:12px; flex-wrap:wrap; }}

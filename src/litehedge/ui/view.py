@@ -27,7 +27,8 @@ SHOWN_DECISIONS: Final = 8
 FULL_DISTANCE: Final = 0.35
 """A distance to liquidation that lies at the right end of its bar."""
 
-ATTENTION_S: Final = 3.0
+NOTHING: Final = "-"
+"""What stands where nothing is known."""
 
 
 def desk(seen: Seen, *, age_s: float, runs: bool) -> Said:
@@ -70,9 +71,7 @@ def stale_says(seen: Seen, *, runs: bool) -> str:
         return f"Session {seen.name} does not run: nobody guards the position now{stops}."
     watch = seen.watches.get(Watch.PRICE_SILENT)
     if watch is not None:
-        return (
-            "Prices are silent; the rule that needs no forecast decides, and no hedge is lifted."
-        )
+        return "Prices are silent; the rule that needs no forecast decides, and no hedge is lifted."
     return "The session runs, and writes nothing new."
 
 
@@ -98,14 +97,14 @@ def price_of(value: float) -> str:
 def probability(share: float) -> str:
     """Write a probability without decimals; below 1 % with one."""
     if not math.isfinite(share):
-        return "–"
+        return NOTHING
     return percent(share, 1 if 0.0 < share < 0.0095 else 0)
 
 
 def minutes_of(value: float) -> str:
     """Write minutes as people say them."""
     if not math.isfinite(value):
-        return "–"
+        return NOTHING
     return f"{value:.0f} min" if value < 120 else f"{value / 60:.1f} h"
 
 
@@ -118,9 +117,9 @@ def _account(seen: Seen) -> Said:
     if account is None:
         waits = "waiting for the venue" if seen.state and seen.state.needs_reconciling else ""
         return {
-            "away_label": "Distance to liquidation", "away": "–", "away_at": 0,
+            "away_label": "Distance to liquidation", "away": NOTHING, "away_at": 0,
             "to_liquidation": waits or "no position is guarded now", "position": "no position",
-            "equity": "–", "leverage": "–", "danger": "none",
+            "equity": NOTHING, "leverage": NOTHING, "danger": "none",
         }  # fmt: skip
     falls = account.liquidation < seen.price
     found = math.isfinite(account.liquidation)
@@ -133,7 +132,7 @@ def _account(seen: Seen) -> Said:
         else "no price liquidates this account as it stands",
         "position": position_of(account),
         "equity": usdt(account.equity_usdt),
-        "leverage": f"{account.leverage:.1f}x" if math.isfinite(account.leverage) else "–",
+        "leverage": f"{account.leverage:.1f}x" if math.isfinite(account.leverage) else NOTHING,
         "danger": danger(account.away if found else 1.0),
     }  # fmt: skip
 
@@ -162,9 +161,10 @@ def _forecast(seen: Seen) -> Said:
         for h, minutes in enumerate(OUTLOOK_MIN):
             value = math.nan if outlook is None else outlook.onset[i][h]
             said[f"{side}_{minutes:g}"] = probability(value)
-        said[f"{side}_peak"] = "–" if outlook is None else _peak(outlook.onset_min[i][1],
-                                                                   outlook.peak_min[i][1])  # fmt: skip
-        said[f"{side}_move"] = "–" if outlook is None else _move(outlook.severity_bps[i], side)
+        said[f"{side}_peak"] = said[f"{side}_move"] = NOTHING
+        if outlook is not None:
+            said[f"{side}_peak"] = _peak(outlook.onset_min[i][1], outlook.peak_min[i][1])
+            said[f"{side}_move"] = _move(outlook.severity_bps[i], side)
     hour = math.nan if outlook is None else outlook.onset[risky][3]
     said["squeeze"] = probability(hour)
     said["squeeze_of"] = f"Squeeze of {seen.settings.position.side}s within 60 min"
@@ -179,14 +179,14 @@ def _forecast(seen: Seen) -> Said:
 def _peak(onset_min: float, peak_min: float) -> str:
     """Return when a squeeze would peak: it has to begin first."""
     total = onset_min + peak_min
-    return f"in {minutes_of(total)}" if math.isfinite(total) else "–"
+    return f"in {minutes_of(total)}" if math.isfinite(total) else NOTHING
 
 
 def _move(severity_bps: list[float], side: str) -> str:
     sign = -1.0 if side == "long" else 1.0
     middle, high = (math.expm1(sign * 1e-4 * bps) for bps in severity_bps)
     if not math.isfinite(middle):
-        return "–"
+        return NOTHING
     return f"{percent(middle, signed=True)} to {percent(high, signed=True)}"
 
 
@@ -206,7 +206,7 @@ def _state_of_forecast(told: Decision | None) -> str:
 
 def _bears(told: Decision | None) -> str:
     if told is None or not math.isfinite(told.advice.leverage):
-        return "–"
+        return NOTHING
     advice = told.advice
     return (
         f"This market bears {advice.leverage:.1f}x: more would be liquidated within "
@@ -219,7 +219,7 @@ def _hedge(seen: Seen) -> Said:
     now = math.nan if account is None else account.ratio
     if told is None:
         return {
-            "hedge": probability(now), "hedge_at": _at(now), "hedge_next": "–", "next_at": 0,
+            "hedge": probability(now), "hedge_at": _at(now), "hedge_next": NOTHING, "next_at": 0,
             "band_at": 0, "band_wide": 0, "band": "no band yet", "reason": "", "held_by": "",
         }  # fmt: skip
     wants = told.recommendation
@@ -311,9 +311,7 @@ def chart_points(seen: Seen, after_ns: int = 0) -> dict[str, list[list[float]]]:
             for row in seen.onsets
             if row[0] > after_ns and math.isfinite(row[1 + risky])
         ],
-        "hedge": [
-            [ns // NS_PER_MS, round(100.0 * h, 1)] for ns, h in seen.hedges if ns > after_ns
-        ],
+        "hedge": [[ns // NS_PER_MS, round(100.0 * h, 1)] for ns, h in seen.hedges if ns > after_ns],
     }
     return {name: points for name, points in found.items() if points}
 

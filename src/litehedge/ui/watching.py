@@ -44,6 +44,7 @@ class Watching:
     def look(self) -> None:
         """Take in what is new; trouble is noted, never raised."""
         self.runs = is_held(self.session)
+        is_first = self._tail is None
         try:
             if self._tail is None:
                 self._tail = Tail(self.session.journal, RECENT_NS)
@@ -60,7 +61,7 @@ class Watching:
             self.seen.begin(news.run_id, news.header)
         self.seen.take(news.items)
         if news.items:
-            self._came_s = self._monotonic_s()
+            self._came_s = self._monotonic_s() - (_idle_s(self.session) if is_first else 0.0)
 
     @property
     def age_s(self) -> float:
@@ -83,6 +84,13 @@ class Watching:
         if self._tail is not None:
             self._tail.close()
             self._tail = None
+
+
+def _idle_s(session: Session) -> float:
+    """Return how long ago a journal was last written, by its files."""
+    files = (session.journal, session.journal.with_name(f"{session.journal.name}-wal"))
+    last = max((file.stat().st_mtime for file in files if file.is_file()), default=0.0)
+    return max(0.0, time.time() - last)
 
 
 class Home:
