@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI
-from nicegui import ui
+from nicegui import run, ui
 from starlette.staticfiles import StaticFiles
 
 from litehedge.ui.desk import desk
 from litehedge.ui.watching import EVERY_S, Home
 
 log = logging.getLogger("litehedge.ui")
+
+PATIENCE_S: Final = 30.0
+"""How long a page may take: the first look at a long journal does."""
 
 STATIC: Final = Path(__file__).parent / "static"
 
@@ -27,6 +30,7 @@ def create(home: Home) -> Any:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         looking = asyncio.create_task(_look(home))
+        await run.io_bound(home.meant)
         yield
         looking.cancel()
         home.close()
@@ -34,7 +38,7 @@ def create(home: Home) -> Any:
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
-    @ui.page("/")
+    @ui.page("/", response_timeout=PATIENCE_S)
     async def desk_page(session: str = "") -> None:
         await desk(home, session)
 
