@@ -43,6 +43,7 @@ def begin_journal(path: Path, fixed: Fixed, model: Chosen, *, mode: str, data: s
             data=data,
             rules="" if (rules := fixed.policy.rules) is None else to_toml(rules),
             policy_id=fixed.policy.brain_id,
+            keeps_checkpoints=fixed.keeps_checkpoints,
             looks_between=fixed.looks_between,
         )
     )
@@ -52,6 +53,11 @@ def begin_journal(path: Path, fixed: Fixed, model: Chosen, *, mode: str, data: s
 def end_journal(journal: Journal, path: Path) -> None:
     """Close it and say how to prove it."""
     journal.close()
+    say_journal(path)
+
+
+def say_journal(path: Path) -> None:
+    """Say where a journal lies, and how to prove it."""
     stderr.print(f"journal in {path}; prove it with: litehedge replay {path}", highlight=False)
 
 

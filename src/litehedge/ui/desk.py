@@ -30,6 +30,8 @@ async def desk(home: Home, session: str) -> None:
             return
         watching = page.watching
         page.says.append(lambda: view.desk(watching.seen, age_s=watching.age_s, runs=watching.runs))
+        if watching.aside:
+            _tour(page)
         with ui.element("div").classes("hg-columns"):
             with ui.element("div").classes("hg-column"):
                 _distance(page, watching.seen)
@@ -38,6 +40,17 @@ async def desk(home: Home, session: str) -> None:
                 _forecast()
                 _decisions()
                 _alerts()
+
+
+def _tour(page: Page) -> None:
+    """Show the sentences of a demo; each has the number of the card that it points at."""
+    watching = page.watching
+    assert watching is not None
+    page.says.append(lambda: {f"tour_{i}": text for i, text in enumerate(watching.aside, 1)})
+    with ui.element("ol").classes("hg-tour").props('aria-label="What to look at"'):
+        for number in range(1, len(watching.aside) + 1):
+            with ui.element("li"):
+                say(f"tour_{number}")
 
 
 def _nothing_yet() -> None:
@@ -51,7 +64,7 @@ def _nothing_yet() -> None:
 
 
 def _distance(page: Page, seen: Seen) -> None:
-    with card(css="hg-live"):
+    with card(css="hg-live hg-look-1"):
         with ui.element("div").classes("hg-split"):
             with ui.element("div"):
                 say("away_label", "hg-dim", "div")
@@ -130,7 +143,7 @@ def chart_option(points: dict[str, list[list[float]]]) -> dict[str, Any]:
 
 
 def _hedge(adjust: Adjust) -> None:
-    with card("Hedge", css="hg-live"):
+    with card("Hedge", css="hg-live hg-look-3"):
         with ui.element("div").classes("hg-split"):
             with ui.element("div"):
                 say("hedge", "hg-hero", "span")
@@ -158,16 +171,16 @@ def _hedge(adjust: Adjust) -> None:
 
 
 def _forecast() -> None:
-    with card(key="squeeze_of", css="hg-live"):
+    with card(key="squeeze_of", css="hg-live hg-look-2"):
         with ui.element("div").classes("hg-split"):
             say("squeeze", "hg-hero", "div")
             say("forecast_quality", "hg-dim", "div")
         say("forecast_state", "hg-dim", "div")
         with ui.element("table").classes("hg-table"):
             with ui.element("thead"), ui.element("tr"):
-                words("squeeze of", tag="th")
+                words("within min", tag="th")
                 for minutes in OUTLOOK_MIN:
-                    words(f"{minutes:g} min", tag="th")
+                    words(f"{minutes:g}", tag="th")
                 words("peak", tag="th")
             with ui.element("tbody"):
                 for side in ("long", "short"):

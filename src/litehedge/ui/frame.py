@@ -51,8 +51,9 @@ def framed(page: Page) -> Iterator[Adjust]:
             ui.element("div").classes("hg-stale").props('data-hg-show="stale" hidden role="alert"')
         ):
             say("stale_text")
-        with ui.element("div").classes("hg-note").props('data-hg-show="held_by" hidden'):
-            say("held_by")
+        for key in ("held_by", "warming"):
+            with ui.element("div").classes("hg-note").props(f'data-hg-show="{key}" hidden'):
+                say(key)
         yield adjust
     _bar(page, adjust)
     ui.timer(PUSH_S, page.push)

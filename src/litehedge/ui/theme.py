@@ -64,9 +64,11 @@ a {{ color:var(--hg-blue); }}
 .hg-knob-next {{ background:var(--hg-blue); }}
 .hg-band {{ position:absolute; top:0; bottom:0; border-radius:5px; background:#3d6db3; }}
 .hg-table {{ width:100%; border-collapse:collapse; font-size:14px; }}
-.hg-table th {{ color:var(--hg-dim); font-weight:500; text-align:right; padding:4px 6px; }}
-.hg-table td {{ text-align:right; padding:4px 6px; border-top:1px solid var(--hg-line); }}
+.hg-table th {{ color:var(--hg-dim); font-weight:500; text-align:right; padding:4px 4px; }}
+.hg-table td {{ text-align:right; padding:4px 4px; border-top:1px solid var(--hg-line); }}
 .hg-table :is(th,td):first-child {{ text-align:left; padding-left:0; }}
+.hg-table :is(th,td) {{ white-space:nowrap; }}
+span > div, th > div, td > div {{ display:inline; }}
 .hg-lines {{ display:flex; flex-direction:column; }}
 .hg-line {{ display:flex; gap:10px; padding:7px 0; border-top:1px solid var(--hg-line);
   color:var(--hg-ink); text-decoration:none; min-height:44px; align-items:baseline; }}
@@ -93,6 +95,21 @@ a {{ color:var(--hg-blue); }}
 .hg-chart {{ width:100%; height:340px; }}
 .hg-note {{ border-left:3px solid var(--hg-blue); padding:6px 12px; background:#16223a;
   border-radius:0 8px 8px 0; }}
+.hg-tour {{ list-style:none; counter-reset:tour; margin:0; padding:0; display:grid; gap:8px;
+  grid-template-columns:1fr; }}
+@media (min-width:860px) {{ .hg-tour {{ grid-template-columns:repeat(3, 1fr); }} }}
+.hg-tour li {{ counter-increment:tour; background:#16223a; border-radius:8px;
+  padding:8px 12px 8px 40px; position:relative; }}
+.hg-tour li::before {{ content:counter(tour); }}
+.hg-tour li::before, .hg-tour ~ .hg-columns [class*=hg-look-]::before {{ position:absolute;
+  width:22px; height:22px; border-radius:11px; background:var(--hg-blue); color:#0b1322;
+  font-weight:700; font-size:13px; display:flex; align-items:center; justify-content:center; }}
+.hg-tour li::before {{ left:10px; top:9px; }}
+.hg-tour ~ .hg-columns [class*=hg-look-] {{ position:relative; }}
+.hg-tour ~ .hg-columns [class*=hg-look-]::before {{ left:-8px; top:-8px; }}
+.hg-tour ~ .hg-columns .hg-look-1::before {{ content:"1"; }}
+.hg-tour ~ .hg-columns .hg-look-2::before {{ content:"2"; }}
+.hg-tour ~ .hg-columns .hg-look-3::before {{ content:"3"; }}
 .hg-button:focus-visible, .hg-place:focus-visible, .hg-line:focus-visible {{
   outline:2px solid var(--hg-blue); outline-offset:2px; }}
 .hg-skip {{ position:absolute; left:-999px; }}

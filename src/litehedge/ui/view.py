@@ -27,6 +27,7 @@ SHOWN_DECISIONS: Final = 8
 FULL_DISTANCE: Final = 0.35
 """A distance to liquidation that lies at the right end of its bar."""
 
+WARMING: Final = "Warming up on the past of the market: nothing is traded yet."
 NOTHING: Final = "-"
 """What stands where nothing is known."""
 
@@ -55,11 +56,14 @@ def desk(seen: Seen, *, age_s: float, runs: bool) -> Said:
 def header(seen: Seen, *, age_s: float, runs: bool) -> Said:
     """Return what stands at the top of every page, and what a stale page says."""
     state = seen.trading.name
+    is_warming = runs and seen.price_ns == 0
     return {
         "session": seen.name,
         "mode": seen.mode.upper() or "NO SESSION",
         "trading": state,
-        "age_s": round(age_s, 1),
+        "age_s": 0.0 if is_warming else round(age_s, 1),
+        "warming": WARMING if is_warming else "",
+        "held_by": held_by(seen),
         "stale_says": stale_says(seen, runs=runs),
     }
 
@@ -95,10 +99,10 @@ def price_of(value: float) -> str:
 
 
 def probability(share: float) -> str:
-    """Write a probability without decimals; below 1 % with one."""
+    """Write a probability without decimals."""
     if not math.isfinite(share):
         return NOTHING
-    return percent(share, 1 if 0.0 < share < 0.0095 else 0)
+    return "under 1%" if 0.0 < share < 0.005 else percent(share, 0)
 
 
 def minutes_of(value: float) -> str:
@@ -220,11 +224,10 @@ def _hedge(seen: Seen) -> Said:
     if told is None:
         return {
             "hedge": probability(now), "hedge_at": _at(now), "hedge_next": NOTHING, "next_at": 0,
-            "band_at": 0, "band_wide": 0, "band": "no band yet", "reason": "", "held_by": "",
+            "band_at": 0, "band_wide": 0, "band": "no band yet", "reason": "",
         }  # fmt: skip
     wants = told.recommendation
     target = wants.target if wants.action is not Action.MAINTAIN else now
-    held = held_by(seen)
     return {
         "hedge": percent(now, 0),
         "hedge_at": _at(now),
@@ -234,7 +237,6 @@ def _hedge(seen: Seen) -> Said:
         "band_wide": max(1.0, round(_at(wants.hi) - _at(wants.lo), 1)),
         "band": f"wanted: {percent(wants.lo, 0)} to {percent(wants.hi, 0)}",
         "reason": sentence(told),
-        "held_by": held,
     }
 
 

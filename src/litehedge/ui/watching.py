@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from litehedge.errors import LitehedgeError
 from litehedge.live.session import Session, is_held, session_at, sessions
 from litehedge.market.events import Command
@@ -35,6 +37,8 @@ class Watching:
     def __init__(self, session: Session, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self.session = session
         self.seen = Seen(session.name)
+        self.aside: list[str] = []
+        self._aside_at = 0.0
         self.trouble = ""
         self._monotonic_s = monotonic_s
         self._tail: Tail | None = None
@@ -44,6 +48,7 @@ class Watching:
     def look(self) -> None:
         """Take in what is new; trouble is noted, never raised."""
         self.runs = is_held(self.session)
+        self._look_aside()
         is_first = self._tail is None
         try:
             if self._tail is None:
@@ -62,6 +67,16 @@ class Watching:
         self.seen.take(news.items)
         if news.items:
             self._came_s = self._monotonic_s() - (_idle_s(self.session) if is_first else 0.0)
+
+    def _look_aside(self) -> None:
+        """Read the sentences beside the journal, where there are new ones."""
+        try:
+            changed = self.session.aside.stat().st_mtime
+            if changed != self._aside_at:
+                told = msgspec.json.decode(self.session.aside.read_bytes(), type=list[str])
+                self.aside, self._aside_at = told, changed
+        except (OSError, msgspec.MsgspecError):
+            return
 
     @property
     def age_s(self) -> float:

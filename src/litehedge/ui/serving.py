@@ -1,0 +1,47 @@
+"""Serving the screen: the address, the server, and the end."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from litehedge.errors import UsageError
+from litehedge.ui.server import create
+from litehedge.ui.watching import Home
+
+LOOPBACK = "127.0.0.1"
+
+
+def serve(root: Path, port: int, *, opens: Callable[[str], Any] | None, demo: bool = False) -> None:
+    """Serve the screen until the process is asked to end.
+
+    Raises
+    ------
+    UsageError
+        When the port is taken.
+    """
+    taken = _listening(LOOPBACK, port)
+    address = f"http://{LOOPBACK}:{taken.getsockname()[1]}/"
+    print(f"the screen is at {address}", flush=True)
+    if opens is not None:
+        opens(address)
+    server = uvicorn.Server(uvicorn.Config(create(Home(root)), log_level="warning"))
+    server.run(sockets=[taken])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, port))
+    except OSError as error:
+        made.close()
+        raise UsageError(
+            f"port {port} cannot be used ({error.strerror})",
+            "another screen may run already; give another --port, or 0 for any",
+        ) from None
+    return made
