@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -104,7 +105,7 @@ def test_prices_are_kept_a_second_apart():
     quarter = 250_000_000
     seen.take([ev.Trade(i * quarter, i * quarter, 80.0 + i, 1.0, True) for i in range(1, 41)])
     times = [ns for ns, _ in seen.prices]
-    assert all(b - a >= 4 * quarter for a, b in zip(times, times[1:], strict=False))
+    assert all(b - a >= 4 * quarter for a, b in itertools.pairwise(times))
     assert seen.price == 120.0
     assert seen.prices[-1][1] == 120.0
 
