@@ -30,6 +30,7 @@ from litehedge.errors import UsageError
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Action
 from litehedge.hedge.policies import with_rules
+from litehedge.live.running import Plan, compile_kernels
 from litehedge.margin.liquidation import distance
 from litehedge.market import events as ev
 from litehedge.report.style import percent, usdt
@@ -107,7 +108,7 @@ def demo(
         raise UsageError(f"there is no --venue {where}", "choose sim or fake")
     tiers = tier_table(settings.venue.name, settings.venue.symbol)
     lead_s = PRE_ROLL_NS // NS_PER_SECOND + LEAD_MINUTES * 60
-    with stderr.status("looking for a squeeze (a first start compiles for a minute) …"):
+    with stderr.status("looking for a squeeze …"):
         world, fall_s = world_before_fall(
             Parameters(), seed, instant_ns(STARTS) // NS_PER_SECOND, fall=FALL, lead_s=lead_s
         )
@@ -115,9 +116,11 @@ def demo(
     opens_ns = (fall_s - LEAD_MINUTES * 60) * NS_PER_SECOND
     atoms = (PRE_ROLL_NS + minutes * NS_PER_MINUTE) // ATOM_NS
     model = choose_model(settings.model.name, FRAME_NS)
+    policy = with_rules(choose_policy(settings.hedge.policy, settings), ruling)
+    with stderr.status("compiling (once; later starts are fast) …"):
+        compile_kernels(Plan(settings, policy, tiers, model.forecaster, model.folder, FRAME_NS))
     state = start(
-        settings, with_rules(choose_policy(settings.hedge.policy, settings), ruling), tiers,
-        model.forecaster,
+        settings, policy, tiers, model.forecaster,
         session=f"demo{seed}", atom_ns=ATOM_NS, per_frame=FRAME_NS // ATOM_NS,
         held_every_ns=NS_PER_MINUTE, keeps_checkpoints=True,
     )  # fmt: skip

@@ -65,7 +65,7 @@ def _nothing_yet() -> None:
 
 def _distance(page: Page, seen: Seen) -> None:
     with card(css="hg-live hg-look-1"):
-        with ui.element("div").classes("hg-split"):
+        with ui.element("div").classes("hg-split hg-tight"):
             with ui.element("div"):
                 say("away_label", "hg-dim", "div")
                 say("away", "hg-hero", "div").props('data-hg-state="danger"')

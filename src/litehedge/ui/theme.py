@@ -49,6 +49,8 @@ a {{ color:var(--hg-blue); }}
 .hg-hero {{ font-size:34px; font-weight:800; line-height:1.1; }}
 .hg-dim {{ color:var(--hg-dim); font-size:13px; }}
 .hg-split {{ display:flex; justify-content:space-between; gap:12px; flex-wrap:wrap; }}
+.hg-tight {{ flex-wrap:nowrap; }}
+.hg-tight > div {{ min-width:0; }}
 .hg-right {{ text-align:right; }}
 .hg-columns {{ display:grid; grid-template-columns:1fr; gap:12px; align-items:start; }}
 @media (min-width:860px) {{ .hg-columns {{ grid-template-columns:minmax(0,2fr) minmax(0,1fr); }}

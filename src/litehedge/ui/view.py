@@ -32,10 +32,9 @@ NOTHING: Final = "-"
 """What stands where nothing is known."""
 
 
-def desk(seen: Seen, *, age_s: float, runs: bool) -> Said:
-    """Return everything that the desk says of a session."""
-    said = header(seen, age_s=age_s, runs=runs)
-    said |= _market(seen)
+def desk(seen: Seen) -> Said:
+    """Return everything that the desk says of a session, but for what stands on every page."""
+    said = _market(seen)
     said |= _account(seen)
     said |= _forecast(seen)
     said |= _hedge(seen)

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -18,6 +18,8 @@ from litehedge.store.tail import Tail
 from litehedge.ui.seen import RECENT_NS, Seen
 
 log = logging.getLogger("litehedge.ui")
+
+Made = TypeVar("Made")
 
 EVERY_S: Final = 0.25
 """How often journals are looked at."""
@@ -44,6 +46,15 @@ class Watching:
         self._tail: Tail | None = None
         self._came_s = monotonic_s()
         self.runs = False
+        self._made: dict[str, tuple[int, Any]] = {}
+
+    def once(self, name: str, make: Callable[[], Made]) -> Made:
+        """Return what `make` makes of what was seen; made once, however many look at it."""
+        made = self._made.get(name)
+        if made is None or made[0] != self.seen.count:
+            made = self._made[name] = (self.seen.count, make())
+        found: Made = made[1]
+        return found
 
     def look(self) -> None:
         """Take in what is new; trouble is noted, never raised."""
