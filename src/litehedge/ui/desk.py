@@ -29,7 +29,7 @@ async def desk(home: Home, session: str) -> None:
             _nothing_yet()
             return
         watching = page.watching
-        page.says.append(lambda: view.desk(watching.seen, age_s=watching.age_s, runs=watching.runs))
+        page.says.append(lambda: watching.once("desk", lambda: view.desk(watching.seen)))
         if watching.aside:
             _tour(page)
         with ui.element("div").classes("hg-columns"):
