@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
+from math import nan
 from typing import Any, Final
 
 from nicegui import ui
@@ -126,16 +128,21 @@ class Adjust:
         with ui.dialog() as sheet, ui.element("div").classes("hg-sheet"):
             _title("Hold the hedge by hand")
             _say(f"Now {percent(now, 0)}. The limits still count.")
-            chosen = ui.slider(min=0, max=100, step=5, value=round(20 * now) * 5).props(
-                'label-always aria-label="Hedge in percent" color="light-blue-4"'
-            ).classes("q-mt-lg")  # fmt: skip
+            chosen = ui.number("Hedge in percent", value=round(100 * now), min=0, max=100, step=5)
+            chosen.props("dark outlined inputmode=numeric")
+            with ui.element("div").classes("hg-split hg-tight"):
+                for share in (0, 25, 50, 75, 100):
+                    _button(f"{share}%", "", partial(chosen.set_value, share))
             lasting = ui.select(LASTING_MIN, value=30, label="For").props("dark outlined")
             typed = ui.input("Less hedge is riskier: type LESS").props("dark outlined")
-            typed.bind_visibility_from(chosen, "value", lambda v: v / 100 < now - SAME_RATIO)
+            typed.bind_visibility_from(chosen, "value", lambda v: _share(v) < now - SAME_RATIO)
             problem = ui.label().classes("hg-problem").props('role="alert"')
 
             def hold() -> None:
-                ratio = chosen.value / 100
+                ratio = _share(chosen.value)
+                if not 0.0 <= ratio <= 1.0:
+                    problem.text = "Give a number from 0 to 100."
+                    return
                 if ratio < now - SAME_RATIO and (typed.value or "").strip() != "LESS":
                     problem.text = "Type LESS in the field above: this hedge is smaller than now."
                     return
@@ -272,6 +279,11 @@ def _ahead_ns(seen: Seen, page: Page) -> int:
     if seen.mode in ("paper", "live"):
         return 0
     return seen.now_ns - time.time_ns()
+
+
+def _share(percents: float | None) -> float:
+    """Return a field's percentage as a fraction; NaN where nothing was typed."""
+    return nan if percents is None else percents / 100.0
 
 
 def _title(text: str) -> None:

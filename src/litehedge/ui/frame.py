@@ -46,7 +46,7 @@ def framed(page: Page) -> Iterator[Adjust]:
     else:
         page.says.append(lambda: {"age_s": 0.0, "mode": "NO SESSION", "trading": ""})
     _header(page)
-    with ui.element("main").classes("hg-page").props('id="main"'):
+    with ui.element("div").classes("hg-page").props('id="main"'):
         with (
             ui.element("div").classes("hg-stale").props('data-hg-show="stale" hidden role="alert"')
         ):

@@ -31,10 +31,24 @@ class Page:
         now: dict[str, Any] = {}
         for say in self.says:
             now |= say()
-        news = {key: value for key, value in now.items() if self.said.get(key) != value}
-        self.said |= news
+        news = {
+            key: newer(self.said.get(key), value)
+            for key, value in now.items()
+            if self.said.get(key) != value
+        }
+        self.said |= now
         scripts = [script for push in self.pushes if (script := push())]
         ui.run_javascript(f"window.hg?.now({packed(news)});{''.join(scripts)}")
+
+
+def newer(before: Any, now: Any) -> Any:
+    """Return a list as what came in front of the one before, where it is that; else as it is."""
+    if not (isinstance(before, list) and isinstance(now, list) and before):
+        return now
+    for count in range(len(now)):
+        if now[count:] == before[: len(now) - count]:
+            return {"fresh": now[:count], "most": len(now)}
+    return now
 
 
 def packed(value: Any) -> str:

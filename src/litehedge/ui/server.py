@@ -42,7 +42,7 @@ def create(home: Home) -> Any:
     async def desk_page(session: str = "") -> None:
         await desk(home, session)
 
-    ui.run_with(app, title="litehedge", dark=True, show_welcome_message=False)
+    ui.run_with(app, title="litehedge", dark=True, language="en-US", show_welcome_message=False)
     return app
 
 

@@ -21,21 +21,29 @@
     each("list", key, (e) => list(e, value));
   };
 
-  const list = (box, rows) => {
-    box.replaceChildren(...rows.map((row) => {
-      const line = document.createElement(row.href ? "a" : "div");
-      line.className = "hg-line";
-      line.dataset.state = row.state || "";
-      if (row.href) line.setAttribute("href", row.href);
-      for (const part of ["time", "text", "more"]) {
-        if (row[part] === undefined) continue;
-        const cell = document.createElement("span");
-        cell.className = `hg-${part}`;
-        cell.textContent = row[part];
-        line.append(cell);
-      }
-      return line;
-    }));
+  // A list comes whole, or as what is new in front of it.
+  const list = (box, told) => {
+    const rows = (told.fresh || told).map(line);
+    if (!told.fresh) box.replaceChildren(...rows);
+    else {
+      box.prepend(...rows);
+      while (box.children.length > told.most) box.lastChild.remove();
+    }
+  };
+
+  const line = (row) => {
+    const made = document.createElement(row.href ? "a" : "div");
+    made.className = "hg-line";
+    made.dataset.state = row.state || "";
+    if (row.href) made.setAttribute("href", row.href);
+    for (const part of ["time", "text", "more"]) {
+      if (row[part] === undefined) continue;
+      const cell = document.createElement("span");
+      cell.className = `hg-${part}`;
+      cell.textContent = row[part];
+      made.append(cell);
+    }
+    return made;
   };
 
   // --- charts ---------------------------------------------------------------------------------
