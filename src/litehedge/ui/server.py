@@ -21,6 +21,9 @@ log = logging.getLogger("litehedge.ui")
 PATIENCE_S: Final = 30.0
 """How long a page may take: the first look at a long journal does."""
 
+RECONNECT_S: Final = 20.0
+"""How long a page is kept whose phone lost the network: it goes on where it was."""
+
 STATIC: Final = Path(__file__).parent / "static"
 
 
@@ -42,7 +45,10 @@ def create(home: Home) -> Any:
     async def desk_page(session: str = "") -> None:
         await desk(home, session)
 
-    ui.run_with(app, title="litehedge", dark=True, language="en-US", show_welcome_message=False)
+    ui.run_with(
+        app, title="litehedge", dark=True, language="en-US", show_welcome_message=False,
+        reconnect_timeout=RECONNECT_S,
+    )  # fmt: skip
     return app
 
 

@@ -57,6 +57,7 @@ def _listening(host: str, port: int) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((host, port))
+        made.listen(128)  # whoever comes before the server is ready waits
     except OSError as error:
         made.close()
         raise UsageError(
