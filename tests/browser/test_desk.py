@@ -169,7 +169,7 @@ def test_a_session_that_ended_is_not_shown_as_live(tmp_path, looking):
         )
         page.get_by_text("Close all …").click()
         page.get_by_text("CLOSE ALL", exact=True).click()
-        expect(page.locator('[data-hg-text="stage"]')).to_contain_text("waits for its next start")
+        expect(page.locator('[data-hg-text="stage"]')).to_contain_text("within a minute")
 
 
 def test_everything_is_closed_after_one_confirmation(tmp_path, looking):

@@ -97,7 +97,9 @@ def test_the_stages_of_a_halt_are_told_to_the_end(news):
     seen = _seen(news)
     halt = ev.Halt(0, 0, "a test")
     assert "asked, 1 of 3" in stage(halt, seen, received=False, runs=True)
-    assert "waits for its next start" in stage(halt, seen, received=False, runs=False)
+    assert stage(halt, seen, received=False, runs=False).endswith("counts at its next start.")
+    follow = stage(ev.Follow(0, 0), seen, received=False, runs=False)
+    assert follow.endswith("if that is within a minute.")
     assert "received, 2 of 3" in stage(halt, seen, received=True, runs=True)
     assert seen.state is not None
     seen.state.trading = TradingState.HALTED

@@ -85,7 +85,7 @@ class Adjust:
             _say(f"Cancels working orders and refuses new ones. {stays(seen)} Halt survives a "
                  "restart.")  # fmt: skip
             if not watching.runs:
-                _say("The session does not run now: this counts at its next start.")
+                _say("The session does not run now: a halt counts at its next start.")
             if seen.trading is not TradingState.HALTED:
                 _button("HALT", "hg-halt", lambda: self._ask(ev.Halt(0, 0, "the screen"), sheet))
             else:
@@ -232,7 +232,10 @@ def stage(command: ev.Command, seen: Seen, *, received: bool, runs: bool) -> str
     name = _NAMES[type(command)]
     if not received:
         if not runs:
-            return f"{name}: asked. The session does not run; this waits for its next start."
+            until = "this counts at its next start"
+            if not isinstance(command, ev.Halt):
+                until += ", if that is within a minute"
+            return f"{name}: asked. The session does not run; {until}."
         return f"{name}: asked, 1 of 3. It is in the inbox, on disk."
     if _is_done(command, seen):
         return f"{name}: done, 3 of 3. {_AFTER.get(type(command), '')}".strip()
