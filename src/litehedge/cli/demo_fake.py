@@ -15,7 +15,7 @@ from typing import Any, Final
 from rich.live import Live
 
 from litehedge.cli.board import Board
-from litehedge.cli.common import console, stderr
+from litehedge.cli.common import console
 from litehedge.cli.guarding import plan_of
 from litehedge.cli.market import listening, places_of
 from litehedge.config import Settings
@@ -30,6 +30,7 @@ from litehedge.live.setup import tiers_of
 from litehedge.live.sockets import SocketThread
 from litehedge.market import events as ev
 from litehedge.orders.reports import VenueOrder
+from litehedge.shelf.home import stderr
 from litehedge.sim.find import world_before_fall
 from litehedge.sim.market.feed import LiveMarket
 from litehedge.sim.market.parameters import Parameters
