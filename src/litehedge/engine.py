@@ -125,7 +125,7 @@ def _step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
             effects = effects + check_transfer(state, event.known_ns)
             effects = effects + settle(state, event.known_ns)
             _look_again(state, event.known_ns)
-        if kind in _BETWEEN and state.guards.is_watching and state.closing is None:
+        if kind in _BETWEEN and state.guards.is_watching:
             effects = effects + protect(state, event.known_ns)
         if state.plan_terms is not None and (kind is ev.Tick or kind in _PRICED):
             effects = effects + look_at_plans(state, event.known_ns)

@@ -58,6 +58,9 @@ BLIND_EVERY_NS: Final = 60 * NS_PER_SECOND
 TOP_UP_EVERY_NS: Final = 6 * NS_PER_HOUR
 LONGEST_RETRY_S: Final = 10.0
 OVERHEDGED: Final = 1.01
+SMALLEST_ORDERS: Final = 2.0
+"""What protects may be worth so many of the venue's smallest orders, whatever depth is shown."""
+
 _SEVERE: Final = int(np.searchsorted(SEVERITY_LEVELS, 0.9))
 _NOTHING: Final[list[Effect]] = []
 
@@ -69,16 +72,17 @@ def protect(state: State, now_ns: int) -> list[Effect]:
     is_due = now_ns - guards.looked_ns >= LOOK_EVERY_NS
     if is_due:
         guards.looked_ns = now_ns
-        effects = _look(state, now_ns)
+        if state.closing is None:
+            effects = _look(state, now_ns)
         guards.alarm = None  # the reach has changed
     mark = current_mark(guards, now_ns)
     if state.order is not None or state.needs_reconciling or not mark > 0.0:
         return effects
     health = state.fixed.settings.health
-    if not (health.enabled and state.fixed.policy.guards):
-        return effects
     if is_due:
         effects = effects + _keep_stops(state, now_ns, mark)
+    if state.closing is not None or not (health.enabled and state.fixed.policy.guards):
+        return effects
     if now_ns < guards.wait_ns or state.trading is TradingState.HALTED:
         return effects
     if state.differs_ns >= 0 and not state.is_differing:
@@ -86,9 +90,10 @@ def protect(state: State, now_ns: int) -> list[Effect]:
     if guards.alarm is not None and guards.alarm[0] < mark < guards.alarm[1]:
         return effects  # nothing has changed since it was reckoned but the price
     position, hedge = state.books["qty"][0].tolist()
-    excess = abs(hedge) - OVERHEDGED * abs(position)
+    covers = abs(position) if position * hedge < 0.0 else 0.0
+    excess = abs(hedge) - OVERHEDGED * covers
     is_lot = excess >= rules_of(state, HEDGE).lot_ltc * (1.0 - 1e-6)
-    if is_lot and excess * mark > _least(state, position):
+    if is_lot and excess * mark > _least(state, covers):
         return effects + _close_excess(state, now_ns, mark, position, hedge)
     if not state.is_open:
         return effects
@@ -118,17 +123,37 @@ def newest_depth_usdt(state: State, now_ns: int, price: float) -> float:
     return state.last_depth_usdt * price / max(price, guards.ask, mark if mark > 0.0 else price)
 
 
-def _least(state: State, position: float) -> float:
-    """Return the excess of a hedge that is worth an order, in USDT: any, beside no position."""
-    return rules_of(state, HEDGE).min_notional_usdt if position != 0.0 else 0.0
+def _least(state: State, covers: float) -> float:
+    """Return the excess of a hedge that is worth an order, in USDT: any, where it covers nothing.
+
+    `covers` is what the hedge has to hold, LTC.
+    """
+    return rules_of(state, HEDGE).min_notional_usdt if covers > 0.0 else 0.0
+
+
+def _depth_to_close(state: State, leg: int, now_ns: int, mark: float) -> float:
+    """Return the depth that an order which protects is held to, in USDT; NaN where none is known.
+
+    A book that shows nothing must not hold it up: it is deep enough for the smallest orders.
+    """
+    limits = state.fixed.settings.limits
+    least = SMALLEST_ORDERS * rules_of(state, leg).min_notional_usdt / limits.max_depth_share
+    depth = newest_depth_usdt(state, now_ns, mark)
+    return depth if depth > least or depth != depth else least
 
 
 def _close_excess(
     state: State, now_ns: int, mark: float, position: float, hedge: float
 ) -> list[Effect]:
-    """Close what a hedge has more than the position: it protects nothing, and can die itself."""
-    qty = abs(hedge) - abs(position)
-    why = "the hedge is larger than the position" if position else "the hedge stands alone"
+    """Close what a hedge has more than the position: it protects nothing, and can die itself.
+
+    One on the side of the position protects nothing at all: a person adopted what came of that.
+    """
+    qty, why = abs(hedge), "the hedge stands alone"
+    if position * hedge < 0.0:
+        qty, why = abs(hedge) - abs(position), "the hedge is larger than the position"
+    elif position != 0.0:
+        why = "the hedge is on the side of the position"
     return _close(state, HEDGE, qty, now_ns, mark, why)
 
 
@@ -172,7 +197,7 @@ def _close(state: State, leg: int, qty: float, now_ns: int, mark: float, why: st
     price = touch if now_ns - guards.book_ns <= FRESH_NS else mark
     size = float(
         allowances(
-            qty, whole, 0.0, mark, 0.0, newest_depth_usdt(state, now_ns, mark), 0.0, np.inf,
+            qty, whole, 0.0, mark, 0.0, _depth_to_close(state, leg, now_ns, mark), 0.0, np.inf,
             0.0, True, state.budgets, state.limits, fixed.tiers.rows, lot, 0.0, state.allowed,
         )
     )  # fmt: skip
@@ -217,6 +242,8 @@ def _keep_stops(state: State, now_ns: int, mark: float) -> list[Effect]:
     if now_ns - guards.stops_ns < STOP_EVERY_NS:
         return _NOTHING
     guards.stops_ns = now_ns
+    if not (state.fixed.settings.health.enabled and state.fixed.policy.guards):
+        return _no_stops(state)
     rules = [rules_of(state, leg) for leg in (POSITION, HEDGE)]
     steps = [(Decimal(repr(rule.lot_ltc)), Decimal(repr(rule.tick_usdt))) for rule in rules]
     wanted = wanted_stops(state.books, mark, guards.stop, steps)
@@ -228,6 +255,12 @@ def _keep_stops(state: State, now_ns: int, mark: float) -> list[Effect]:
         if asked is None or stop.differs(asked.qty_ltc, asked.trigger_usdt, STOP_TOLERANCE):
             effects += keep(state, KeepStop(stop.leg, stop.qty_ltc, stop.trigger_usdt))
     return effects
+
+
+def _no_stops(state: State) -> list[Effect]:
+    """Take away what an earlier run may have left at the venue, where no stops are kept."""
+    nothing = Decimal(0)
+    return [effect for leg in list(state.stops) for effect in keep(state, KeepStop(leg, nothing, nothing))]
 
 
 def _within_truth(state: State, stop: StopLevel) -> StopLevel:

@@ -70,7 +70,7 @@ def is_known(state: State, leg: int, event_ns: int) -> bool:
 
 def on_reported(state: State, event: ev.Reported) -> list[Effect]:
     """Remember what a venue holds, and judge it if nothing is under way."""
-    if not state.is_open and float(state.budgets["equity_start"][0]) <= 0.0:
+    if not state.is_begun:
         return _NOTHING  # before the first `Opened` there are no books to compare with
     place = _account_of(event)
     before = state.reports[place]

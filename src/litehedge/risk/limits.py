@@ -190,6 +190,12 @@ def equity_stopped(budgets: NDArray[np.void], limits: NDArray[np.void], equity: 
 
 
 @kernel
+def share_left(budgets: NDArray[np.void], equity: float) -> float:
+    """Return equity as a share of that at the start; NaN where there was none to begin with."""
+    return equity / budgets[0].equity_start if budgets[0].equity_start > 0.0 else np.nan
+
+
+@kernel
 def whole_lots(qty: float, lot: float) -> float:
     """Round an unsigned quantity down to whole lots, to the float nearest to that decimal."""
     lots = np.floor(qty / lot * (1.0 + 1e-15) + 1e-9)  # a whole number may come out a bit below
