@@ -242,7 +242,9 @@ def _keep_stops(state: State, now_ns: int, mark: float) -> list[Effect]:
     if now_ns - guards.stops_ns < STOP_EVERY_NS:
         return _NOTHING
     guards.stops_ns = now_ns
-    if not (state.fixed.settings.health.enabled and state.fixed.policy.guards):
+    if not state.fixed.policy.guards:
+        return _NOTHING
+    if not state.fixed.settings.health.enabled:
         return _no_stops(state)
     rules = [rules_of(state, leg) for leg in (POSITION, HEDGE)]
     steps = [(Decimal(repr(rule.lot_ltc)), Decimal(repr(rule.tick_usdt))) for rule in rules]
@@ -260,7 +262,8 @@ def _keep_stops(state: State, now_ns: int, mark: float) -> list[Effect]:
 def _no_stops(state: State) -> list[Effect]:
     """Take away what an earlier run may have left at the venue, where no stops are kept."""
     nothing = Decimal(0)
-    return [effect for leg in list(state.stops) for effect in keep(state, KeepStop(leg, nothing, nothing))]
+    left = [leg for leg, stop in state.stops.items() if not stop.is_known]
+    return [e for leg in left for e in keep(state, KeepStop(leg, nothing, nothing))]
 
 
 def _within_truth(state: State, stop: StopLevel) -> StopLevel:
