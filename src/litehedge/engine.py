@@ -61,6 +61,7 @@ from litehedge.reactions import (
 from litehedge.risk.guards import FRESH_NS, observe
 from litehedge.risk.limits import PARACHUTE_GUARD, Code, spend_order, spend_transfer, whole_lots
 from litehedge.risk.parachute import Fallback, Watch
+from litehedge.risk.sliding import note_left
 from litehedge.risk.state import Cause
 from litehedge.risk.verdicts import Verdict
 from litehedge.squeeze.forecast import ForecastState, heard
@@ -109,6 +110,7 @@ def relive(state: State, events: Iterable[ev.AnyEvent]) -> State:
 
 def _step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
     kind = type(event)
+    orders = state.orders_made
     if kind in _MARKET:
         effects = check_clock(state, event) if event.event_ns > event.known_ns else _NOTHING
         frames = state.fold.push(event)  # type: ignore[arg-type]
@@ -136,6 +138,8 @@ def _step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
         effects = effects + close_on(state, event.known_ns)
     elif state.decide_soon:
         effects = effects + _decide_soon(state, event.known_ns)
+    if state.orders_made != orders:
+        note_left(state.budgets, event.known_ns)  # a frame is decided later than it ended
     return state, effects
 
 
