@@ -11,15 +11,16 @@ A tape of bars has nothing between its frames: there none of this runs.
 from __future__ import annotations
 
 from decimal import Decimal
-from math import isfinite
+from math import isfinite, sqrt
 from typing import Final
 
 import numpy as np
 from msgspec import structs
 
+from litehedge.config import VenueRules
 from litehedge.contract import is_stopped
 from litehedge.decision import cost_of_hedge, sizes, worst_price
-from litehedge.effects import Alert, Effect, KeepStop, Protection, Submit, Watched
+from litehedge.effects import Alert, AlertLevel, Effect, KeepStop, Protection, Submit, Watched
 from litehedge.engine_state import State, rules_of, transition
 from litehedge.hedge import signals as sg
 from litehedge.margin.account import HEDGE, POSITION
@@ -34,6 +35,7 @@ from litehedge.risk.health import (
     endangered,
     preview,
     relief,
+    stop_levels,
     top_up_usdt,
     wanted_stops,
 )
@@ -56,6 +58,9 @@ BLIND_EVERY_NS: Final = 60 * NS_PER_SECOND
 """Without prices there are no frames; so often the rule decides on the last price."""
 
 TOP_UP_EVERY_NS: Final = 6 * NS_PER_HOUR
+WARM_NS: Final = 15 * 60 * NS_PER_SECOND
+"""For so long after a start people are not told that there is no forecast yet."""
+
 LONGEST_RETRY_S: Final = 10.0
 OVERHEDGED: Final = 1.01
 SMALLEST_ORDERS: Final = 2.0
@@ -68,6 +73,13 @@ _NOTHING: Final[list[Effect]] = []
 def protect(state: State, now_ns: int) -> list[Effect]:
     """Look at the account between two decisions; return what has to be done at once."""
     guards = state.guards
+    alarm = guards.alarm
+    if (
+        alarm is not None
+        and now_ns - guards.looked_ns < LOOK_EVERY_NS
+        and alarm[0] < current_mark(guards, now_ns) < alarm[1]
+    ):
+        return _NOTHING  # nothing but the price changed since it was reckoned, and nothing is due
     effects = _NOTHING
     is_due = now_ns - guards.looked_ns >= LOOK_EVERY_NS
     if is_due:
@@ -247,6 +259,9 @@ def _keep_stops(state: State, now_ns: int, mark: float) -> list[Effect]:
     if not state.fixed.settings.health.enabled:
         return _no_stops(state)
     rules = [rules_of(state, leg) for leg in (POSITION, HEDGE)]
+    basis = None if is_apart(state) else _basis(state, mark, rules)
+    if basis is not None and basis == guards.stops_of:
+        return _NOTHING
     steps = [(Decimal(repr(rule.lot_ltc)), Decimal(repr(rule.tick_usdt))) for rule in rules]
     wanted = wanted_stops(state.books, mark, guards.stop, steps)
     effects: list[Effect] = []
@@ -256,7 +271,18 @@ def _keep_stops(state: State, now_ns: int, mark: float) -> list[Effect]:
         asked = ours.wanted if ours is not None else None
         if asked is None or stop.differs(asked.qty_ltc, asked.trigger_usdt, STOP_TOLERANCE):
             effects += keep(state, KeepStop(stop.leg, stop.qty_ltc, stop.trigger_usdt))
+    guards.stops_of = None if basis is None else _basis(state, mark, rules)
     return effects
+
+
+def _basis(state: State, mark: float, rules: list[VenueRules]) -> tuple[object, ...]:
+    """Return all that stops are reckoned from: while it is the same, so are they."""
+    return (
+        state.books["qty"][0].tolist(),
+        stop_levels(state.books, mark, state.guards.stop),
+        [(rule.lot_ltc, rule.tick_usdt) for rule in rules],
+        [(leg, stop.wanted, stop.armed_ltc, stop.is_known) for leg, stop in state.stops.items()],
+    )
 
 
 def _no_stops(state: State) -> list[Effect]:
@@ -326,12 +352,16 @@ def _look(state: State, now_ns: int) -> list[Effect]:
     changes = guards.chute.look(
         now_ns,
         has_forecast=has_forecast,
-        pace_bps=1e4 * float(np.sqrt(60.0 * guards.pace.variance)),
+        pace_bps=1e4 * sqrt(60.0 * guards.pace.variance),
     )
     effects = told(state, changes, now_ns)
+    if guards.is_warming:
+        effects = effects + _warmed_up(state, now_ns, has_forecast=has_forecast)
     if 0 <= guards.retry_ns <= now_ns:
         guards.retry_ns = -1
         state.decide_soon = True
+    if not guards.chute.open:
+        return effects
     every_ns = BLIND_EVERY_NS if Watch.PRICE_SILENT in guards.chute.open else NEVER_NS
     if Watch.MARKET_WILD in guards.chute.open:
         every_ns = WILD_EVERY_NS
@@ -339,6 +369,25 @@ def _look(state: State, now_ns: int) -> list[Effect]:
         guards.decided_ns = now_ns
         state.decide_soon = True
     return effects
+
+
+def _warmed_up(state: State, now_ns: int, *, has_forecast: bool) -> list[Effect]:
+    """After a start: a forecast that is not there yet is told once it is late, not at once.
+
+    Until it is there the rule that needs none decides all the same.
+    """
+    guards = state.guards
+    if guards.warm_by_ns < 0:
+        guards.warm_by_ns = now_ns + WARM_NS
+    told_state = float(state.signals[sg.STATE, 0])
+    guards.is_warming = not has_forecast and now_ns < guards.warm_by_ns
+    guards.is_warming &= not told_state > ForecastState.COLD  # an expired model does not warm up
+    if guards.is_warming or has_forecast or Watch.FORECAST_MISSING not in guards.chute.open:
+        return _NOTHING
+    rule = WATCHES[Watch.FORECAST_MISSING]
+    level: AlertLevel = "act_now" if state.is_open else "digest"
+    text = f"{rule.meaning} (no forecast): {DONE[rule.fallback]}"
+    return [Alert(level, text, Watch.FORECAST_MISSING)]
 
 
 def told(state: State, changes: list[Change], now_ns: int) -> list[Effect]:
@@ -349,6 +398,9 @@ def told(state: State, changes: list[Change], now_ns: int) -> list[Effect]:
         effects.append(Watched(now_ns, change.watch, change.is_open, change.detail))
         if rule.fallback is Fallback.HALT and change.is_open:
             effects += transition(state, Cause.CLOCK_SKEW, now_ns)
+        if change.watch is Watch.FORECAST_MISSING and state.guards.is_warming:
+            state.decide_soon |= change.is_open
+            continue
         loud = rule.fallback >= Fallback.NO_LIFTING and state.is_open
         if change.is_open:
             state.decide_soon |= rule.fallback in (Fallback.SAFE_HEDGE, Fallback.REDUCE)

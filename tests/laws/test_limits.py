@@ -504,9 +504,7 @@ def test_a_week_is_today_and_the_six_days_before(spent: list[tuple[float, float]
 
 
 @given(st.integers(0, 400), st.floats(0.0, 0.99))
-def test_a_clock_set_back_and_right_again_gives_nothing_back(
-    hours: int, share: float
-) -> None:
+def test_a_clock_set_back_and_right_again_gives_nothing_back(hours: int, share: float) -> None:
     budgets = new_budget(1000.0)
     limits = limits_array(Limits())
     now = 20_000 * NS_PER_DAY + int(share * NS_PER_DAY)
