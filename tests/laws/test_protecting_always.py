@@ -6,6 +6,7 @@ and that a decision needs is lost by a restart.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from math import nan
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from laws.test_protecting import PRICE, SIDES, TIERS, WALLET, Desk, S
-from litehedge.effects import KeepStop, Submit
+from litehedge.effects import Alert, KeepStop, Submit, Watched
 from litehedge.engine import step
 from litehedge.engine_state import restore, start, take_checkpoint
 from litehedge.hedge import signals as sg
@@ -25,6 +26,8 @@ from litehedge.market import events as ev
 from litehedge.model.baselines.blind import BlindForecaster
 from litehedge.risk.health import endangered, relief, stricter
 from litehedge.risk.limits import new_budget, share_left
+from litehedge.risk.parachute import Watch
+from litehedge.squeeze.forecast import ForecastState
 from litehedge.store.journal import decode_checkpoint, encode_effect
 
 
@@ -189,6 +192,37 @@ def test_what_is_closed_gives_room_on_the_side_of_the_danger(
         assert low <= before[0] + 1e-6
     else:
         assert high >= before[1] - 1e-6
+
+
+# --- a forecast that is on its way ---------------------------------------------------------------
+
+
+def alerts_of_forecast(desk: Desk) -> list[str]:
+    return [e.level for e in desk.of(Alert) if e.key == Watch.FORECAST_MISSING]
+
+
+def test_a_forecast_that_warms_up_is_told_when_it_is_late_and_not_before():
+    """Meanwhile the rule that needs none decides: the watch is open all the same."""
+    desk = Desk(leverage=3.0, policy="hazard", parachute={"enabled": True})
+    desk.quiet(30)
+    assert Watch.FORECAST_MISSING in desk.state.guards.chute.open
+    assert [e.watch for e in desk.of(Watched)] == [Watch.FORECAST_MISSING]
+    assert alerts_of_forecast(desk) == []
+    desk.quiet(15 * 60 - 130)
+    assert alerts_of_forecast(desk) == []
+    desk.quiet(20)
+    assert alerts_of_forecast(desk) == ["act_now"]
+
+
+def test_an_expired_model_is_told_at_once():
+    desk = Desk(leverage=3.0, policy="hazard", parachute={"enabled": False})
+    desk.settings = desk.settings.model_copy(
+        update={"parachute": desk.settings.parachute.model_copy(update={"enabled": True})}
+    )
+    desk.state.fixed = replace(desk.state.fixed, settings=desk.settings)
+    desk.state.signals[sg.STATE, 0] = float(ForecastState.EXPIRED)
+    desk.quiet(2)
+    assert alerts_of_forecast(desk) == ["act_now"]
 
 
 # --- after a restart ----------------------------------------------------------------------------

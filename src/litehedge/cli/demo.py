@@ -17,7 +17,15 @@ from rich.table import Table
 from rich.text import Text
 
 from litehedge.backtest import with_position
-from litehedge.cli.common import check_writable, console, note, settings_from, stderr, write_json
+from litehedge.cli.common import (
+    check_writable,
+    console,
+    note,
+    patience,
+    settings_from,
+    stderr,
+    write_json,
+)
 from litehedge.cli.demo_fake import demo_fake
 from litehedge.cli.journals import begin_journal, end_journal
 from litehedge.cli.models import choose_model
@@ -91,7 +99,7 @@ def demo(
         raise UsageError(f"there is no --venue {where}", "choose sim or fake")
     tiers = tier_table(settings.venue.name, settings.venue.symbol)
     lead_s = PRE_ROLL_NS // NS_PER_SECOND + LEAD_MINUTES * 60
-    with stderr.status("looking for a squeeze …"):
+    with patience("looking for a squeeze"):
         world, fall_s = world_before_fall(
             Parameters(), seed, instant_ns(STARTS) // NS_PER_SECOND, fall=FALL, lead_s=lead_s
         )

@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.panel import Panel
 
 from litehedge.cli.board import Board
-from litehedge.cli.common import console, stderr
+from litehedge.cli.common import console, patience, stderr
 from litehedge.cli.models import choose_model
 from litehedge.cli.policies import choose_policy
 from litehedge.config import Settings
@@ -60,7 +60,7 @@ def plan_of(settings: Settings, rules: Rules | None, tiers: TierTable, frame: st
         )
     assert frame_ns % ATOM_NS == 0
     plan = Plan(settings, policy, tiers, model.forecaster, model.folder, frame_ns)
-    with stderr.status("compiling (once; later starts are fast) …"):
+    with patience("getting ready"):
         compile_kernels(plan)
     return plan
 

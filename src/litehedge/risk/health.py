@@ -259,10 +259,8 @@ def stop_levels(books: Books, mark: float, tiers: Floats) -> tuple[float, float,
         if np.isfinite(at) and at > 0.0:
             found[2 * leg], found[2 * leg + 1] = min(abs(held), abs(net)), at
         elif (not np.isfinite(at) and held > 0.0) or (at == 0.0 and held < 0.0):
-            found[2 * leg], found[2 * leg + 1] = (
-                min(abs(held), abs(net)),
-                mark,
-            )  # it is past already
+            found[2 * leg] = min(abs(held), abs(net))
+            found[2 * leg + 1] = mark  # it is past already
     return found[0], found[1], found[2], found[3]
 
 

@@ -303,8 +303,9 @@ class Parachute:
         """Return how far fresh prices lie apart."""
         fresh_ns = now_ns - round(self._limits.silent_s * NS_PER_SECOND)
         middle = 0.5 * (self._bid + self._ask)
+        said = (("book", middle), ("mark", self._mark), ("index", self._index))
         told = [
-            price for name, price in (("book", middle), ("mark", self._mark), ("index", self._index))
+            price for name, price in said
             if 0.0 < price < inf and self._heard.get(name, _NEVER) >= fresh_ns
         ]  # fmt: skip
         return 1e4 * (max(told) / min(told) - 1.0) if len(told) > 1 else 0.0

@@ -69,6 +69,6 @@ def note_left(budgets: NDArray[np.void], now_ns: int) -> None:
 
 @kernel
 def forget_ratio(budgets: NDArray[np.void]) -> None:
-    """Let the last order have moved nothing: the venue did not take it. It was sent all the same."""
+    """Let the last order, which the venue did not take, have moved nothing; it was sent."""
     budget = budgets[0]
     budget.sent_ratio[(budget.sent_to - 1) % REMEMBERED] = 0.0
