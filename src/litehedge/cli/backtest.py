@@ -299,9 +299,9 @@ def _tape(job: Job) -> Tape:
 def idle_plans(wanted: Sequence[Policy]) -> list[str]:
     """Say which plans a comparison of episodes does not carry out: the compiled loop has none."""
     return [
-        f"the plans of {policy.rules.name} ({', '.join(plan.name for plan in policy.rules.plans)}) "
-        "are not carried out in episodes: only its rules count here. One run without --episodes and "
-        "--compare carries them out, at every bar"
+        f"the plans of {policy.label} ({', '.join(plan.name for plan in policy.rules.plans)}) are "
+        "not carried out in episodes: only its rules count here. One run, without --episodes and "
+        "--compare, carries them out, at every bar"
         for policy in wanted if policy.rules is not None and policy.rules.plans
     ]  # fmt: skip
 
