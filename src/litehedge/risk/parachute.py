@@ -275,8 +275,10 @@ class Parachute:
         if self.open or self._wrong_ns or self._refused or self._unsure:
             return False
         for name, heard_ns in heard.items():
-            if name == "mark":
+            if name == "mark" and ("book" in heard or "trade" in heard):
                 limit_s = limits.mark_silent_s
+            elif name == "mark":  # it alone tells the price
+                limit_s = min(limits.silent_s, limits.mark_silent_s)
             elif name == "account":
                 limit_s = limits.account_silent_s
             else:
