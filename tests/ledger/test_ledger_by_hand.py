@@ -28,7 +28,7 @@ def test_a_position_halved_by_hand_before_a_fall_helped(tmp_path):
     assert score.with_act.trades == score.without.trades == 0
 
 
-@pytest.mark.parametrize(("side", "verdict"), [("long", Verdict.HELPED), ("short", Verdict.HURT)])
+@pytest.mark.parametrize(("side", "verdict"), [("long", Verdict.HELPED), ("short", Verdict.COST)])
 def test_closing_all_before_a_fall(tmp_path, side, verdict):
     """From then on the account does not move; what it did without is what the close was worth."""
     close = [ev.CloseAll(at(60), at(60), "enough")]
