@@ -11,7 +11,7 @@ from rich.table import Table
 
 ALL = (
     "kernel", "features", "events", "world", "memory", "forecaster", "training", "venues",
-    "latency", "override", "alerts", "recovery",
+    "latency", "override", "alerts", "recovery", "screen",
 )  # fmt: skip
 
 

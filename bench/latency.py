@@ -34,7 +34,6 @@ from bench.far import BEGINS_S, MID_USDT, Far
 from bench.market import walk_bars
 from bench.timing import Figure
 from bench.venues import LTC, opened, spread
-from litehedge.cli.models import choose_model
 from litehedge.config import Settings
 from litehedge.effects import Alert, Effect, Submit
 from litehedge.engine_state import State
@@ -52,6 +51,7 @@ from litehedge.orders.holdings import reported
 from litehedge.orders.manager import new_order
 from litehedge.orders.placing import Placement
 from litehedge.orders.reports import AccountReport, VenueOrder
+from litehedge.shelf.models import choose_model
 from litehedge.store.steady import SteadyJournal
 from litehedge.units import NS_PER_MINUTE, NS_PER_MS, NS_PER_SECOND
 from litehedge.venues.binance import BinanceClient, Hosts, sources

@@ -20,10 +20,10 @@ import polars as pl
 
 from bench.timing import Figure
 from litehedge.backtest import walk, with_position
-from litehedge.cli.models import choose_model
 from litehedge.feeds.archive import Series
 from litehedge.hedge.policies import policies
 from litehedge.settings import load_settings
+from litehedge.shelf.models import choose_model
 from litehedge.store.bundled import tier_table
 from litehedge.store.lake import Lake
 from litehedge.tape import FRAME_NS, build_tape

@@ -28,7 +28,6 @@ from torch import nn
 from torch.nn import functional
 
 from bench.peers import WINDOW, Transformer
-from litehedge.cli.common import home
 from litehedge.model import layout as ly
 from litehedge.model.baselines.part import Part
 from litehedge.model.inputs import inputs_of
@@ -37,6 +36,7 @@ from litehedge.model.loss import split
 from litehedge.model.material import Material, family_columns
 from litehedge.model.network import Network, NetworkConfig
 from litehedge.model.train import Recipe, train_member
+from litehedge.shelf.home import home
 from litehedge.squeeze.hazard import N_ONSET, ONSET_EDGES
 from litehedge.squeeze.times import Times
 from litehedge.store.lake import Lake

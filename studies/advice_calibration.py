@@ -26,14 +26,14 @@ from rich.progress import track
 from rich.table import Table
 
 from litehedge.backtest import Episodes, episodes, run_grid, with_position
-from litehedge.cli.common import home
-from litehedge.cli.models import choose_model
 from litehedge.config import Settings
 from litehedge.hedge.leverage import advise
 from litehedge.hedge.policies import policy_named
 from litehedge.margin.tiers import TierTable
 from litehedge.report.metrics import comparison_interval
 from litehedge.settings import load_settings
+from litehedge.shelf.home import home
+from litehedge.shelf.models import choose_model
 from litehedge.store.bundled import tier_table
 from litehedge.store.lake import Lake
 from litehedge.tape import Tape, build_tape, check_range

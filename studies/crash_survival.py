@@ -36,8 +36,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from litehedge.cli.models import choose_model
 from litehedge.settings import load_settings
+from litehedge.shelf.models import choose_model
 from litehedge.sim.scenario import Scenario, load_scenario
 from litehedge.store.bundled import tier_table
 from litehedge.tape import FRAME_NS

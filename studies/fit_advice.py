@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from litehedge.cli.common import home
-from litehedge.cli.models import choose_model
+from litehedge.shelf.home import home
+from litehedge.shelf.models import choose_model
 from litehedge.store.lake import Lake
 from litehedge.tape import build_tape, check_range
 from litehedge.units import NS_PER_DAY, instant_ns, iso_utc

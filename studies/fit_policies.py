@@ -34,8 +34,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from litehedge.backtest import Episodes, episodes, run_grid, with_position
-from litehedge.cli.common import home
-from litehedge.cli.models import choose_model
 from litehedge.config import Plugin, Settings
 from litehedge.hedge.policies import (
     MARGIN_VOLATILITY,
@@ -47,6 +45,8 @@ from litehedge.hedge.policies import (
 from litehedge.margin.tiers import TierTable
 from litehedge.report.metrics import cvar5, episode_returns
 from litehedge.settings import load_settings
+from litehedge.shelf.home import home
+from litehedge.shelf.models import choose_model
 from litehedge.store.bundled import tier_table
 from litehedge.store.lake import Lake
 from litehedge.tape import Tape, build_tape, check_range

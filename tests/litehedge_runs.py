@@ -29,16 +29,22 @@ def header(**changes: Any) -> Header:
     return Header(**(facts | changes))
 
 
-def journaled_run(path: Path, wire: Any = None) -> None:
-    """Guard a position through three hours and a crash; `wire.on_submit` sees each order sent."""
+def journaled_run(
+    path: Path, wire: Any = None, *, keeps_checkpoints: bool = False, observe: Any = None,
+    held_every_ns: int = 0,
+) -> None:  # fmt: skip
+    """Guard a position through three hours and a crash; `wire.on_submit` sees each order sent.
+
+    `observe` is given the engine's state, each event and its effects.
+    """
     settings = load_settings()
     own = market(240, seed=3, vol=0.002, crashes=(Crash(at=150, bars=20, depth=0.12),))
     policy = policy_named("plugin", settings)
     journal = Journal(path)
-    journal.begin(header())
+    journal.begin(header(keeps_checkpoints=keeps_checkpoints, held_every_ns=held_every_ns))
     state = start(
         settings, policy, packaged_tiers(), BlindForecaster(), session="t",
-        atom_ns=NS_PER_MINUTE, held_every_ns=0,
+        atom_ns=NS_PER_MINUTE, held_every_ns=held_every_ns, keeps_checkpoints=keeps_checkpoints,
     )  # fmt: skip
     venue = SimVenue(settings, packaged_tiers(), Opening(T0, reopens=False), NS_PER_MINUTE)
     if wire is not None:
@@ -49,5 +55,6 @@ def journaled_run(path: Path, wire: Any = None) -> None:
             return submit(order, now_ns)
 
         venue.submit = watched
-    run(state, everything(own).events(), venue, journal=journal)
+    look = None if observe is None else lambda event, effects: observe(state, event, effects)
+    run(state, everything(own).events(), venue, journal=journal, observe=look)
     journal.close()

@@ -14,6 +14,7 @@ from litehedge.orders.manager import Order
 from litehedge.orders.transfers import MarginTransfer
 from litehedge.risk.health import Preview
 from litehedge.risk.verdicts import Verdict
+from litehedge.squeeze.forecast import Outlook
 
 
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
@@ -104,6 +105,7 @@ class Decision(msgspec.Struct, frozen=True, tag="decision"):
     advice: LeverageAdvice
     onset: list[float]
     forecast_state: int
+    outlook: Outlook | None = None
 
 
 class Protection(msgspec.Struct, frozen=True, tag="protection"):

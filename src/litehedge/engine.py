@@ -36,7 +36,7 @@ from litehedge.decision import (
 from litehedge.effects import Alert, Decision, Effect, PlanFired, StateChange, Submit, Transfer
 from litehedge.engine_state import State, rules_of, take_checkpoint, transition
 from litehedge.hedge import signals as sg
-from litehedge.hedge.band import Situation, recommend
+from litehedge.hedge.band import Situation, has_forecast, recommend
 from litehedge.hedge.exposure import REDUCE, SAME_ACCOUNT
 from litehedge.hedge.leverage import LeverageAdvice, advise
 from litehedge.hedge.plugin import SAFE_VOL_ON
@@ -64,7 +64,7 @@ from litehedge.risk.parachute import Fallback, Watch
 from litehedge.risk.sliding import note_left
 from litehedge.risk.state import Cause
 from litehedge.risk.verdicts import Verdict
-from litehedge.squeeze.forecast import ForecastState, heard
+from litehedge.squeeze.forecast import ForecastState, heard, outlook_of
 from litehedge.truth import is_apart, settle, within_truth
 from litehedge.units import BPS, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
 
@@ -201,6 +201,7 @@ def _on_frame(state: State, end_ns: int, frame: Floats) -> list[Effect]:
     phase = (end_ns // fixed.atom_ns) % fixed.per_frame
     row = heard(fixed.forecaster, state.model, phase, end_ns, features)
     sg.write_signals(row, features, state.cif, state.signals, 0)
+    state.row = row
     effects = _NOTHING
     if state.moves_money:
         effects = check_transfer(state, end_ns) or _move_money(state, end_ns, price)
@@ -318,6 +319,7 @@ def _decide(state: State, now_ns: int, price: float) -> list[Effect]:
             advice=_advice(state, situation),
             onset=[float(p) for p in state.signals[sg.ONSET : sg.SEVERITY, 0]],
             forecast_state=int(state.signals[sg.STATE, 0]),
+            outlook=outlook_of(state.row) if has_forecast(state.signals) else None,
         )
     )
     return effects

@@ -33,7 +33,7 @@ from litehedge.orders.transfers import MarginTransfer
 from litehedge.risk.guards import Guards, new_guards
 from litehedge.risk.limits import N_GUARDS, limits_array, new_budget
 from litehedge.risk.state import Cause, TradingState, next_state
-from litehedge.squeeze.forecast import Forecaster, Memory
+from litehedge.squeeze.forecast import Forecaster, Memory, cold_row
 from litehedge.squeeze.hazard import N_ONSET
 from litehedge.units import NS_PER_HOUR
 
@@ -125,6 +125,7 @@ class State:
     signals: NDArray[np.float32] = field(
         default_factory=lambda: np.full((sg.N_SIGNALS, 1), np.nan, dtype=np.float32)
     )
+    row: Floats = field(default_factory=cold_row)  # the last frame's forecast
     cif: Floats = field(default_factory=lambda: np.empty((2, N_ONSET)))
     allowed: Floats = field(default_factory=lambda: np.empty(N_GUARDS))
     # By leg. What is wanted is in no checkpoint: after every start the venue is told anew.

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from litehedge.cli.policies import SHIPPED
+from litehedge.shelf.policies import SHIPPED
 from litehedge.store.bundled import pretrained_folder
 from litehedge.units import NS_PER_MINUTE
 from made_lakes import store

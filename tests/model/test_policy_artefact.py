@@ -11,7 +11,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from litehedge.cli.policies import all_policies, choose_brain, choose_policy, require_policy
 from litehedge.config import Hedge, Settings
 from litehedge.errors import ArtefactError, UsageError
 from litehedge.hedge import network_policy as net
@@ -26,6 +25,7 @@ from litehedge.model.policy_artefact import (
     save_policy,
 )
 from litehedge.model.train_policy import PolicyNetwork
+from litehedge.shelf.policies import all_policies, choose_brain, choose_policy, require_policy
 
 SPAN = Span("made up", "2020-01-01", "2020-02-01", 100)
 

@@ -14,16 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from litehedge.backtest import with_position
-from litehedge.cli.common import (
-    JsonTarget,
-    console,
-    home,
-    print_table,
-    settings_from,
-    stderr,
-    write_json,
-)
-from litehedge.cli.models import choose_model, saw
+from litehedge.cli.common import JsonTarget, console, print_table, settings_from, write_json
 from litehedge.config import Settings
 from litehedge.errors import UsageError
 from litehedge.hedge.leverage import (
@@ -41,6 +32,8 @@ from litehedge.margin.account import ACCOUNT
 from litehedge.margin.tiers import TierTable
 from litehedge.report.style import percent, usdt
 from litehedge.risk.capital import CapitalCheck, capital_check
+from litehedge.shelf.home import home, stderr
+from litehedge.shelf.models import choose_model, saw
 from litehedge.store.bundled import past_starts, tier_table
 from litehedge.store.lake import Dataset, Lake
 from litehedge.tape import Tape, build_tape, per_frame_of

@@ -26,6 +26,7 @@ from litehedge.cli.settings import export_schema
 from litehedge.cli.simulate import simulate
 from litehedge.cli.train import train
 from litehedge.cli.train_policy import train_policy
+from litehedge.cli.ui import ui
 from litehedge.errors import LitehedgeError
 
 app = typer.Typer(
@@ -50,6 +51,7 @@ app.command()(backtest)
 app.add_typer(rules.app, name="rules")
 app.add_typer(keys.app, name="keys")
 app.add_typer(alerts.app, name="alerts")
+app.command()(ui)
 app.command()(paper)
 app.command()(live)
 app.command()(people.halt)

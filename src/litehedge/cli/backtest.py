@@ -16,12 +16,10 @@ import litehedge
 from litehedge import backtest as bt
 from litehedge.cli.common import (
     check_writable,
-    home,
     note,
     numbers,
     progress,
     settings_from,
-    stderr,
     write_file,
     write_json,
 )
@@ -35,9 +33,6 @@ from litehedge.cli.contest import (
     print_contest,
     read_trials,
 )
-from litehedge.cli.journals import begin_journal, end_journal
-from litehedge.cli.models import Chosen, choose_model, saw
-from litehedge.cli.policies import all_policies, choose_policy
 from litehedge.cli.rules import ruled, ruled_policy
 from litehedge.cli.show import print_comparisons, print_decisions, print_run
 from litehedge.config import HedgeLocation, Settings
@@ -52,6 +47,10 @@ from litehedge.report.contest.judge import Bench, Cell, Contest, bench_of, besid
 from litehedge.report.metrics import comparison_row, life_frontier, run_summary
 from litehedge.report.tearsheet import TearSheet, render
 from litehedge.risk.capital import capital_check
+from litehedge.shelf.home import home, stderr
+from litehedge.shelf.journals import begin_journal, end_journal
+from litehedge.shelf.models import Chosen, choose_model, saw
+from litehedge.shelf.policies import all_policies, choose_policy
 from litehedge.sim.episode import PATH_HI, PATH_LO
 from litehedge.store.bundled import tier_table
 from litehedge.store.lake import Dataset, Lake

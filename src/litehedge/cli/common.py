@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
-import platformdirs
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -22,13 +21,10 @@ from rich.table import Table
 from litehedge.config import Settings
 from litehedge.errors import ConfigError, LitehedgeError, UsageError
 from litehedge.settings import load_settings
+from litehedge.shelf.home import stderr
 
 console = Console()
-"""Results for people go here (stdout)."""
-
-stderr = Console(stderr=True)
-"""Progress and complaints go here, so that ``--json -`` stays clean."""
-
+"""Results for people go here (stdout); progress and complaints go to `stderr`."""
 
 FOLDED_WIDTH = 110
 PATIENCE_S = 3.0  # what takes longer is told, also where nothing can be drawn
@@ -50,12 +46,6 @@ def print_table(table: Table, *, folds: bool = False) -> None:
     if folds and console.is_terminal:
         width = min(width, max(FOLDED_WIDTH, console.width))
     Console(width=max(console.width, width)).print(table)
-
-
-def home() -> Path:
-    """Return the folder of lake, journals and models: ``$LITEHEDGE_HOME`` or the platform's."""
-    configured = os.environ.get("LITEHEDGE_HOME", "")
-    return Path(configured) if configured else Path(platformdirs.user_data_dir("litehedge"))
 
 
 def settings_from(file: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:

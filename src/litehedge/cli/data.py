@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from litehedge.cli.common import home, print_table, stderr, write_json
+from litehedge.cli.common import print_table, write_json
 from litehedge.cli.data_check import check
 from litehedge.cli.data_fetch import fetch_command
 from litehedge.cli.data_record import record_command
@@ -19,6 +19,7 @@ from litehedge.cli.data_words import facts, kind, say, what
 from litehedge.errors import DataError, UsageError
 from litehedge.feeds.archive import Series, read
 from litehedge.feeds.names import check_market, check_symbol
+from litehedge.shelf.home import home, stderr
 from litehedge.store.lake import Dataset, Lake, check_name
 from litehedge.store.merge import merge
 from litehedge.units import iso_utc

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import aiohttp
 import typer
 
-from litehedge.cli.common import home, progress, write_json
+from litehedge.cli.common import progress, write_json
 from litehedge.cli.data_words import facts, say
 from litehedge.errors import DataError, LitehedgeError, UsageError
 from litehedge.feeds import fetch_api as api
@@ -19,6 +19,7 @@ from litehedge.feeds import fetch_plan as plan
 from litehedge.feeds.archive import Series
 from litehedge.feeds.fetch import Outcome, Progress, fetch_all
 from litehedge.feeds.names import check_symbol
+from litehedge.shelf.home import home
 from litehedge.store import growing
 from litehedge.store.fetched import name_of, store_files
 from litehedge.store.lake import Dataset, Lake

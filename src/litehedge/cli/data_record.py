@@ -20,7 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from litehedge.cli.common import home, settings_from, stderr, write_json
+from litehedge.cli.common import settings_from, write_json
 from litehedge.cli.data_words import say
 from litehedge.errors import LitehedgeError, UsageError
 from litehedge.feeds.names import check_symbol
@@ -28,6 +28,7 @@ from litehedge.live.places import PRODUCTION
 from litehedge.live.recorder import Options, Recorder, record
 from litehedge.live.recorder_tables import BAR_NS
 from litehedge.live.sources import GROUPS, Context, sources_for, unique, venues
+from litehedge.shelf.home import home, stderr
 from litehedge.store.lake import Lake
 from litehedge.units import NS_PER_SECOND, describe_ns, duration_ns
 

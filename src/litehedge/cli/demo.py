@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -23,31 +25,35 @@ from litehedge.cli.common import (
     note,
     patience,
     settings_from,
-    stderr,
     write_json,
 )
 from litehedge.cli.demo_fake import demo_fake
-from litehedge.cli.journals import begin_journal, end_journal
-from litehedge.cli.models import choose_model
-from litehedge.cli.policies import choose_policy
+from litehedge.cli.demo_screen import DemoScreen, screened
 from litehedge.cli.rules import ruled
+from litehedge.cli.ui import PORT
 from litehedge.effects import Decision, Effect
 from litehedge.engine_state import State, start
 from litehedge.errors import UsageError
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Action
 from litehedge.hedge.policies import with_rules
+from litehedge.live.running import Plan, compile_kernels
 from litehedge.margin.liquidation import distance
 from litehedge.market import events as ev
 from litehedge.report.style import percent, usdt
 from litehedge.risk.capital import capital_check
 from litehedge.runner import run
+from litehedge.shelf.home import stderr
+from litehedge.shelf.journals import begin_journal, end_journal, say_journal
+from litehedge.shelf.models import choose_model
+from litehedge.shelf.policies import choose_policy
 from litehedge.sim.find import world_before_fall
 from litehedge.sim.market.feed import LiveMarket
 from litehedge.sim.market.parameters import Parameters
 from litehedge.sim.opening import Opening
 from litehedge.sim.venue import SimVenue
 from litehedge.store.bundled import tier_table
+from litehedge.store.journal import Journal
 from litehedge.tape import FRAME_NS
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND, instant_ns, iso_utc
 
@@ -57,6 +63,7 @@ STARTS: Final = "2026-01-05"
 LEAD_MINUTES: Final = 20  # from the opening of the position to the fall
 FALL: Final = 0.06
 STATIC: Final = 0.5
+FLUSH_S: Final = 0.2  # how often the screen may read something new, seconds of this machine
 BLOCKS: Final = "▁▂▃▄▅▆▇█"
 LABEL: Final = "SIMULATED MARKET, its squeeze looked for: shows how it works, not how well"
 
@@ -72,23 +79,32 @@ def demo(
             "--venue", help="sim: a simulated venue; fake: a fake exchange, through real sockets."
         ),
     ] = "sim",
-    ui: Annotated[bool, typer.Option(help="Show the live view.")] = True,
+    ui: Annotated[
+        bool | None,
+        typer.Option(
+            "--ui/--no-ui",
+            help="Open the screen in the browser, and the live view here. Default: "
+            "where there is a terminal.",
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option(help="Of the screen; 0 takes any.")] = PORT,
     journal: Annotated[
         Path | None, typer.Option(help="Write the journal, for: litehedge replay.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the end result as JSON.")] = False,
 ) -> None:
-    """Guard a 20x long through a long squeeze of a simulated market, in the terminal.
+    """Guard a 20x long through a long squeeze of a simulated market, on the screen.
 
     The market is made as it goes: our orders eat its book. It begins twenty minutes before a fall
     that was looked for. The engine, the forecaster, the guards and the margin account are the real
     ones; beside them go the same position without hedge, and one half as large.
     """
     check_writable(journal)
+    is_shown = (console.is_terminal if ui is None else ui) and not json
     settings, ruling = ruled(settings_from(None, {"hedge.rules": rules}))
     settings = with_position(settings, "long", 20.0)
     if where == "fake":
-        live_ui = ui and not json and console.is_terminal
+        live_ui = is_shown and console.is_terminal
         _say_fake(
             demo_fake(settings, ruling, seed, minutes, speed, ui=live_ui, journal=journal),
             minutes,
@@ -107,15 +123,14 @@ def demo(
     opens_ns = (fall_s - LEAD_MINUTES * 60) * NS_PER_SECOND
     atoms = (PRE_ROLL_NS + minutes * NS_PER_MINUTE) // ATOM_NS
     model = choose_model(settings.model.name, FRAME_NS)
+    policy = with_rules(choose_policy(settings.hedge.policy, settings), ruling)
+    with patience("getting ready"):
+        compile_kernels(Plan(settings, policy, tiers, model.forecaster, model.folder, FRAME_NS))
     state = start(
-        settings, with_rules(choose_policy(settings.hedge.policy, settings), ruling), tiers,
-        model.forecaster,
+        settings, policy, tiers, model.forecaster,
         session=f"demo{seed}", atom_ns=ATOM_NS, per_frame=FRAME_NS // ATOM_NS,
-        held_every_ns=NS_PER_MINUTE,
+        held_every_ns=NS_PER_MINUTE, keeps_checkpoints=True,
     )  # fmt: skip
-    book = None
-    if journal is not None:
-        book = begin_journal(journal, state.fixed, model, mode="demo", data=f"seed {seed}")
     opening = Opening(opens_ns, reopens=False)
     venue = SimVenue(settings, tiers, opening, ATOM_NS, market)
     twins = {
@@ -124,26 +139,38 @@ def demo(
     }
     watch = _Watch(state, venue, twins, opens_ns, settings.position.wallet_usdt)
     feed = market.events(atoms)
-    live = ui and not json and console.is_terminal
-    try:
-        if live:
-            with Live(
-                watch.warming(opens_ns - PRE_ROLL_NS), console=console, refresh_per_second=12
-            ) as screen:
-                paced = _paced(feed, watch, opens_ns, speed, screen)
-                run(state, paced, venue, journal=book, observe=watch)
+    with screened(port) if is_shown else nullcontext() as screen:
+        path = journal if screen is None else screen.session.journal
+        book = None
+        if path is not None:
+            book = begin_journal(path, state.fixed, model, mode="demo", data=f"seed {seed}")
+        flush = (lambda: None) if book is None else book.flush
+        paced = _paced(feed, watch, opens_ns, speed if is_shown else float("inf"), screen)
+        view = (
+            Live(watch.warming(opens_ns - PRE_ROLL_NS), console=console, refresh_per_second=8)
+            if is_shown and console.is_terminal
+            else None
+        )
+        watch.live = view
+        try:
+            with view or nullcontext():
+                run(
+                    state, paced, venue, journal=book, observe=watch,
+                    inbox=None if screen is None else screen.inbox.attach(watch.now_ns, flush),
+                    flush_ns=int(FLUSH_S * speed * NS_PER_SECOND) if is_shown else None,
+                    flush_from_ns=opens_ns,
+                )  # fmt: skip
+        except KeyboardInterrupt:
+            stderr.print("stopped")
+        if book is not None and path is not None:
+            book.close() if journal is None else _kept(book, path, journal)
+        if json:
+            write_json(watch.result(), "-")
         else:
-            fast = _paced(feed, watch, opens_ns, float("inf"), None)
-            run(state, fast, venue, journal=book, observe=watch)
-    except KeyboardInterrupt:
-        stderr.print("stopped")
-    if book is not None and journal is not None:
-        end_journal(book, journal)
-    if json:
-        write_json(watch.result(), "-")
-    else:
-        watch.say_result()
-        note(capital_check(settings, watch.price, tiers).problems)
+            watch.say_result()
+            note(capital_check(settings, watch.price, tiers).problems)
+        if screen is not None:
+            screen.stay()
 
 
 def _say_fake(result: dict[str, Any], minutes: int, *, json: bool) -> None:
@@ -165,23 +192,39 @@ def _say_fake(result: dict[str, Any], minutes: int, *, json: bool) -> None:
     console.print(result["label"] + ".", style="yellow", highlight=False)
 
 
+def _kept(book: Journal, path: Path, journal: Path) -> None:
+    """End a journal; where the screen read another file, leave it where it was asked for."""
+    if path == journal:
+        end_journal(book, journal)
+        return
+    book.close()
+    with sqlite3.connect(path) as whole, sqlite3.connect(journal) as copy:
+        whole.backup(copy)
+    say_journal(journal)
+
+
 def _paced(
-    feed: Iterator[ev.MarketEvent], watch: _Watch, opens_ns: int, speed: float, screen: Live | None
-) -> Iterator[ev.MarketEvent]:
+    feed: Iterator[ev.MarketEvent], watch: _Watch, opens_ns: int, speed: float,
+    screen: DemoScreen | None,
+) -> Iterator[ev.MarketEvent]:  # fmt: skip
     """Let time pass as fast as asked, for the twins too."""
     began = 0.0
+    is_paced = speed < float("inf")
     for event in feed:
-        if event.known_ns >= opens_ns and screen is not None:
+        if event.known_ns >= opens_ns and is_paced:
             began = began or time.monotonic()
             due = began + (event.known_ns - opens_ns) / NS_PER_SECOND / speed
             time.sleep(max(0.0, due - time.monotonic()))
-        elif screen is not None and event.known_ns % (600 * NS_PER_SECOND) == 0:
-            screen.update(watch.warming(event.known_ns))
+        elif watch.live is not None and event.known_ns % (600 * NS_PER_SECOND) == 0:
+            watch.live.update(watch.warming(event.known_ns))
         watch.show_twins(event)
         yield event
         is_last = isinstance(event, ev.Bar) and event.asset == "LTC"  # of its atom
-        if screen is not None and is_last and event.known_ns >= opens_ns:
-            screen.update(watch.view())
+        if is_last and event.known_ns >= opens_ns:
+            if watch.live is not None:
+                watch.live.update(watch.view())
+            if screen is not None:
+                screen.tell(watch.sentences())
 
 
 class _Watch:
@@ -204,6 +247,11 @@ class _Watch:
         self.price = float("nan")
         self._died_ns = 0
         self._trades = 0
+        self.live: Live | None = None
+
+    def now_ns(self) -> int:
+        """Return the time of the market, 0 before the position is open."""
+        return self._now_ns if self._now_ns > self._opens_ns else 0
 
     def __call__(self, event: ev.AnyEvent, effects: list[Effect]) -> None:
         if event.known_ns < self._opens_ns:
@@ -279,6 +327,19 @@ class _Watch:
             title=f"litehedge demo · 20x long · {iso_utc(self._now_ns, seconds=True)} UTC · PAPER",
             subtitle=LABEL,
         )
+
+    def sentences(self) -> list[str]:
+        """Point at three things to look at; the last tells what litehedge changed so far."""
+        with_it = usdt(self._venue.equity()) if not self._died_ns else "was liquidated"
+        standings = (
+            f"With litehedge: {with_it}. Without: {self._standing('unhedged')}. "
+            f"Half as large: {self._standing('half')}."
+        )
+        return [
+            "How far the price may fall before this 20x long is closed by force.",
+            "How likely a squeeze is, and when it would peak. One comes: it was looked for.",
+            f"What is done about it. {standings}",
+        ]
 
     def _band(self) -> str:
         if self._last is None:

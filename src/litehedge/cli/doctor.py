@@ -12,9 +12,8 @@ import typer
 from rich.markup import escape
 
 from litehedge.cli.alerts import found_places
-from litehedge.cli.common import console, home, settings_from, write_json
+from litehedge.cli.common import console, settings_from, write_json
 from litehedge.cli.market import check_market, client_of, places_of
-from litehedge.cli.models import choose_model
 from litehedge.config import Settings
 from litehedge.errors import ArtefactError, ConfigError, UsageError, VenueError, WrongSetup
 from litehedge.live.checks import (
@@ -41,6 +40,8 @@ from litehedge.live.setup import tiers_differ, tiers_of
 from litehedge.live.sockets import SocketThread
 from litehedge.live.sources import VENUES
 from litehedge.orders.placing import Placement, setup_faults
+from litehedge.shelf.home import home
+from litehedge.shelf.models import choose_model
 from litehedge.store.bundled import tier_table
 from litehedge.units import NS_PER_MINUTE
 from litehedge.venues.keys import find_keys

@@ -14,18 +14,17 @@ from litehedge.cli.common import (
     JsonTarget,
     check_writable,
     console,
-    home,
     print_table,
-    stderr,
     write_file,
     write_json,
 )
-from litehedge.cli.models import Chosen, choose_model, saw
 from litehedge.errors import UsageError
 from litehedge.model.measures.result import PEAK, SEVERITY, TASKS, Ablation, Evaluation
 from litehedge.model.optional import train_module
 from litehedge.report.skill_page import skill_page
 from litehedge.report.skill_words import MAIN, OF_PEAK, OF_SEVERITY, markdown_table, tasks_of
+from litehedge.shelf.home import home, stderr
+from litehedge.shelf.models import Chosen, choose_model, saw
 from litehedge.store.lake import Lake
 from litehedge.tape import per_frame_of
 from litehedge.training.samples import PURGE_NS

@@ -9,10 +9,11 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from litehedge.cli.common import JsonTarget, console, home, print_table, stderr, write_json
-from litehedge.cli.models import choose_network, saw
+from litehedge.cli.common import JsonTarget, console, print_table, write_json
 from litehedge.errors import UsageError
 from litehedge.model.explain import FAMILY_WORDS, Explanation, percent
+from litehedge.shelf.home import home, stderr
+from litehedge.shelf.models import choose_network, saw
 from litehedge.squeeze.forecast import SEVERITY_LEVELS
 from litehedge.squeeze.labels import SIDES, Side
 from litehedge.store.lake import Lake

@@ -17,9 +17,7 @@ from rich.live import Live
 from rich.panel import Panel
 
 from litehedge.cli.board import Board
-from litehedge.cli.common import console, patience, stderr
-from litehedge.cli.models import choose_model
-from litehedge.cli.policies import choose_policy
+from litehedge.cli.common import console, patience
 from litehedge.config import Settings
 from litehedge.effects import Alert, Effect
 from litehedge.engine_state import State
@@ -33,6 +31,9 @@ from litehedge.live.session import Session
 from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
 from litehedge.ports import Notifier
+from litehedge.shelf.home import stderr
+from litehedge.shelf.models import choose_model
+from litehedge.shelf.policies import choose_policy
 from litehedge.store.inbox import Inbox
 from litehedge.store.inbox_watch import InboxWatch
 from litehedge.units import NS_PER_MINUTE, NS_PER_SECOND, duration_ns, iso_utc

@@ -9,17 +9,10 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from litehedge.cli.common import (
-    JsonTarget,
-    check_writable,
-    home,
-    print_table,
-    stderr,
-    write_file,
-    write_json,
-)
+from litehedge.cli.common import JsonTarget, check_writable, print_table, write_file, write_json
 from litehedge.errors import UsageError
 from litehedge.report.catalogue import catalogue_page
+from litehedge.shelf.home import home, stderr
 from litehedge.squeeze.labels import Squeeze, spec_hash
 from litehedge.store.lake import Lake
 from litehedge.tape import check_range

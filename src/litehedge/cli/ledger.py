@@ -18,16 +18,16 @@ from litehedge.cli.common import (
     note,
     print_table,
     progress,
-    stderr,
     write_file,
     write_json,
 )
-from litehedge.cli.journals import engine_of
 from litehedge.cli.people import meant_session
 from litehedge.ledger.scores import Ledger, Score, Verdict, in_words
 from litehedge.ledger.walk import Part, keep
 from litehedge.report.overrides import ledger_page
 from litehedge.report.style import percent
+from litehedge.shelf.home import stderr
+from litehedge.shelf.journals import engine_of
 from litehedge.store.journal import Journal
 from litehedge.units import NS_PER_MINUTE, duration_ns, instant_ns, iso_utc
 

@@ -11,7 +11,7 @@ import typer
 from rich.panel import Panel
 
 from litehedge.cli.alerts import telling
-from litehedge.cli.common import console, home, settings_from, stderr, write_json
+from litehedge.cli.common import console, settings_from, write_json
 from litehedge.cli.doctor import look_at, print_checks
 from litehedge.cli.guarding import (
     FRAME,
@@ -34,6 +34,7 @@ from litehedge.live.real import Seen, look, prepare, settings_of
 from litehedge.live.session import held, session_at
 from litehedge.live.setup import tiers_of
 from litehedge.live.sockets import SocketThread
+from litehedge.shelf.home import home, stderr
 from litehedge.store.inbox import Inbox
 from litehedge.store.steady import SteadyJournal
 from litehedge.units import NS_PER_MINUTE, duration_ns

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from litehedge.cli.alerts import telling
-from litehedge.cli.common import console, home, note, settings_from, stderr, write_json
+from litehedge.cli.common import console, note, settings_from, write_json
 from litehedge.cli.guarding import (
     FRAME,
     WARM_UP,
@@ -30,6 +30,7 @@ from litehedge.live.session import held, session_at
 from litehedge.live.sockets import SocketThread
 from litehedge.market import events as ev
 from litehedge.risk.capital import capital_check
+from litehedge.shelf.home import home, stderr
 from litehedge.store.bundled import tier_table
 from litehedge.store.inbox import Inbox
 from litehedge.store.journal import Journal

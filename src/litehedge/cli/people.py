@@ -12,11 +12,12 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from litehedge.cli.common import console, home, write_json
+from litehedge.cli.common import console, write_json
 from litehedge.errors import UsageError
 from litehedge.live.session import Session, is_held, session_at, sessions
 from litehedge.market import events as ev
 from litehedge.risk.state import RESUME_WORD
+from litehedge.shelf.home import home
 from litehedge.store.inbox import Inbox
 from litehedge.units import NS_PER_DAY, duration_ns, iso_utc
 

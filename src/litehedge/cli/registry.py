@@ -8,12 +8,13 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from litehedge.cli.common import console, print_table, stderr, write_json
-from litehedge.cli.models import find_model, model_folders, own_models
+from litehedge.cli.common import console, print_table, write_json
 from litehedge.errors import LitehedgeError, UsageError
 from litehedge.model import artefact
 from litehedge.model.artefact import Card, Score
 from litehedge.model.probe import probe
+from litehedge.shelf.home import stderr
+from litehedge.shelf.models import find_model, model_folders, own_models
 from litehedge.units import NS_PER_SECOND, describe_ns
 
 app = typer.Typer(pretty_exceptions_enable=False)

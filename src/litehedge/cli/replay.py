@@ -10,10 +10,10 @@ import typer
 
 import litehedge
 from litehedge.cli.common import console, write_json
-from litehedge.cli.journals import engine_of
 from litehedge.effects import Decision
 from litehedge.engine import step
 from litehedge.errors import JournalError, UsageError
+from litehedge.shelf.journals import engine_of
 from litehedge.store.journal import Header, Journal, encode_effect
 from litehedge.units import iso_utc
 

@@ -12,17 +12,7 @@ import typer
 from rich.table import Table
 
 from litehedge import backtest as bt
-from litehedge.cli.common import (
-    check_writable,
-    console,
-    home,
-    print_table,
-    stderr,
-    write_file,
-    write_json,
-)
-from litehedge.cli.models import choose_model
-from litehedge.cli.policies import choose_policy
+from litehedge.cli.common import check_writable, console, print_table, write_file, write_json
 from litehedge.cli.show import print_run
 from litehedge.config import Settings
 from litehedge.engine_state import State, start
@@ -37,6 +27,9 @@ from litehedge.orders.manager import Order
 from litehedge.report.metrics import comparison_row, life_frontier, run_summary
 from litehedge.report.style import percent, usdt
 from litehedge.report.tearsheet import TearSheet, render
+from litehedge.shelf.home import home, stderr
+from litehedge.shelf.models import choose_model
+from litehedge.shelf.policies import choose_policy
 from litehedge.store.bundled import tier_table
 from litehedge.store.journal import Header, Journal
 from litehedge.units import iso_utc

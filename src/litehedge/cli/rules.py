@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from litehedge.cli.common import check_writable, console, print_table, write_file, write_json
-from litehedge.cli.policies import choose_policy
 from litehedge.config import Settings
 from litehedge.errors import ConfigError, UsageError
 from litehedge.hedge.policies import Policy, with_rules
@@ -19,6 +18,7 @@ from litehedge.hedge.quantities import QUANTITIES
 from litehedge.hedge.rule_reading import parse_rules
 from litehedge.hedge.rules import Rules, plan_words, tree_of, words_of
 from litehedge.settings import near_miss
+from litehedge.shelf.policies import choose_policy
 from litehedge.store.bundled import preset_names, preset_text
 
 app = typer.Typer(pretty_exceptions_enable=False)

@@ -16,10 +16,8 @@ from rich.table import Table
 from litehedge.cli.common import (
     check_writable,
     console,
-    home,
     print_table,
     progress,
-    stderr,
     write_file,
     write_json,
 )
@@ -27,6 +25,7 @@ from litehedge.errors import DataError, UsageError
 from litehedge.features.trigger import MOVE_MINUTES
 from litehedge.feeds.archive import Series
 from litehedge.report.real_minutes import minutes_of
+from litehedge.shelf.home import home, stderr
 from litehedge.sim.facts import Row, compare, facts
 from litehedge.sim.market.feed import tell
 from litehedge.sim.market.parameters import Parameters

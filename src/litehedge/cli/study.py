@@ -24,7 +24,6 @@ from litehedge.cli.common import (
     numbers,
     print_table,
     progress,
-    stderr,
     write_file,
     write_json,
 )
@@ -45,6 +44,7 @@ from litehedge.report.ruin_sheet import (
     traders,
 )
 from litehedge.report.style import percent
+from litehedge.shelf.home import stderr
 
 app = typer.Typer(
     help="Ask many simulated worlds one question.", no_args_is_help=True, rich_markup_mode="rich"

@@ -12,15 +12,7 @@ from rich.table import Table
 
 from litehedge.blowup.guarded import guarded_lives, told_world
 from litehedge.blowup.minds import ABOUT, Mind
-from litehedge.cli.common import (
-    check_writable,
-    console,
-    numbers,
-    print_table,
-    progress,
-    stderr,
-    write_json,
-)
+from litehedge.cli.common import check_writable, console, numbers, print_table, progress, write_json
 from litehedge.cli.study_plan import blowup_plan
 from litehedge.errors import UsageError
 from litehedge.report.guard_worth import (
@@ -35,6 +27,7 @@ from litehedge.report.guard_worth import (
     worth_cells,
     worths,
 )
+from litehedge.shelf.home import stderr
 
 _NAMES = {name: mind for mind, name in MINDS.items()}
 

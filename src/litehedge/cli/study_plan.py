@@ -10,12 +10,12 @@ from litehedge.backtest import with_position
 from litehedge.blowup.lives import BEGIN_S, RUIN_SHARE, Plan
 from litehedge.blowup.worlds import WARM_UP_DAYS
 from litehedge.cli.common import settings_from
-from litehedge.cli.models import choose_model
-from litehedge.cli.policies import NETWORK, choose_brain, choose_policy
 from litehedge.cli.rules import ruled
 from litehedge.errors import UsageError
 from litehedge.hedge.policies import ORACLE
 from litehedge.report.ruin_sheet import DEFINITION
+from litehedge.shelf.models import choose_model
+from litehedge.shelf.policies import NETWORK, choose_brain, choose_policy
 from litehedge.sim.scenario import compose, load_scenario
 from litehedge.store.bundled import tier_table
 from litehedge.units import NS_PER_MINUTE, NS_PER_SECOND, iso_utc

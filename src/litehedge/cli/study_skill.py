@@ -13,9 +13,10 @@ import typer
 from rich.table import Table
 
 import litehedge
-from litehedge.cli.common import check_writable, console, print_table, progress, stderr, write_json
-from litehedge.cli.models import choose_model
+from litehedge.cli.common import check_writable, console, print_table, progress, write_json
 from litehedge.errors import UsageError
+from litehedge.shelf.home import stderr
+from litehedge.shelf.models import choose_model
 from litehedge.sim.market.parameters import Parameters
 from litehedge.sim.oracle.onsets import TAIL_MIN
 from litehedge.sim.oracle.truth import FEWEST_BRANCHES

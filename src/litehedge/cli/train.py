@@ -13,15 +13,14 @@ from litehedge.cli.common import (
     JsonTarget,
     check_writable,
     console,
-    home,
     print_table,
     progress,
-    stderr,
     write_json,
 )
 from litehedge.errors import UsageError
 from litehedge.model.artefact import Card, Score
 from litehedge.model.optional import train_module
+from litehedge.shelf.home import home, stderr
 from litehedge.store.lake import Lake
 from litehedge.training.logistic import train_logistic
 from litehedge.units import instant_ns

@@ -15,15 +15,15 @@ from litehedge.cli.common import (
     console,
     progress,
     settings_from,
-    stderr,
     write_json,
 )
-from litehedge.cli.common import home as home_folder
-from litehedge.cli.models import choose_model
-from litehedge.cli.policies import own_policies
 from litehedge.errors import UsageError
 from litehedge.model.optional import train_module
 from litehedge.model.policy_artefact import PolicyCard
+from litehedge.shelf.home import home as home_folder
+from litehedge.shelf.home import stderr
+from litehedge.shelf.models import choose_model
+from litehedge.shelf.policies import own_policies
 from litehedge.store.bundled import tier_table
 from litehedge.store.lake import Lake
 from litehedge.tape import Tape, build_tape, check_range, per_frame_of

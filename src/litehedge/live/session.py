@@ -1,7 +1,7 @@
 """A session: one account that is guarded, its folder, and the lock that keeps a second one out.
 
 A folder holds ``journal.sqlite`` (everything that happened), ``inbox.sqlite`` (what people ask),
-``litehedge.log`` and ``lock``.
+``litehedge.log`` and ``lock``; a demo's ``aside.json`` too.
 A session outlives the process: started again, it goes on where its journal ends.
 """
 
@@ -44,6 +44,11 @@ class Session:
     def inbox(self) -> Path:
         """The file with what people ask."""
         return self.folder / "inbox.sqlite"
+
+    @property
+    def aside(self) -> Path:
+        """The file with sentences for those who look on: a demo explains itself in it."""
+        return self.folder / "aside.json"
 
     @property
     def log(self) -> Path:

@@ -11,6 +11,7 @@ import enum
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +34,8 @@ Memory = NDArray[Any]
 
 SEVERITY_LEVELS: Final[Floats] = np.array([0.1, 0.5, 0.9, 0.95, 0.99])
 N_SEVERITY: Final = len(SEVERITY_LEVELS)
+OUTLOOK_MIN: Final = (5.0, 15.0, 30.0, 60.0)
+OUTLOOK_SHARES: Final = (0.1, 0.5, 0.9)
 
 # Layout of a forecast row
 ONSET_AT: Final = 0  # (side, bin) hazards of onset
@@ -105,6 +108,34 @@ class Forecast:
         cif = np.empty_like(hazards)
         incidence(hazards, cif)
         return float(time_quantile(cif[0], PEAK_EDGES, share))
+
+
+class Outlook(msgspec.Struct, frozen=True):
+    """A forecast as people are shown it; each list has the long side first.
+
+    `onset` are the probabilities that a squeeze starts within `OUTLOOK_MIN` minutes;
+    `onset_min` and `peak_min` hold the 10 %, 50 % and 90 % quantiles of the minutes to the onset,
+    if one comes within the horizon, and from then on to the peak; `severity_bps` the 50 % and
+    90 % quantiles of the move. `phase` is the probability of normal, before, during, after.
+    """
+
+    onset: list[list[float]]
+    onset_min: list[list[float]]
+    peak_min: list[list[float]]
+    severity_bps: list[list[float]]
+    phase: list[float]
+
+
+def outlook_of(row: Floats) -> Outlook:
+    """Read a row ``(N_FORECAST,)`` as people are shown it."""
+    told = Forecast.of_row(0, row)
+    return Outlook(
+        [[told.onset_probability(side, minutes) for minutes in OUTLOOK_MIN] for side in SIDES],
+        [[told.onset_minutes(side, share) for share in OUTLOOK_SHARES] for side in SIDES],
+        [[told.peak_minutes(side, share) for share in OUTLOOK_SHARES] for side in SIDES],
+        [[float(told.severity_bps[i, 1]), float(told.severity_bps[i, 2])] for i in range(2)],
+        [float(p) for p in told.phase],
+    )
 
 
 class Forecaster(Protocol):

@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 
 from rich.markup import escape
 
-from litehedge.cli.common import home, stderr
 from litehedge.errors import ArtefactError, UsageError
 from litehedge.model import artefact
 from litehedge.model.artefact import Artefact, Card
 from litehedge.model.baselines.blind import BlindForecaster
+from litehedge.shelf.home import home, stderr
 from litehedge.squeeze.forecast import Forecaster
 from litehedge.store.bundled import pretrained_folder
 from litehedge.units import NS_PER_SECOND, instant_ns

@@ -2,9 +2,9 @@
 
 import pytest
 
-from litehedge.cli.models import choose_model, choose_network
 from litehedge.errors import ArtefactError
 from litehedge.model import artefact
+from litehedge.shelf.models import choose_model, choose_network
 from litehedge.units import NS_PER_MINUTE
 from networks import save_network
 

@@ -8,9 +8,6 @@ from pathlib import Path
 from pydantic import ValidationError
 
 import litehedge
-from litehedge.cli.common import stderr
-from litehedge.cli.models import Chosen, choose_model, require
-from litehedge.cli.policies import choose_policy, require_policy
 from litehedge.config import Settings
 from litehedge.engine_state import Fixed, State, start
 from litehedge.errors import UsageError
@@ -18,6 +15,9 @@ from litehedge.hedge.policies import static, with_rules
 from litehedge.hedge.rule_reading import parse_rules
 from litehedge.hedge.rules import to_toml
 from litehedge.risk.state import TradingState
+from litehedge.shelf.home import stderr
+from litehedge.shelf.models import Chosen, choose_model, require
+from litehedge.shelf.policies import choose_policy, require_policy
 from litehedge.store.bundled import tier_table
 from litehedge.store.journal import Header, Journal, decode_checkpoint
 
@@ -43,6 +43,7 @@ def begin_journal(path: Path, fixed: Fixed, model: Chosen, *, mode: str, data: s
             data=data,
             rules="" if (rules := fixed.policy.rules) is None else to_toml(rules),
             policy_id=fixed.policy.brain_id,
+            keeps_checkpoints=fixed.keeps_checkpoints,
             looks_between=fixed.looks_between,
         )
     )
@@ -52,6 +53,11 @@ def begin_journal(path: Path, fixed: Fixed, model: Chosen, *, mode: str, data: s
 def end_journal(journal: Journal, path: Path) -> None:
     """Close it and say how to prove it."""
     journal.close()
+    say_journal(path)
+
+
+def say_journal(path: Path) -> None:
+    """Say where a journal lies, and how to prove it."""
     stderr.print(f"journal in {path}; prove it with: litehedge replay {path}", highlight=False)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from litehedge.cli.common import home
 from litehedge.config import Settings
 from litehedge.errors import ArtefactError, UsageError
 from litehedge.hedge.network_policy import Brain
 from litehedge.hedge.policies import Policy, policies, policy_named
 from litehedge.model.policy_artefact import CARD, load_policy
+from litehedge.shelf.home import home
 from litehedge.store.bundled import pretrained_folder
 
 NETWORK: Final = "network"

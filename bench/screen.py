@@ -1,0 +1,225 @@
+"""Claim: 2 KB/s per client, a tenth of a core for 10 clients, a desk in 2 s, memory flat.
+
+The screen is served by its own command; a session writes its journal beside it, a book and a trade
+ten times a second, as a live one does. Clients are sockets that speak as the page does and read
+what is pushed; until the desk stands is measured in a real browser (Debian's Chromium, where there
+is one). Processor time and memory are the server's, by /proc. Noted before for a bare page with a
+chart of which points are pushed: 3.4 % of a core for 10 clients, 1.2 KB/s.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import aiohttp
+import numpy as np
+
+from bench.timing import Figure
+from litehedge.config import Settings
+from litehedge.engine import step
+from litehedge.engine_state import start
+from litehedge.hedge.policies import policy_named
+from litehedge.live.session import held, session_at
+from litehedge.market import events as ev
+from litehedge.model.baselines.blind import BlindForecaster
+from litehedge.store.bundled import tier_table
+from litehedge.store.journal import Header, Journal
+from litehedge.units import NS_PER_MINUTE, NS_PER_SECOND
+
+WATCHES_S = 20.0
+CLIENTS = (1, 10, 30)
+EVERY_S = 0.1
+PAGE_S = 60.0
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def measure() -> list[Figure]:
+    """Serve a session to one, ten and thirty clients, and to a browser."""
+    with (
+        tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as folder, _session(Path(folder)),
+        _served(Path(folder)) as (process, link),
+    ):  # fmt: skip
+        figures = []
+        for count in CLIENTS:
+            share, bytes_s, memory_mb = asyncio.run(_watched(process.pid, link, count, WATCHES_S))
+            claim = "claim: 10 % for 10; noted before: 3.4 %" if count == 10 else ""
+            figures.append(
+                Figure(f"screen, {count} clients: processor, of one core", share, "%", claim)
+            )
+            figures.append(Figure("  pushed to each", bytes_s / 1000, "KB/s", "claim: 2"))
+            figures.append(Figure("  memory of the server", memory_mb, "MB"))
+        if (browser := shutil.which("chromium")) is not None:
+            paints = _painted(browser, link)
+            claim = f"claim: 2; {min(paints):.2f} to {max(paints):.2f} in {len(paints)} loads"
+            figures.append(
+                Figure(
+                    "first paint of the desk, browser, median", float(np.median(paints)), "s", claim
+                )
+            )
+        return figures
+
+
+@contextmanager
+def _session(root: Path) -> Iterator[None]:
+    """Let a session write its journal, in a thread."""
+    session = session_at(root, "paper")
+    end, begun = threading.Event(), threading.Event()
+
+    def write() -> None:
+        settings = Settings()
+        tiers = tier_table(settings.venue.name, settings.venue.symbol)
+        with held(session):
+            journal = Journal(session.journal)
+            journal.begin(
+                Header(
+                    litehedge="bench", created="", mode="paper", settings=settings.model_dump(),
+                    policy="plugin", free_ratio=0.0, model_id="none", model_folder="",
+                    session="bench", atom_ns=5 * NS_PER_SECOND, per_frame=12,
+                    held_every_ns=NS_PER_MINUTE, trading_state=0, data="made up",
+                    keeps_checkpoints=True,
+                )
+            )  # fmt: skip
+            state = start(
+                settings, policy_named("plugin", settings), tiers, BlindForecaster(),
+                session="bench", atom_ns=5 * NS_PER_SECOND, per_frame=12,
+                held_every_ns=NS_PER_MINUTE, keeps_checkpoints=True,
+            )  # fmt: skip
+            chance, price, number = np.random.default_rng(1), 84.0, 0
+            while not end.is_set():
+                now_ns = time.time_ns()
+                price *= float(np.exp(chance.normal(0.0, 1e-4)))
+                happened: list[ev.AnyEvent] = [
+                    ev.Book(now_ns, now_ns, price - 0.005, price + 0.005, 1e6, 1e6),
+                    ev.Trade(now_ns, now_ns, price, 1.0, True),
+                ]
+                if number == 1:
+                    happened.append(
+                        ev.Opened(now_ns, now_ns, 1000.0, None, 5000.0 / price, price, 5.0, False)
+                    )
+                for event in happened:
+                    journal.event(event)
+                    state, effects = step(state, event)
+                    for effect in effects:
+                        journal.effect(effect)
+                journal.write()
+                number += 1
+                if number > 1:
+                    begun.set()
+                end.wait(EVERY_S)
+            journal.close()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    begun.wait(120.0)
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
+@contextmanager
+def _served(root: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "litehedge", "ui", "--home", str(root), "--port", "0",
+         "--no-browser", "--demo"],
+        stdout=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "300"},
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        said = ""
+        while not (found := re.search(r"http://\S+", said)):
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        yield process, found[0]
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+async def _watched(pid: int, link: str, count: int, watches_s: float) -> tuple[float, float, float]:
+    """Return the server's share of a core in %, bytes per second and client, memory in MB."""
+    came = [0] * count
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        async with session.get(link) as answer:
+            address = str(answer.url.origin())
+        tasks = [asyncio.create_task(_client(session, address, came, i)) for i in range(count)]
+        waits_s = time.monotonic() + PAGE_S
+        while not all(came) and time.monotonic() < waits_s:
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(5.0)
+        before, began, first = _spent_s(pid), time.monotonic(), list(came)
+        await asyncio.sleep(watches_s)
+        spent, took_s = _spent_s(pid) - before, time.monotonic() - began
+        for task in tasks:
+            if task.done():
+                task.result()
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+    pushed = sum(b - a for a, b in zip(first, came, strict=True))
+    assert all(b > a for a, b in zip(first, came, strict=True)), "a client was pushed nothing"
+    return 100.0 * spent / took_s, pushed / took_s / count, _memory_mb(pid)
+
+
+async def _client(session: aiohttp.ClientSession, address: str, came: list[int], i: int) -> None:
+    """Open the desk as a page does, and read what is pushed."""
+    async with session.get(address) as answer:
+        text = await answer.text()
+    query = ast.literal_eval(re.search(r"query: (\{.*?\}),\n", text)[1])  # type: ignore[index]
+    query = {name: str(value).lower() for name, value in query.items()}
+    query |= {"tab_id": f"tab-{i}", "document_id": f"document-{i}", "EIO": "4",
+              "transport": "websocket"}  # fmt: skip
+    prefix = f"{address}/_nicegui_ws/socket.io/?{urllib.parse.urlencode(query)}"
+    async with session.ws_connect(prefix, headers={"Origin": address}) as socket:
+        await socket.receive()
+        await socket.send_str("40")
+        await socket.receive()  # from here on the server takes it for the page
+        async for message in socket:
+            if message.data == "2":
+                await socket.send_str("3")
+            else:
+                came[i] += len(message.data)
+
+
+def _painted(browser: str, link: str) -> list[float]:
+    """Return how long the desk took until its first contentful paint, seconds, load by load."""
+    from playwright.sync_api import sync_playwright
+
+    paints = []
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        context = chromium.new_context(viewport={"width": 390, "height": 844})
+        page = context.new_page()
+        page.goto(link)
+        for _ in range(7):
+            page.goto(link if page.url == "about:blank" else page.url)
+            page.wait_for_selector('[data-hg-text="away"]:not(:empty)', timeout=PAGE_S * 1000)
+            paints.append(page.evaluate("performance.now()") / 1000)
+        chromium.close()
+    return paints
+
+
+def _spent_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def _memory_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

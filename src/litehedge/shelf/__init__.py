@@ -1,0 +1,1 @@
+"""What lies ready by name: models, policies, and engines as journals wrote them down."""

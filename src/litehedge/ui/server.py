@@ -1,0 +1,59 @@
+"""The screen's server: pages, and the guard in front of all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import FastAPI
+from nicegui import run, ui
+from starlette.staticfiles import StaticFiles
+
+from litehedge.ui.desk import desk
+from litehedge.ui.watching import EVERY_S, Home
+
+log = logging.getLogger("litehedge.ui")
+
+PATIENCE_S: Final = 30.0
+"""How long a page may take: the first look at a long journal does."""
+
+RECONNECT_S: Final = 20.0
+"""How long a page is kept whose phone lost the network: it goes on where it was."""
+
+STATIC: Final = Path(__file__).parent / "static"
+
+
+def create(home: Home) -> Any:
+    """Return the screen as an ASGI application."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        looking = asyncio.create_task(_look(home))
+        await run.io_bound(home.meant)
+        yield
+        looking.cancel()
+        home.close()
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+    @ui.page("/", response_timeout=PATIENCE_S)
+    async def desk_page(session: str = "") -> None:
+        await desk(home, session)
+
+    ui.run_with(
+        app, title="litehedge", dark=True, language="en-US", show_welcome_message=False,
+        reconnect_timeout=RECONNECT_S,
+    )  # fmt: skip
+    return app
+
+
+async def _look(home: Home) -> None:
+    """Look at the journals, for ever."""
+    while True:
+        home.look()
+        await asyncio.sleep(EVERY_S)

@@ -1,0 +1,190 @@
+"""The desk in a real browser: what is seen, what can be done, and what it says when it is stale."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from guarding import Guarding
+from playwright.sync_api import Page, expect
+
+from conftest import covered, overflow, served, shoot
+from litehedge.market import events as ev
+from litehedge.store.journal import Journal
+
+pytestmark = pytest.mark.xdist_group("browser")
+MOST_BYTES_S = 2048
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """A session that runs, and a screen on its home."""
+    root = tmp_path_factory.mktemp("home")
+    with Guarding(root) as guarding, served(root, "--demo") as screen:
+        yield guarding, screen
+
+
+def _commands(guarding: Guarding) -> list[ev.Event]:
+    journal = Journal(guarding.session.journal)
+    try:
+        last = journal.last_run()
+        assert last is not None
+        return list(journal.commands(last[0]))
+    finally:
+        journal.close()
+
+
+def _price(page: Page) -> str:
+    return page.locator('[data-hg-text="price"]').inner_text()
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_the_desk_fits_and_lives(guarded, looking, size):
+    page = looking(guarded[1], "/", size)
+    expect(page.locator('[data-hg-text="away"]')).to_have_text(re.compile(r"\d+\.\d%|none"))
+    expect(page.locator('[data-hg-text="mode"]')).to_have_text("PAPER")
+    expect(page.locator('[data-hg-text="trading"]')).to_have_text("ACTIVE")
+    before = _price(page)
+    page.wait_for_function(
+        "price => document.querySelector('[data-hg-text=price]').textContent !== price", arg=before
+    )
+    assert overflow(page) <= 0
+    assert not covered(page)
+    shoot(page, f"desk-{size}")
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_nothing_on_the_desk_is_out_of_reach_for_anybody(guarded, looking, size):
+    page = looking(guarded[1], "/", size)
+    page.wait_for_timeout(1000)
+    found = Axe().run(page).response["violations"]
+    grave = [v for v in found if v["impact"] in ("serious", "critical")]
+    assert not grave, [(v["id"], [n["html"][:160] for n in v["nodes"]]) for v in grave]
+
+
+def test_targets_are_large_enough_for_a_thumb(guarded, looking):
+    page = looking(guarded[1], "/", "phone")
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("button, .hg-bar a")].filter((e) => {
+          const box = e.getBoundingClientRect();
+          return box.width && (box.height < 44 || box.width < 44);
+        }).map((e) => e.outerHTML.slice(0, 100))"""
+    )
+    assert small == []
+
+
+def test_what_is_pushed_is_little(tmp_path, looking):
+    with Guarding(tmp_path, apart_s=0.25), served(tmp_path, "--demo") as screen:
+        page = looking(screen)
+        sizes: list[int] = []
+
+        def came(told: dict) -> None:
+            sizes.append(len(told["response"]["payloadData"]))
+
+        session = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.on("Network.webSocketFrameReceived", came)
+        page.reload()
+        page.wait_for_timeout(2000)
+        sizes.clear()
+        began = time.monotonic()
+        page.wait_for_timeout(6000)
+        rate = sum(sizes) / (time.monotonic() - began)
+    assert sizes, "nothing was pushed at all"
+    assert rate < MOST_BYTES_S
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_halt_is_two_taps_and_resume_a_word(guarded, looking, size):
+    guarding, screen = guarded
+    page = looking(screen, "/", size)
+    page.locator("#halt").click()
+    sheet = page.locator(".hg-sheet")
+    expect(sheet).to_contain_text("stay as they are")
+    shoot(page, f"halt-{size}")
+    sheet.get_by_text("HALT", exact=True).click()
+    expect(page.locator('[data-hg-text="trading"]')).to_have_text("HALTED")
+    expect(page.locator('[data-hg-text="stage"]')).to_contain_text("done, 3 of 3")
+    assert isinstance(_commands(guarding)[-1], ev.Halt)
+    page.get_by_text("Close", exact=True).click()
+
+    page.locator("#halt").click()
+    page.get_by_text("Resume …").click()
+    page.get_by_label("Type RESUME").fill("resume")
+    page.get_by_text("Resume", exact=True).click()
+    expect(page.locator(".hg-problem")).to_contain_text("Nothing was asked")
+    assert isinstance(_commands(guarding)[-1], ev.Halt)
+    page.get_by_label("Type RESUME").fill("RESUME")
+    page.get_by_text("Resume", exact=True).click()
+    expect(page.locator('[data-hg-text="trading"]')).to_have_text("ACTIVE")
+
+
+def test_a_hedge_is_held_and_less_of_it_asks_for_a_word(guarded, looking):
+    guarding, screen = guarded
+    page = looking(screen, "/", "phone")
+    page.get_by_text("Hold …").click()
+    page.get_by_label("Hedge in percent").fill("100")
+    page.get_by_text("Hold it").click()
+    expect(page.locator('[data-hg-text="stage"]')).to_contain_text("done, 3 of 3", timeout=20_000)
+    assert _commands(guarding)[-1].ratio == 1.0
+    page.get_by_text("Close", exact=True).click()
+    expect(page.locator('[data-hg-text="held_by"]')).to_contain_text("You hold the hedge at 100%")
+    shoot(page, "held-phone")
+
+    page.get_by_text("Hold …").click()
+    page.get_by_text("0%", exact=True).click()
+    page.get_by_text("Hold it").click()
+    expect(page.locator(".hg-problem")).to_contain_text("Type LESS")
+    assert _commands(guarding)[-1].ratio == 1.0
+    page.get_by_text("Cancel").click()
+    page.get_by_text("Follow …").click()
+    page.get_by_text("Follow", exact=True).click()
+    expect(page.locator('[data-hg-text="stage"]')).to_contain_text("done, 3 of 3")
+    assert isinstance(_commands(guarding)[-1], ev.Follow)
+
+
+def test_a_frozen_server_is_seen_by_the_page_itself(guarded, looking):
+    page = looking(guarded[1], "/", "phone")
+    expect(page.locator(".hg-stale")).to_be_hidden()
+    guarded[1].freeze()
+    try:
+        expect(page.locator(".hg-stale")).to_be_visible(timeout=8000)
+        expect(page.locator(".hg-stale")).to_contain_text("hears nothing from the screen's server")
+        expect(page.locator('[data-hg-text="age"]')).to_have_text(re.compile(r"data \d+ s old"))
+        shoot(page, "stale-phone")
+    finally:
+        guarded[1].thaw()
+    expect(page.locator(".hg-stale")).to_be_hidden(timeout=20_000)
+
+
+def test_a_session_that_ended_is_not_shown_as_live(tmp_path, looking):
+    with Guarding(tmp_path) as guarding, served(tmp_path, "--demo") as screen:
+        page = looking(screen)
+        expect(page.locator(".hg-stale")).to_be_hidden()
+        guarding.stop()
+        expect(page.locator(".hg-stale")).to_contain_text(
+            "nobody guards the position", timeout=9000
+        )
+        page.get_by_text("Close all …").click()
+        page.get_by_text("CLOSE ALL", exact=True).click()
+        expect(page.locator('[data-hg-text="stage"]')).to_contain_text("within a minute")
+
+
+def test_everything_is_closed_after_one_confirmation(tmp_path, looking):
+    with Guarding(tmp_path), served(tmp_path, "--demo") as screen:
+        page = looking(screen, "/", "phone")
+        page.get_by_text("Close all …").click()
+        page.get_by_text("CLOSE ALL", exact=True).click()
+        expect(page.locator('[data-hg-text="stage"]')).to_contain_text(
+            "done, 3 of 3", timeout=30_000
+        )
+        expect(page.locator('[data-hg-text="trading"]')).to_have_text("HALTED")
+
+
+def test_without_a_session_it_says_how_to_begin(tmp_path, looking):
+    with served(tmp_path, "--demo") as screen:
+        page = looking(screen, "/", "phone")
+        expect(page.locator("#main")).to_contain_text("No session yet")
+        assert overflow(page) <= 0

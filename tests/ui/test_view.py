@@ -1,0 +1,121 @@
+"""What the screen says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from litehedge.market import events as ev
+from litehedge.risk.state import TradingState
+from litehedge.store.tail import Tail
+from litehedge.ui import view
+from litehedge.ui.adjust import stage, stays
+from litehedge.ui.seen import Seen
+from litehedge.units import NS_PER_DAY, NS_PER_HOUR
+from litehedge_runs import journaled_run
+
+
+@pytest.fixture(scope="module")
+def news(tmp_path_factory):
+    path = tmp_path_factory.mktemp("view") / "journal.sqlite"
+    journaled_run(path, keeps_checkpoints=True, held_every_ns=NS_PER_HOUR)
+    return Tail(path, NS_PER_DAY).news()
+
+
+def _seen(news, share: float = 1.0) -> Seen:
+    seen = Seen("paper")
+    seen.begin(news.run_id, news.header)
+    seen.take(news.items[: int(share * len(news.items))])
+    return seen
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.3, 0.6, 0.7, 0.8, 1.0])
+def test_all_that_is_said_can_be_sent_and_read(news, share):
+    said = view.desk(_seen(news, share))
+    text = json.dumps(said, allow_nan=False)
+    assert "nan" not in text.lower().replace("financ", "")
+    assert "None" not in text
+
+
+def test_an_empty_session_says_what_it_waits_for():
+    said = view.header(Seen("paper"), age_s=9.0, runs=True) | view.desk(Seen("paper"))
+    assert said["age_s"] == 0.0
+    assert said["warming"] == view.WARMING
+    assert said["to_liquidation"] == "no position is guarded now"
+    assert "warming up" in said["forecast_state"]
+
+
+def test_the_same_keys_are_said_at_all_times(news):
+    assert set(view.desk(_seen(news))) == set(view.desk(Seen("paper")))
+
+
+def test_a_session_that_does_not_run_says_that_nobody_guards(news):
+    said = view.header(_seen(news), age_s=60.0, runs=False)
+    assert "nobody guards the position" in said["stale_says"]
+    assert said["age_s"] == 60.0
+
+
+def test_a_refusal_is_told_with_its_reason(news):
+    refused = [d for d in _seen(news).decisions if view.is_refused(d)]
+    for told in refused:
+        line = view.decision_line("paper", told)
+        assert line["state"] == "bad"
+        assert line["text"].startswith("Refused: ")
+    acted = [d for d in _seen(news).decisions if d.order_id]
+    assert acted
+    assert all("LTC" in view.sentence(d) for d in acted)
+    assert all(f"at={d.time_ns}" in view.decision_line("paper", d)["href"] for d in acted)
+
+
+@given(away=st.floats(0, 1), further=st.floats(0, 1))
+def test_further_away_is_never_more_dangerous(away, further):
+    order = ["near", "careful", "far"]
+    low, high = sorted((away, further))
+    assert order.index(view.danger(low)) <= order.index(view.danger(high))
+
+
+@given(share=st.floats(0, 1) | st.just(float("nan")))
+def test_a_probability_has_no_decimals(share):
+    told = view.probability(share)
+    assert told in (view.NOTHING, "under 1%") or told == f"{round(100 * share):.0f}%"
+
+
+def test_points_that_were_sent_are_not_sent_again(news):
+    seen = _seen(news)
+    whole = view.chart_points(seen)
+    half_ns = seen.prices[len(seen.prices) // 2][0]
+    rest = view.chart_points(seen, half_ns)
+    assert whole["price"][-len(rest["price"]) :] == rest["price"]
+    assert all(ms * 1_000_000 > half_ns for ms, _ in rest["price"])
+    assert view.chart_points(seen, seen.now_ns) == {}
+
+
+def test_the_stages_of_a_halt_are_told_to_the_end(news):
+    seen = _seen(news)
+    halt = ev.Halt(0, 0, "a test")
+    assert "asked, 1 of 3" in stage(halt, seen, received=False, runs=True)
+    assert stage(halt, seen, received=False, runs=False).endswith("counts at its next start.")
+    follow = stage(ev.Follow(0, 0), seen, received=False, runs=False)
+    assert follow.endswith("if that is within a minute.")
+    assert "received, 2 of 3" in stage(halt, seen, received=True, runs=True)
+    assert seen.state is not None
+    seen.state.trading = TradingState.HALTED
+    assert "done, 3 of 3" in stage(halt, seen, received=True, runs=True)
+
+
+def test_a_halt_says_what_it_leaves_as_it_is(news):
+    assert "stay as they are" in stays(_seen(news))
+    assert stays(Seen("paper")) == "No position is guarded now."
+
+
+def test_a_hold_is_done_when_the_hedge_is_there(news):
+    seen = _seen(news)
+    account = seen.account()
+    assert account is not None
+    there = ev.SetHedge(0, 0, account.ratio, seen.now_ns + 1)
+    elsewhere = ev.SetHedge(0, 0, abs(account.ratio - 0.5), seen.now_ns + 1)
+    assert "done" in stage(there, seen, received=True, runs=True)
+    assert "received" in stage(elsewhere, seen, received=True, runs=True)
