@@ -40,6 +40,7 @@ from litehedge.risk.limits import (
     allowances,
     equity_stopped,
     refill,
+    share_left,
     transfer_budget,
     whole_lots,
 )
@@ -326,7 +327,7 @@ def decision(
         if terms[0].n_rules > 0:
             lo, hi = under_rules(
                 terms[0], memory, signals, frame, now_ns, ratio, behind, position * price,
-                worth / budgets[0].equity_start, lo, hi,
+                share_left(budgets, worth), lo, hi,
             )  # fmt: skip
     else:
         lo = min(max(override, 0.0), terms[0].max_ratio)

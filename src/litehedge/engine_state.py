@@ -89,6 +89,7 @@ class State:
     guards: Guards
     safe: Terms  # of the rule that needs no forecast
     trading: TradingState = TradingState.ACTIVE
+    is_begun: bool = False  # whether there ever was an account: before the first `Opened`, none
     is_open: bool = False  # whether there is a position to guard
     needs_reconciling: bool = False  # after a restart: nothing is sent until the account was told
     order: Order | None = None  # the one order in flight
@@ -262,6 +263,8 @@ def take_checkpoint(state: State, now_ns: int) -> Checkpoint:
         closing=state.closing,
         ignored_ltc=list(state.ignored_ltc),
         plans_true_ns=dict(state.plans_true_ns),
+        is_begun=state.is_begun,
+        is_stopped=list(state.is_stopped),
     )
 
 
@@ -294,6 +297,11 @@ def restore(state: State, checkpoint: Checkpoint) -> None:
     state.closing = checkpoint.closing
     state.ignored_ltc = [*checkpoint.ignored_ltc, 0.0, 0.0][:2]
     state.plans_true_ns = dict(checkpoint.plans_true_ns)
+    if checkpoint.is_begun is not None:
+        state.is_begun = checkpoint.is_begun
+    else:  # of an earlier version, which did not tell
+        state.is_begun = checkpoint.is_open or float(state.budgets["equity_start"][0]) > 0.0
+    state.is_stopped = [*checkpoint.is_stopped, False, False][:2]
 
 
 def _told(record: NDArray[np.void]) -> dict[str, Any]:

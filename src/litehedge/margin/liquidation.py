@@ -105,11 +105,11 @@ def scope_bounds(books: Books, scope: int, mark: float, tiers: Floats) -> tuple[
 @kernel
 def bounds(books: Books, mark: float, tiers: Floats) -> tuple[float, float]:
     """Return the mark prices (low, high) at which any scope is liquidated first."""
-    return _bounds_apart(books, mark, tiers, tiers)
+    return bounds_apart(books, mark, tiers, tiers)
 
 
 @kernel
-def _bounds_apart(books: Books, mark: float, tiers: Floats, second: Floats) -> tuple[float, float]:
+def bounds_apart(books: Books, mark: float, tiers: Floats, second: Floats) -> tuple[float, float]:
     low = 0.0
     high = np.inf
     for scope in range(N_SCOPES):
@@ -139,7 +139,7 @@ def distance(books: Books, mark: float, tiers: Floats) -> float:
 @kernel
 def distance_apart(books: Books, mark: float, tiers: Floats, second: Floats) -> float:
     """Return the same where the second venue has tiers of its own."""
-    low, high = _bounds_apart(books, mark, tiers, second)
+    low, high = bounds_apart(books, mark, tiers, second)
     return max(0.0, min(1.0, 1.0 - low / mark, high / mark - 1.0))
 
 

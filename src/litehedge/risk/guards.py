@@ -42,9 +42,12 @@ class Guards:
     alarm: tuple[float, float] | None = None  # marks outside which something is closed
     wait_ns: int = -1  # before this time nothing else is closed
     stops_ns: int = -1
+    stops_of: tuple[object, ...] | None = None  # what stops were last reckoned from; see `_basis`
     topped_ns: int = -1
     looked_ns: int = -1 << 61  # when every watch was judged last
     decided_ns: int = -1 << 61  # when a decision was last asked for between frames
+    is_warming: bool = True  # whether the forecast of this start is still waited for
+    warm_by_ns: int = -1  # until when it is
     failures: int = 0  # orders in a row of which nothing was done
     retry_ns: int = -1  # when the last of them is tried again
 
@@ -84,7 +87,8 @@ def observe(guards: Guards, event: ev.AnyEvent) -> None:
             guards.bid, guards.ask, guards.middle = bid, ask, 0.5 * (bid + ask)
             guards.book_ns = now_ns
             guards.is_watching = True
-            guards.pace.see(now_ns, guards.middle)
+            if now_ns - guards.pace.at_ns >= NS_PER_SECOND:  # else it is not looked at
+                guards.pace.see(now_ns, guards.middle)
     elif kind is ev.Trade:
         chute.on_trade(now_ns)
     elif kind is ev.Mark and 0.0 < event.price < inf:  # type: ignore[union-attr]

@@ -58,11 +58,11 @@ class Preview(msgspec.Struct, frozen=True):
 class Pace:
     """How fast the price moves now: an exponentially weighted variance of returns per second."""
 
-    __slots__ = ("_at_ns", "_price", "variance")
+    __slots__ = ("_price", "at_ns", "variance")
 
     def __init__(self) -> None:
         self._price = float("nan")
-        self._at_ns = -1
+        self.at_ns = -1  # of the price that was taken in last
         self.variance = 0.0
 
     def see(self, now_ns: int, price: float) -> None:
@@ -72,14 +72,14 @@ class Pace:
         """
         if not 0.0 < price < inf:
             return
-        passed_s = (now_ns - self._at_ns) / 1e9
-        if self._at_ns >= 0 and passed_s < 1.0:
+        passed_s = (now_ns - self.at_ns) / 1e9
+        if self.at_ns >= 0 and passed_s < 1.0:
             return
-        if self._at_ns >= 0 and passed_s <= LONGEST_STEP_S:
+        if self.at_ns >= 0 and passed_s <= LONGEST_STEP_S:
             move = log(price / self._price)
             kept = 0.5 ** (passed_s / HALF_LIFE_S)
             self.variance = kept * self.variance + (1.0 - kept) * move * move / passed_s
-        self._price, self._at_ns = price, now_ns
+        self._price, self.at_ns = price, now_ns
 
     def reach(self, reaction_s: float) -> float:
         """Return the move, as a fraction, that is possible before an order is done."""
@@ -101,11 +101,18 @@ def alarm_marks(books: Books, mark: float, tiers: Pair, reach: float) -> tuple[f
 
     `tiers` are those of the trigger (`stricter`), of the first and of the second venue.
     """
+    low, high = _wallet_bounds(books, mark, tiers)
+    return low / (1.0 - reach), high / (1.0 + reach)
+
+
+@kernel
+def _wallet_bounds(books: Books, mark: float, tiers: Pair) -> tuple[float, float]:
+    """Return the marks at which the first of the wallets is liquidated."""
     low, high = 0.0, np.inf
     for scope in range(N_WALLETS):
         scope_low, scope_high = scope_bounds(books, scope, mark, tiers[scope])
         low, high = max(low, scope_low), min(high, scope_high)
-    return low / (1.0 - reach), high / (1.0 + reach)
+    return low, high
 
 
 def endangered(
@@ -226,21 +233,10 @@ def wanted_stops(
     steps
         Lot and tick of the venue where each leg lives, by leg.
     """
+    levels = stop_levels(books, mark, tiers)
     stops = []
-    for leg in (POSITION, HEDGE):
-        held = float(books["qty"][0, leg])
-        scope = next(s for s in range(4) if in_scope(books, s, leg))
-        other = HEDGE if leg == POSITION else POSITION
-        shared = float(books["qty"][0, other]) if in_scope(books, scope, other) else 0.0
-        net = held + shared
-        qty, trigger = 0.0, 0.0
-        if held * net > 0.0:
-            low, high = scope_bounds(books, scope, mark, tiers[int(is_second(books, scope))])
-            at = low if held > 0.0 else high
-            if np.isfinite(at) and at > 0.0:
-                qty, trigger = min(abs(held), abs(net)), at
-            elif (not np.isfinite(at) and held > 0.0) or (at == 0.0 and held < 0.0):
-                qty, trigger = min(abs(held), abs(net)), mark  # it is past already
+    for leg, held in enumerate(books["qty"][0].tolist()):
+        qty, trigger = levels[2 * leg], levels[2 * leg + 1]
         lot, tick = steps[leg]
         lots = (Decimal(repr(qty)) / lot).to_integral_value(ROUND_DOWN) * lot
         if Decimal(repr(qty)) - lots > lot * Decimal("0.999999"):
@@ -249,6 +245,31 @@ def wanted_stops(
         ticks = (Decimal(repr(trigger)) / tick).to_integral_value(rounding) * tick
         stops.append(StopLevel(leg, lots, ticks))
     return stops
+
+
+@kernel
+def stop_levels(books: Books, mark: float, tiers: Pair) -> tuple[float, float, float, float]:
+    """Return quantity and trigger of the stop of the position, and of the hedge; 0 for none."""
+    account = books[0]
+    found = np.zeros(4)
+    for leg in range(2):
+        held = account.qty[leg]
+        scope = 0
+        while not in_scope(books, scope, leg):
+            scope += 1
+        net = held
+        if in_scope(books, scope, 1 - leg):
+            net = held + account.qty[1 - leg]
+        if not held * net > 0.0:
+            continue
+        low, high = scope_bounds(books, scope, mark, tiers[int(is_second(books, scope))])
+        at = low if held > 0.0 else high
+        if np.isfinite(at) and at > 0.0:
+            found[2 * leg], found[2 * leg + 1] = min(abs(held), abs(net)), at
+        elif (not np.isfinite(at) and held > 0.0) or (at == 0.0 and held < 0.0):
+            found[2 * leg] = min(abs(held), abs(net))
+            found[2 * leg + 1] = mark  # it is past already
+    return found[0], found[1], found[2], found[3]
 
 
 def top_up_usdt(
