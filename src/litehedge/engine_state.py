@@ -275,7 +275,7 @@ def restore(state: State, checkpoint: Checkpoint) -> None:
     state.closing = checkpoint.closing
     state.ignored_ltc = [*checkpoint.ignored_ltc, 0.0, 0.0][:2]
     state.plans_true_ns = dict(checkpoint.plans_true_ns)
-    state.is_begun = checkpoint.is_begun
+    state.is_begun = bool(checkpoint.is_begun)
     if checkpoint.is_begun is None:  # of an earlier version, which did not tell
         state.is_begun = checkpoint.is_open or float(state.budgets["equity_start"][0]) > 0.0
     state.is_stopped = [*checkpoint.is_stopped, False, False][:2]
