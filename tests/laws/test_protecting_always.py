@@ -172,7 +172,7 @@ def test_what_is_closed_gives_room_on_the_side_of_the_danger(
     books["entry"][0] = 80.0
     books["wallet"][0] = wallet, wallet
     books["wallet_of"][0, HEDGE] = int(is_apart)
-    trigger = stricter(TIERS.rows, 0.6)
+    trigger = (stricter(TIERS.rows, 0.6),) * 2
     leg, scope, at, most = endangered(books, mark, trigger, reach, 0.001)
     if leg < 0:
         return
