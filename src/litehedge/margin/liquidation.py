@@ -110,6 +110,7 @@ def bounds(books: Books, mark: float, tiers: Floats) -> tuple[float, float]:
 
 @kernel
 def bounds_apart(books: Books, mark: float, tiers: Floats, second: Floats) -> tuple[float, float]:
+    """Return the same where the second venue has tiers of its own."""
     low = 0.0
     high = np.inf
     for scope in range(N_SCOPES):
