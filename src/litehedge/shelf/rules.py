@@ -11,6 +11,7 @@ from litehedge.hedge.rules import Rules
 from litehedge.settings import near_miss
 from litehedge.shelf.home import home
 from litehedge.store.bundled import preset_names, preset_text
+from litehedge.store.durable import move, write_synced
 
 NONE: Final = ("", "none")
 
@@ -70,3 +71,25 @@ def rules_text(path: Path, called: str = "") -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no such path"
         raise UsageError(f"{called!r} cannot be read ({reason})", remedy.lstrip()) from None
+
+
+def save_rules(root: Path, name: str, text: str) -> Path:
+    """Write your own rules, whole or not at all, and return where they lie.
+
+    Raises
+    ------
+    UsageError
+        When the disk refuses.
+    """
+    path = own_rules(root) / f"{name}.toml"
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.unlink(missing_ok=True)
+        write_synced(partial, text.encode())
+        move(partial, path)
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written ({error.strerror})", "check the disk and its permissions"
+        ) from None
+    return path

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -24,7 +24,7 @@ from litehedge.margin.tiers import TierTable
 from litehedge.report.calls import CAUGHT_SHARE, PARTLY_SHARE, Call, SqueezeCall, squeeze_calls
 from litehedge.report.metrics import run_summary
 from litehedge.report.style import counted, percent
-from litehedge.shelf.models import choose_model, saw
+from litehedge.shelf.models import DEFAULTS, choose_model, saw
 from litehedge.shelf.policies import choose_policy
 from litehedge.sim.episode import PATH_RATIO
 from litehedge.sim.market.parameters import Parameters
@@ -47,6 +47,8 @@ SIM_BEGIN: Final = "2026-01-05"
 DAYS: Final = 90
 ROUND_NS: Final = 5 * NS_PER_MINUTE
 FULL: Final = 0.95
+MOSTLY: Final = 0.8
+LONG_MIN: Final = 1440.0
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -114,8 +116,8 @@ class Answer(msgspec.Struct, frozen=True):
 def data_choices(lake: Lake, asset: str = "LTC") -> dict[str, str]:
     """Return what can be tried on, name and label, the best first; a simulated market comes last.
 
-    Best is what ends last, of the contract itself, in bars of about five minutes: a quarter of
-    them is read in a second or two.
+    Best is what a model fits, without large gaps, that ends last, of the contract itself, in bars
+    of about five minutes: a quarter of them is read in a second or two.
     """
     found = [
         one for one in lake.datasets()
@@ -126,9 +128,19 @@ def data_choices(lake: Lake, asset: str = "LTC") -> dict[str, str]:
     return {**choices, SIMULATED: f"a simulated market of {SIM_DAYS // 7} weeks"}
 
 
-def _worth(one: Dataset) -> tuple[int, bool, float]:
+def _worth(one: Dataset) -> tuple[bool, bool, int, bool, float]:
+    frame_s = one.interval_ns * per_frame_of(one.interval_ns) // NS_PER_SECOND
     months = one.end_ns // (30 * NS_PER_DAY)
-    return months, one.market == "perp", -abs(math.log(one.interval_ns / ROUND_NS))
+    size = -abs(math.log(one.interval_ns / ROUND_NS))
+    return frame_s in DEFAULTS, _covered(one) >= MOSTLY, months, one.market == "perp", size
+
+
+def _covered(one: Dataset, days: int = DAYS) -> float:
+    """Return which share of about the last `days` has bars, by the months of the data set."""
+    first = iso_utc(max(one.start_ns, one.end_ns - days * NS_PER_DAY))[:7]
+    since_ns = max(one.start_ns, instant_ns(f"{first}-01"))
+    rows = sum(part.rows for part in one.parts if part.month >= first)
+    return rows * one.interval_ns / max(one.end_ns - since_ns, 1)
 
 
 def tape_for(lake: Lake, question: Question, reached: Reached) -> tuple[Tape, Market]:
@@ -201,6 +213,8 @@ def ground_of(tape: Tape, question: Question) -> Ground:
     settings = bt.with_position(settings, question.side, question.leverage)
     tiers = tier_table(settings.venue.name, settings.venue.symbol)
     tiers.check_leverage(question.leverage, question.leverage * settings.position.wallet_usdt)
+    # One layout for all: for another one the loop would be compiled anew.
+    tape = replace(tape, signals=np.ascontiguousarray(tape.signals))
     return Ground(tape, settings, tiers, bt.walk(tape, settings, tiers, static(0.0)))
 
 
@@ -319,7 +333,7 @@ def title(market: Market) -> str:
 def line(figures: Figures) -> str:
     """Say what came out, in one line."""
     times = counted(figures.raised, "time")
-    early = "" if figures.lead_min is None else f", median {lead_words(figures.lead_min)}"
+    early = "" if figures.lead_min is None else f", {lead_words(figures.lead_min)}"
     caught = f"caught {figures.caught} of {figures.squeezes}"
     if figures.squeezes == 0:
         caught = "no squeeze against you to catch"
@@ -327,12 +341,12 @@ def line(figures: Figures) -> str:
 
 
 def lead_words(minutes: float) -> str:
-    """Say how early a hedge was: ``19 min early``, ``3 h late``."""
+    """Say how early a hedge was: ``median 19 min early``; one that stood anyway was not early."""
     size = abs(minutes)
-    span = f"{size:.0f} min"
-    if size >= 120.0:
-        span = f"{size / 60.0:.0f} h" if size < 2880.0 else f"{size / 1440.0:.0f} days"
-    return f"{span} {'late' if minutes < 0.0 else 'early'}"
+    if size >= LONG_MIN:
+        return "hedged for days before them"
+    span = f"{size:.0f} min" if size < 120.0 else f"{size / 60.0:.0f} h"
+    return f"median {span} {'late' if minutes < 0.0 else 'early'}"
 
 
 def more(figures: Figures) -> str:

@@ -250,7 +250,7 @@ def name_problem(name: str) -> str:
     """Return what is wrong with the name of a file of rules."""
     if name in preset_names():
         return f"{name} is the name of a preset; give yours another one."
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or name != name.strip():
         return "Give it a name of letters, digits, spaces, dots and dashes; it names the file."
     return ""
 
@@ -383,21 +383,35 @@ def lasts_for(does: str) -> bool:
     return does in (FLOOR, CAP, *HOLDING)
 
 
-def targets(draft: Draft, key: int) -> list[tuple[int, str]]:
-    """Return where a condition or group may be moved: key of the container, and its name."""
-    part, now = draft.part(key), draft.holder(key)
+def holders(draft: Draft) -> list[tuple[int, str, bool]]:
+    """Return all that conditions stand in: key, name, and whether it may hold groups too."""
     found = []
     for number, block in enumerate(draft.blocks, start=1):
         called = block_title(block, number)
-        if block.key != now:
-            found.append((block.key, called))
-        if isinstance(part, Line):
-            found += [
-                (one.key, f"{called}: group {'of all' if one.mode == 'all' else 'of any'}")
-                for one in block.parts
-                if isinstance(one, Box) and one.key != now
-            ]
+        found.append((block.key, called, True))
+        found += [
+            (one.key, f"{called}: group {'of all' if one.mode == 'all' else 'of any'}", False)
+            for one in block.parts
+            if isinstance(one, Box)
+        ]
     return found
+
+
+def targets(draft: Draft, key: int) -> list[tuple[int, str]]:
+    """Return where a condition or group may be moved: key of the container, and its name."""
+    part, now = draft.part(key), draft.holder(key)
+    if part is None:
+        return []
+    return [
+        (one, called)
+        for one, called, holds_groups in holders(draft)
+        if one != now and (holds_groups or isinstance(part, Line))
+    ]
+
+
+def example_words(quantity: str) -> str:
+    """Say the condition that comes from the shelf."""
+    return line_words(line_of(0, QUANTITIES[quantity].example))
 
 
 def block_title(block: Block, number: int) -> str:

@@ -33,8 +33,9 @@ from litehedge.ui.builder_test import (
 
 log = logging.getLogger("litehedge.ui.builder")
 
+FIRST_WALK: Final = "walking through it; the first time on a machine this takes a minute"
 KEPT: Final = 4
-NICE: Final = 10
+NICE: Final = 5
 
 
 class Aside(Exception):
@@ -136,7 +137,7 @@ class Trier:
         position = (question.side, question.leverage, msgspec.json.encode(question.settings))
         key = (question.market, self._version(question), position)
         if key not in self._grounds:
-            self._told(question, doing="walking through it without hedge", done=1.0)
+            self._told(question, doing=FIRST_WALK, done=1.0)
             return _kept(self._grounds, key, ground_of(tape, question))
         return self._grounds[key]
 

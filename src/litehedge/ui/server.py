@@ -13,6 +13,8 @@ from fastapi import FastAPI
 from nicegui import run, ui
 from starlette.staticfiles import StaticFiles
 
+from litehedge.ui.builder import builder
+from litehedge.ui.builder_ask import Tests
 from litehedge.ui.desk import desk
 from litehedge.ui.watching import EVERY_S, Home
 
@@ -30,12 +32,15 @@ STATIC: Final = Path(__file__).parent / "static"
 def create(home: Home) -> Any:
     """Return the screen as an ASGI application."""
 
+    trying = Tests(home.root)
+
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         looking = asyncio.create_task(_look(home))
         await run.io_bound(home.meant)
         yield
         looking.cancel()
+        await trying.close()
         home.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -44,6 +49,10 @@ def create(home: Home) -> Any:
     @ui.page("/", response_timeout=PATIENCE_S)
     async def desk_page(session: str = "") -> None:
         await desk(home, session)
+
+    @ui.page("/builder", response_timeout=PATIENCE_S)
+    async def builder_page(session: str = "", rules: str = "") -> None:
+        await builder(home, trying, session, rules)
 
     ui.run_with(
         app, title="litehedge", dark=True, language="en-US", show_welcome_message=False,
