@@ -16,6 +16,8 @@ from starlette.types import ASGIApp
 
 from litehedge.ui import api, health, login, panic
 from litehedge.ui.binding import Binding
+from litehedge.ui.builder import builder
+from litehedge.ui.builder_ask import Tests
 from litehedge.ui.desk import desk
 from litehedge.ui.door import Door
 from litehedge.ui.guard import Guard
@@ -36,12 +38,15 @@ STATIC: Final = Path(__file__).parent / "static"
 def create(home: Home, door: Door, binding: Binding) -> ASGIApp:
     """Return the screen as an ASGI application, with the guard in front of all of it."""
 
+    trying = Tests(home.root)
+
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         looking = asyncio.create_task(_look(home))
         await run.io_bound(home.meant)
         yield
         looking.cancel()
+        await trying.close()
         home.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -55,6 +60,10 @@ def create(home: Home, door: Door, binding: Binding) -> ASGIApp:
     @ui.page("/", response_timeout=PATIENCE_S)
     async def desk_page(session: str = "") -> None:
         await desk(home, session)
+
+    @ui.page("/builder", response_timeout=PATIENCE_S)
+    async def builder_page(session: str = "", rules: str = "") -> None:
+        await builder(home, trying, session, rules)
 
     ui.run_with(
         app, title="litehedge", dark=True, language="en-US", show_welcome_message=False,
