@@ -1,0 +1,145 @@
+"""A past decision, reopened: the forecast comes out as the engine made it, from its events alone."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import numpy as np
+import pytest
+
+from forecasters import logistic
+from litehedge.config import Settings
+from litehedge.effects import Decision
+from litehedge.engine_state import start
+from litehedge.errors import JournalError
+from litehedge.hedge.policies import policy_named
+from litehedge.market import events as ev
+from litehedge.model import artefact
+from litehedge.model.artefact import Artefact
+from litehedge.runner import run
+from litehedge.shelf.reopened import reopen
+from litehedge.sim.market.feed import LiveMarket
+from litehedge.sim.market.parameters import Parameters
+from litehedge.sim.market.state import new_world
+from litehedge.sim.opening import Opening
+from litehedge.sim.venue import SimVenue
+from litehedge.store.journal import Header, Journal
+from litehedge.store.past import Past
+from litehedge.units import NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
+from networks import card, save_network
+from synthetic import packaged_tiers
+
+ATOM_NS = 5 * NS_PER_SECOND
+MONDAY = 1_767_571_200
+HOURS = 27
+
+
+@pytest.fixture(scope="module")
+def market() -> list[ev.MarketEvent]:
+    feed = LiveMarket(new_world(Parameters(), seed=3, second=MONDAY), 5)
+    return list(feed.events(HOURS * 720))
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory) -> Artefact:
+    pytest.importorskip("onnx")
+    folder = tmp_path_factory.mktemp("models") / "deep"
+    save_network(folder, members=2, onsets_ns=[(MONDAY - 86_400) * NS_PER_SECOND])
+    return artefact.load(folder, NS_PER_MINUTE)
+
+
+def linear() -> Artefact:
+    return Artefact(card(kind="logistic", format=artefact.FORMAT), logistic(4))
+
+
+def journaled(path, loaded: Artefact, market: list[ev.MarketEvent]) -> Past:
+    """A session of the last hour of the market, warmed up on what came before."""
+    settings = Settings.model_validate({"position": {"leverage": 10.0}})
+    tiers = packaged_tiers()
+    policy = policy_named("plugin", settings)
+    state = start(
+        settings, policy, tiers, loaded.forecaster, session="test", atom_ns=ATOM_NS, per_frame=12,
+        held_every_ns=NS_PER_MINUTE, keeps_checkpoints=True,
+    )  # fmt: skip
+    journal = Journal(path)
+    journal.begin(
+        Header("0", "now", "demo", settings.model_dump(), "plugin", False, loaded.id, "", "test",
+               ATOM_NS, 12, NS_PER_MINUTE, 0, "made")  # fmt: skip
+    )
+    opens_ns = market[-1].known_ns - NS_PER_HOUR
+    run(state, market, SimVenue(settings, tiers, Opening(opens_ns, reopens=False), ATOM_NS, None),
+        journal=journal)  # fmt: skip
+    journal.close()
+    return Past(path)
+
+
+def every(decision: Decision) -> bool:
+    return True
+
+
+def test_the_forecast_is_the_journaled_one_to_the_last_bit(tmp_path, market):
+    loaded = linear()
+    past = journaled(tmp_path / "j", loaded, market)
+    found = past.decisions(every, most=1000)
+    assert len(found) > 30
+    shares: list[float] = []
+    for one in (found[0], found[len(found) // 2], found[-1]):
+        told = reopen(past, one, loaded, shares.append)
+        assert told is not None
+        assert told.is_same
+        assert told.frames > 24 * 60
+        explanation = told.explained.explanation
+        assert explanation is not None
+        a = explanation.attribution
+        np.testing.assert_allclose(a.remainder, 0.0, atol=1e-9)
+        outlook = one.decision.outlook
+        assert outlook is not None
+        assert a.probability.tolist() == [side[2] for side in outlook.onset]
+    assert shares[-1] <= 1.0
+    other = Artefact(loaded.card, logistic(5))
+    told = reopen(past, found[0], other)
+    assert told is not None
+    assert not told.is_same
+
+
+def test_a_network_remembers_again_what_it_remembered(tmp_path, market, deep):
+    past = journaled(tmp_path / "j", deep, market)
+    one = past.decisions(every, most=20)[-1]
+    told = reopen(past, one, deep)
+    assert told is not None
+    assert told.is_same
+    explanation = told.explained.explanation
+    assert explanation is not None
+    assert np.isfinite(explanation.half_min)
+    assert [n.data for n in explanation.nearest] == ["perp"]
+
+
+def test_decisions_are_found_by_moment_and_in_pages(tmp_path, market):
+    past = journaled(tmp_path / "j", linear(), market)
+    found = past.decisions(every, most=1000)
+    times = [one.decision.time_ns for one in found]
+    assert times == sorted(times, reverse=True)
+    one = past.decision_at(times[7])
+    assert one is not None
+    assert one.decision == found[7].decision
+    assert past.decision_at(5) is None
+    page = past.decisions(every, before_ns=times[7], most=5)
+    assert [p.decision.time_ns for p in page] == times[8:13]
+    refused = past.decisions(lambda d: bool(d.verdicts), most=1000)
+    assert [r.decision.time_ns for r in refused] == [
+        f.decision.time_ns for f in found if f.decision.verdicts
+    ]
+
+
+def test_what_is_not_all_there_is_not_reopened(tmp_path, market):
+    loaded = linear()
+    path = tmp_path / "j"
+    past = journaled(path, loaded, market)
+    one = past.decisions(every, most=1)[0]
+    past.close()
+    with sqlite3.connect(path) as file:
+        file.execute('DELETE FROM event_batches WHERE "first" > 0 AND "first" < 9000')
+    with pytest.raises(JournalError, match="lacks the events"):
+        reopen(Past(path), one, loaded)
+    with pytest.raises(JournalError, match="cannot be read"):
+        Past(tmp_path / "none")
