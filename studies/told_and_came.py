@@ -12,7 +12,6 @@ import argparse
 import numpy as np
 
 from litehedge.model import artefact
-from litehedge.model.artefact import Span
 from litehedge.model.reliability import Promise, Reliability, promises, save
 from litehedge.shelf.home import home
 from litehedge.shelf.models import find_model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 
 import numpy as np
@@ -17,7 +18,7 @@ from litehedge.market import events as ev
 from litehedge.model import artefact
 from litehedge.model.artefact import Artefact
 from litehedge.runner import run
-from litehedge.shelf.reopened import reopen
+from litehedge.shelf.reopened import prices_after, reopen
 from litehedge.sim.market.feed import LiveMarket
 from litehedge.sim.market.parameters import Parameters
 from litehedge.sim.market.state import new_world
@@ -29,15 +30,15 @@ from litehedge.units import NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
 from networks import card, save_network
 from synthetic import packaged_tiers
 
-ATOM_NS = 5 * NS_PER_SECOND
+ATOM_NS = 30 * NS_PER_SECOND
 MONDAY = 1_767_571_200
-HOURS = 27
+HOURS = 26
 
 
 @pytest.fixture(scope="module")
 def market() -> list[ev.MarketEvent]:
-    feed = LiveMarket(new_world(Parameters(), seed=3, second=MONDAY), 5)
-    return list(feed.events(HOURS * 720))
+    feed = LiveMarket(new_world(Parameters(), seed=3, second=MONDAY), 30)
+    return list(feed.events(HOURS * 120))
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +59,27 @@ def journaled(path, loaded: Artefact, market: list[ev.MarketEvent]) -> Past:
     tiers = packaged_tiers()
     policy = policy_named("plugin", settings)
     state = start(
-        settings, policy, tiers, loaded.forecaster, session="test", atom_ns=ATOM_NS, per_frame=12,
+        settings, policy, tiers, loaded.forecaster, session="test", atom_ns=ATOM_NS, per_frame=2,
         held_every_ns=NS_PER_MINUTE, keeps_checkpoints=True,
     )  # fmt: skip
     journal = Journal(path)
     journal.begin(
-        Header("0", "now", "demo", settings.model_dump(), "plugin", False, loaded.id, "", "test",
-               ATOM_NS, 12, NS_PER_MINUTE, 0, "made")  # fmt: skip
+        Header(
+            "0",
+            "now",
+            "demo",
+            settings.model_dump(),
+            "plugin",
+            False,
+            loaded.id,
+            "",
+            "test",
+            ATOM_NS,
+            2,
+            NS_PER_MINUTE,
+            0,
+            "made",
+        )  # fmt: skip
     )
     opens_ns = market[-1].known_ns - NS_PER_HOUR
     run(state, market, SimVenue(settings, tiers, Opening(opens_ns, reopens=False), ATOM_NS, None),
@@ -73,22 +88,29 @@ def journaled(path, loaded: Artefact, market: list[ev.MarketEvent]) -> Past:
     return Past(path)
 
 
+@pytest.fixture(scope="module")
+def told(tmp_path_factory, market):
+    """The journal of a session that a logistic model guarded."""
+    return journaled(tmp_path_factory.mktemp("journal") / "j", linear(), market).path
+
+
 def every(decision: Decision) -> bool:
     return True
 
 
-def test_the_forecast_is_the_journaled_one_to_the_last_bit(tmp_path, market):
+def test_the_forecast_is_the_journaled_one_to_the_last_bit(told):
     loaded = linear()
-    past = journaled(tmp_path / "j", loaded, market)
+    past = Past(told)
     found = past.decisions(every, most=1000)
     assert len(found) > 30
     shares: list[float] = []
     for one in (found[0], found[len(found) // 2], found[-1]):
-        told = reopen(past, one, loaded, shares.append)
-        assert told is not None
-        assert told.is_same
-        assert told.frames > 24 * 60
-        explanation = told.explained.explanation
+        again = reopen(past, one, loaded, shares.append)
+        assert again is not None
+        assert again.is_same
+        assert again.frames > 24 * 60
+        assert again.attention == []
+        explanation = again.explained.explanation
         assert explanation is not None
         a = explanation.attribution
         np.testing.assert_allclose(a.remainder, 0.0, atol=1e-9)
@@ -97,9 +119,9 @@ def test_the_forecast_is_the_journaled_one_to_the_last_bit(tmp_path, market):
         assert a.probability.tolist() == [side[2] for side in outlook.onset]
     assert shares[-1] <= 1.0
     other = Artefact(loaded.card, logistic(5))
-    told = reopen(past, found[0], other)
-    assert told is not None
-    assert not told.is_same
+    again = reopen(past, found[0], other)
+    assert again is not None
+    assert not again.is_same
 
 
 def test_a_network_remembers_again_what_it_remembered(tmp_path, market, deep):
@@ -111,11 +133,12 @@ def test_a_network_remembers_again_what_it_remembered(tmp_path, market, deep):
     explanation = told.explained.explanation
     assert explanation is not None
     assert np.isfinite(explanation.half_min)
+    assert sum(told.attention) == pytest.approx(1.0)
     assert [n.data for n in explanation.nearest] == ["perp"]
 
 
-def test_decisions_are_found_by_moment_and_in_pages(tmp_path, market):
-    past = journaled(tmp_path / "j", linear(), market)
+def test_decisions_are_found_by_moment_and_in_pages(told):
+    past = Past(told)
     found = past.decisions(every, most=1000)
     times = [one.decision.time_ns for one in found]
     assert times == sorted(times, reverse=True)
@@ -131,15 +154,28 @@ def test_decisions_are_found_by_moment_and_in_pages(tmp_path, market):
     ]
 
 
-def test_what_is_not_all_there_is_not_reopened(tmp_path, market):
-    loaded = linear()
+def test_prices_after_a_decision_are_those_that_were_known_then(told, market):
+    past = Past(told)
+    one = past.decisions(every, most=1000)[-1]
+    began_ns = one.decision.time_ns
+    found = prices_after(past, one, (1, 10, 1_000_000))
+    assert sorted(found) == [1, 10]
+    for minutes, price in found.items():
+        until_ns = began_ns + minutes * NS_PER_MINUTE
+        known = [e for e in market if e.known_ns < until_ns and isinstance(e, ev.Book | ev.Bar)]
+        last = [e for e in known if isinstance(e, ev.Book) or e.asset == "LTC"][-1]
+        assert price == (last.close if isinstance(last, ev.Bar) else 0.5 * (last.bid + last.ask))
+
+
+def test_what_is_not_all_there_is_not_reopened(told, tmp_path):
     path = tmp_path / "j"
-    past = journaled(path, loaded, market)
+    shutil.copy(told, path)
+    past = Past(path)
     one = past.decisions(every, most=1)[0]
     past.close()
     with sqlite3.connect(path) as file:
         file.execute('DELETE FROM event_batches WHERE "first" > 0 AND "first" < 9000')
     with pytest.raises(JournalError, match="lacks the events"):
-        reopen(Past(path), one, loaded)
+        reopen(Past(path), one, linear())
     with pytest.raises(JournalError, match="cannot be read"):
         Past(tmp_path / "none")

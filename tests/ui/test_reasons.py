@@ -14,8 +14,8 @@ from litehedge.config import Settings
 from litehedge.effects import Decision
 from litehedge.hedge.band import Action, Recommendation
 from litehedge.hedge.leverage import LeverageAdvice
-from litehedge.model.attribution import Attribution
 from litehedge.model.artefact import Span
+from litehedge.model.attribution import Attribution
 from litehedge.model.reliability import EDGES, Promise, Reliability, promises
 from litehedge.risk.limits import Code
 from litehedge.risk.verdicts import SETTINGS, Verdict
@@ -43,9 +43,7 @@ def decision(
 def attribution(points: list[float], remainder: float = 0.0) -> Attribution:
     both = np.array([points, points]).T
     whole = np.full(2, 0.1 + (sum(points) + remainder) / 100.0)
-    return Attribution(
-        FAMILIES[: len(points)], both, np.full(2, remainder), whole, np.full(2, 0.1)
-    )
+    return Attribution(FAMILIES[: len(points)], both, np.full(2, remainder), whole, np.full(2, 0.1))
 
 
 @given(st.lists(st.floats(-30, 30), min_size=0, max_size=7), st.floats(-5, 5))

@@ -24,6 +24,7 @@ from litehedge.model.artefact import Artefact
 from litehedge.model.explaining import Explained, Moment, explain_frame, live
 from litehedge.squeeze.forecast import STATE_AT, ForecastState, outlook_of
 from litehedge.store.past import Found, Past
+from litehedge.units import NS_PER_MINUTE
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,12 +37,14 @@ class Reopened:
     """A decision's forecast, made again and taken apart.
 
     `is_same` tells whether it came out as the journal has it, to the last bit; `frames` is how
-    many frames the model lived through.
+    many frames the model lived through; `attention` is a network's share for every frame before,
+    the newest first, else empty.
     """
 
     explained: Explained
     is_same: bool
     frames: int
+    attention: list[float]
 
 
 def reopen(
@@ -84,7 +87,38 @@ def reopen(
     lived = live(loaded.forecaster, end_ns, features)
     reached(0.95)
     explained = explain_frame(loaded, moment, lived)
-    return Reopened(explained, is_same(found.decision, lived.row), int(end_ns.size))
+    shares = lived.attention.mean(axis=0)
+    attention = [float(x) for x in shares / shares.sum()] if np.isfinite(shares).all() else []
+    same = is_same(found.decision, lived.row)
+    return Reopened(explained, same, int(end_ns.size), attention)
+
+
+def prices_after(past: Past, found: Found, minutes: Iterable[int]) -> dict[int, float]:
+    """Return the last price that was known so many minutes after a decision, as far as told."""
+    wanted = sorted(minutes)
+    told: dict[int, float] = {}
+    price, now_ns = found.decision.price, found.decision.time_ns
+    for _, batch in past.after(found.run_id, found.event):
+        for event in batch:
+            while wanted and event.known_ns >= now_ns + wanted[0] * NS_PER_MINUTE:
+                told[wanted.pop(0)] = price
+            if not wanted:
+                return told
+            price = _price_of(event, price)
+    return told
+
+
+def _price_of(event: ev.AnyEvent, before: float) -> float:
+    """Return the price that an event tells, else the one before."""
+    if isinstance(event, ev.Book):
+        price = 0.5 * (event.bid + event.ask)
+    elif isinstance(event, ev.Trade):
+        price = event.price
+    elif isinstance(event, ev.Bar) and event.asset == "LTC":
+        price = event.close
+    else:
+        return before
+    return price if 0.0 < price < np.inf else before
 
 
 def frames_of(

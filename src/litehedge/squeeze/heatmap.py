@@ -236,9 +236,7 @@ def heat_of(
     for i in range(n):
         hours = (course.end_ns[i] - before_ns) / NS_PER_HOUR
         before_ns = course.end_ns[i]
-        crowd.advance(
-            course.low[i], course.high[i], course.close[i], course.interest_ltc[i], hours
-        )
+        crowd.advance(course.low[i], course.high[i], course.close[i], course.interest_ltc[i], hours)
         ahead = n - 1 - i
         if ahead % every == 0 and ahead < columns * every:
             ends.append(course.end_ns[i])

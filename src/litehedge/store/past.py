@@ -148,6 +148,28 @@ class Past:
         if number <= to_event:
             raise self._unreadable(f"it lacks the events from {number}")
 
+    def after(self, run_id: int, event: int) -> Iterator[tuple[int, list[AnyEvent]]]:
+        """Yield what a run heard after an event, in batches, each with its first event's number.
+
+        Raises
+        ------
+        JournalError
+            When they cannot be read.
+        """
+        try:
+            for first, payload in self._file.execute(
+                'SELECT "first", payload FROM event_batches WHERE run_id = ? AND "first" >= '
+                '(SELECT coalesce(max("first"), 0) FROM event_batches WHERE run_id = ? AND '
+                '"first" <= ?) ORDER BY "first"',
+                (run_id, run_id, max(0, event + 1)),
+            ):
+                skipped = max(0, event + 1 - first)
+                batch = decode_batch(payload)[skipped:]
+                if batch:
+                    yield first + skipped, batch
+        except (sqlite3.Error, BadMessage) as error:
+            raise self._unreadable(error) from None
+
     # --- pieces -------------------------------------------------------------------------------
 
     def _newest_first(self) -> Iterator[tuple[int, int, bytes]]:

@@ -119,10 +119,19 @@ def terms(told: Decision) -> list[tuple[str, str]]:
     return rows
 
 
+def chance(share: float) -> str:
+    """Write a probability that is to be compared with others: below 10 % with one decimal."""
+    if not math.isfinite(share):
+        return view.NOTHING
+    if 0.0 < share < 0.0005:
+        return "under 0.1%"
+    return percent(share, 1 if 0.0 < share < 0.0995 else 0)
+
+
 def _written(value: float, unit: str) -> str:
     match unit:
         case "probability":
-            return view.probability(value)
+            return chance(value)
         case "share":
             return percent(value)
         case "minutes":
@@ -171,7 +180,7 @@ def forecast(told: Decision) -> list[list[str]]:
         sign = -1.0 if side == "long" else 1.0
         low = math.expm1(sign * BPS * outlook.severity_bps[i][0])
         rows.append([
-            f"{side}s", *(view.probability(p) for p in outlook.onset[i]), peak,
+            f"{side}s", *(chance(p) for p in outlook.onset[i]), peak,
             percent(low, signed=True),
         ])  # fmt: skip
     return rows
@@ -226,8 +235,8 @@ def bars_text(attribution: Attribution, side: int) -> str:
     ]
     return (
         f"Squeeze of {SIDES[side]}s within {REASONED_MIN:.0f} min: "
-        f"{view.probability(float(attribution.probability[side]))}, "
-        f"{view.probability(float(attribution.masked[side]))} without any data. "
+        f"{chance(float(attribution.probability[side]))}, "
+        f"{chance(float(attribution.masked[side]))} without any data. "
         + ("; ".join(told) or "nothing moves it")
     )
 
@@ -331,11 +340,11 @@ def calibration(told: Reliability | None, side: Side, probability: float) -> str
     if like is None:
         return (
             f"A squeeze of {side}s {within} was never foretold with about "
-            f"{view.probability(probability)} where it was counted ({where})."
+            f"{chance(probability)} where it was counted ({where})."
         )
     return (
-        f"When it said about {view.probability(like.foretold)}, a squeeze of {side}s came {within} "
-        f"{view.probability(like.came)} of {like.frames:,} times, from {like.events} "
+        f"When it said about {chance(like.foretold)}, a squeeze of {side}s came {within} "
+        f"{chance(like.came)} of {like.frames:,} times, from {like.events} "
         f"squeeze{'' if like.events == 1 else 's'}. Counted on {where}, which it had not seen."
     )
 

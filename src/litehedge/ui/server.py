@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from litehedge.ui.desk import desk
 from litehedge.ui.watching import EVERY_S, Home
+from litehedge.ui.why import why
 
 log = logging.getLogger("litehedge.ui")
 
@@ -44,6 +45,10 @@ def create(home: Home) -> Any:
     @ui.page("/", response_timeout=PATIENCE_S)
     async def desk_page(session: str = "") -> None:
         await desk(home, session)
+
+    @ui.page("/why", response_timeout=PATIENCE_S)
+    async def why_page(session: str = "", at: int = 0, show: str = "", before: int = 0) -> None:
+        await why(home, session, at, show, before)
 
     ui.run_with(
         app, title="litehedge", dark=True, language="en-US", show_welcome_message=False,
