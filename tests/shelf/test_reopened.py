@@ -1,4 +1,4 @@
-"""A past decision, reopened: the forecast comes out as the engine made it, from its events alone."""
+"""A past decision, reopened: the forecast comes out as the engine made it, from its events."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def journaled(path, loaded: Artefact, market: list[ev.MarketEvent]) -> Past:
             NS_PER_MINUTE,
             0,
             "made",
-        )  # fmt: skip
+        )
     )
     opens_ns = market[-1].known_ns - NS_PER_HOUR
     run(state, market, SimVenue(settings, tiers, Opening(opens_ns, reopens=False), ATOM_NS, None),

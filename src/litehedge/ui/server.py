@@ -14,6 +14,7 @@ from nicegui import run, ui
 from starlette.staticfiles import StaticFiles
 
 from litehedge.ui.desk import desk
+from litehedge.ui.map import map_page
 from litehedge.ui.watching import EVERY_S, Home
 from litehedge.ui.why import why
 
@@ -49,6 +50,10 @@ def create(home: Home) -> Any:
     @ui.page("/why", response_timeout=PATIENCE_S)
     async def why_page(session: str = "", at: int = 0, show: str = "", before: int = 0) -> None:
         await why(home, session, at, show, before)
+
+    @ui.page("/map", response_timeout=PATIENCE_S)
+    async def map_(session: str = "") -> None:
+        await map_page(home, session)
 
     ui.run_with(
         app, title="litehedge", dark=True, language="en-US", show_welcome_message=False,

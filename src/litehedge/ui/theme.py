@@ -142,6 +142,18 @@ span > div, th > div, td > div {{ display:inline; }}
   overflow:hidden; }}
 .hg-older {{ display:flex; align-items:center; justify-content:center; text-decoration:none;
   margin-top:8px; }}
+.hg-heat {{ width:100%; height:430px; margin-top:8px; }}
+.hg-small {{ width:100%; height:150px; margin-top:8px; }}
+.hg-twins {{ display:grid; grid-template-columns:1fr; gap:12px; }}
+@media (min-width:860px) {{ .hg-twins {{ grid-template-columns:repeat(2, minmax(0,1fr)); }} }}
+.hg-depth {{ display:grid; grid-template-columns:repeat(2, minmax(0,1fr)); gap:12px; }}
+.hg-fill {{ height:8px; border-radius:4px; background:var(--hg-line); overflow:hidden; }}
+.hg-fill > div {{ height:100%; width:0; }}
+.hg-bid .hg-fill {{ direction:rtl; }}
+.hg-bid .hg-fill > div {{ background:var(--hg-blue); }}
+.hg-ask .hg-fill > div {{ background:var(--hg-amber); }}
+.hg-dense .hg-line {{ min-height:0; padding:5px 0; font-size:14px; }}
+.hg-dense .hg-more {{ flex:none; max-width:50%; }}
 #why-rebuilt[data-state=bad] {{ color:var(--hg-amber); }}
 .hg-chip:focus-visible, .hg-button:focus-visible, .hg-place:focus-visible, .hg-line:focus-visible {{
   outline:2px solid var(--hg-blue); outline-offset:2px; }}

@@ -1,0 +1,206 @@
+"""Map: where leverage would break, what the book holds, and whether the feeds can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from nicegui import run, ui
+
+from litehedge.errors import LitehedgeError
+from litehedge.market import events as ev
+from litehedge.squeeze.heatmap import Course, Heat, Worth, heat_of, score
+from litehedge.store.past import Past
+from litehedge.ui import mapped
+from litehedge.ui.frame import framed
+from litehedge.ui.page import Page, card, meant, say, words
+from litehedge.ui.watching import Home, Watching
+
+AGAIN_S: Final = 60.0
+"""How often it is looked whether a step of the estimate has passed."""
+
+
+@dataclass(slots=True)
+class Read:
+    """A run's course as far as it was read: the map goes on from there."""
+
+    run_id: int
+    event: int = -1
+    course: Course = field(default_factory=Course)
+    health: dict[str, ev.FeedHealth] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The estimate of a moment, and what it was worth until then."""
+
+    heat: Heat | None
+    worth: Worth
+    steps: int
+
+
+_READ: dict[str, Read] = {}
+_DRAWN: dict[str, Drawn] = {}
+
+
+async def map_page(home: Home, session: str) -> None:
+    """Build the page."""
+    page = Page(home, "/map", await meant(home, session))
+    with framed(page):
+        watching = page.watching
+        if watching is None:
+            with card("Map"):
+                words("No session yet: there is no market to draw.", "hg-sentence")
+            return
+        seen = watching.seen
+        page.says.append(lambda: watching.once("map", lambda: mapped.says(seen)))
+        page.says.append(lambda: {"map_sources": mapped.sources(seen, _health(watching))})
+        with ui.element("div").classes("hg-columns"):
+            with ui.element("div").classes("hg-column"):
+                _levels(watching)
+                with ui.element("div").classes("hg-twins"):
+                    _forced()
+                    _interest(watching)
+            with ui.element("div").classes("hg-column"):
+                _depth()
+                _lines("Funding", "map_funding")
+                _lines("Watches", "map_watches")
+                _lines("Sources of events", "map_sources")
+                _lines("Heard last", "map_feeds")
+
+
+def _health(watching: Watching) -> dict[str, ev.FeedHealth]:
+    read = _READ.get(str(watching.session.journal))
+    return {} if read is None or read.run_id != watching.seen.run_id else read.health
+
+
+# --- the estimate --------------------------------------------------------------------------------
+
+
+def _read_on(path: Path, run_id: int) -> Drawn:
+    """Read what a run heard since the last time; estimate anew where a step has passed."""
+    name = str(path)
+    read = _READ.get(name)
+    if read is None or read.run_id != run_id:
+        read = _READ[name] = Read(run_id)
+        _DRAWN.pop(name, None)
+    past = Past(path)
+    try:
+        for first, batch in past.after(run_id, read.event):
+            mapped.fold(read.course, read.health, batch)
+            read.event = first + len(batch) - 1
+    finally:
+        past.close()
+    drawn = _DRAWN.get(name)
+    steps = len(read.course.end_ns)
+    if drawn is None or drawn.steps != steps:
+        drawn = _DRAWN[name] = Drawn(heat_of(read.course), score(read.course), steps)
+    return drawn
+
+
+def _levels(watching: Watching) -> None:
+    with card(css="hg-live"):
+        with ui.element("div").classes("hg-split"):
+            with ui.element("div"):
+                words("Liquidation levels, estimated", "hg-dim", "h2")
+                words(
+                    "No venue tells where positions die. This is worked out from open interest, "
+                    "prices and assumed leverages: read it as more or less, not as amounts.",
+                    "hg-dim",
+                )  # fmt: skip
+            with ui.element("div").classes("hg-right"):
+                words("LTC", "hg-dim")
+                say("map_price", "", "div").style("font-size:22px;font-weight:700")
+        box = ui.element("div").props('id="map-levels"')
+        with box:
+            words("Reading the journal …", "hg-dim hg-sentence")
+    shown = [-1]
+
+    async def draw() -> None:
+        try:
+            drawn = await run.io_bound(_read_on, watching.session.journal, watching.seen.run_id)
+        except LitehedgeError as error:
+            box.clear()
+            with box:
+                words(f"{error.what}.", "hg-dim")
+            return
+        if drawn.steps == shown[0]:
+            return
+        shown[0] = drawn.steps
+        box.clear()
+        with box:
+            _drawn(watching, drawn)
+
+    ui.timer(0.05, draw, once=True)
+    ui.timer(AGAIN_S, draw)
+
+
+def _drawn(watching: Watching, drawn: Drawn) -> None:
+    read = _READ[str(watching.session.journal)]
+    if drawn.heat is None:
+        words("Open interest is not known yet: nothing can be estimated.", "hg-sentence")
+        return
+    ui.echart(mapped.heat_option(drawn.heat, read.course)).classes("hg-heat").props(
+        'role="img" aria-label="Estimated liquidation levels of the last day by price, in USD"'
+    )
+    with ui.element("div").classes("hg-lines"):
+        for line in mapped.nearest_levels(drawn.heat, watching.seen.price):
+            with ui.element("div").classes("hg-line"):
+                for part in ("time", "text", "more"):
+                    words(line[part], f"hg-{part}", "span")
+    words(mapped.worth(drawn.worth), "hg-dim hg-sentence").props('id="map-worth"')
+
+
+def _interest(watching: Watching) -> None:
+    with card("Open interest", css="hg-live"):
+        say("map_interest", "hg-hero", "div")
+        say("map_interest_more", "hg-dim", "div")
+        box = ui.element("div")
+
+    async def draw() -> None:
+        try:
+            await run.io_bound(_read_on, watching.session.journal, watching.seen.run_id)
+        except LitehedgeError:
+            return
+        box.clear()
+        with box:
+            ui.echart(mapped.interest_option(_READ[str(watching.session.journal)].course)).classes(
+                "hg-small"
+            ).props('role="img" aria-label="Open interest of the last day"')
+
+    ui.timer(0.1, draw, once=True)
+
+
+# --- what is heard -------------------------------------------------------------------------------
+
+
+def _forced() -> None:
+    with card("Liquidations heard of", css="hg-live"):
+        with ui.element("div").classes("hg-split hg-tight"):
+            for side in ("long", "short"):
+                with ui.element("div"):
+                    words(f"{side}s", "hg-dim")
+                    say(f"map_forced_{side}", "hg-hero", "div")
+        say("map_forced_more", "hg-dim", "div")
+        ui.element("div").classes("hg-lines").props('data-hg-list="map_forced"')
+
+
+def _depth() -> None:
+    with card("Depth of the book", css="hg-live"):
+        say("map_spread", "hg-dim", "div")
+        for key, band in mapped.bands():
+            words(f"within {band}", "hg-dim").style("margin-top:8px")
+            with ui.element("div").classes("hg-depth"):
+                for side, name in (("bid", "bids"), ("ask", "asks")):
+                    with ui.element("div").classes(f"hg-{side}"):
+                        with ui.element("div").classes("hg-split hg-tight"):
+                            words(name, "hg-dim")
+                            say(f"map_{side}_{key}")
+                        with ui.element("div").classes("hg-fill"):
+                            ui.element("div").props(f'data-hg-width="map_{side}_{key}_wide"')
+
+
+def _lines(title: str, key: str) -> None:
+    with card(title, css="hg-live"):
+        ui.element("div").classes("hg-lines hg-dense").props(f'data-hg-list="{key}"')
