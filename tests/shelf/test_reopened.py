@@ -9,43 +9,24 @@ import numpy as np
 import pytest
 
 from forecasters import logistic
-from litehedge.config import Settings
 from litehedge.effects import Decision
-from litehedge.engine_state import start
 from litehedge.errors import JournalError
-from litehedge.hedge.policies import policy_named
 from litehedge.market import events as ev
 from litehedge.model import artefact
 from litehedge.model.artefact import Artefact
-from litehedge.runner import run
 from litehedge.shelf.reopened import prices_after, reopen
-from litehedge.sim.market.feed import LiveMarket
-from litehedge.sim.market.parameters import Parameters
-from litehedge.sim.market.state import new_world
-from litehedge.sim.opening import Opening
-from litehedge.sim.venue import SimVenue
-from litehedge.store.journal import Header, Journal
 from litehedge.store.past import Past
-from litehedge.units import NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
+from litehedge.units import NS_PER_DAY, NS_PER_MINUTE
 from networks import card, save_network
-from synthetic import packaged_tiers
-
-ATOM_NS = 30 * NS_PER_SECOND
-MONDAY = 1_767_571_200
-HOURS = 26
-
-
-@pytest.fixture(scope="module")
-def market() -> list[ev.MarketEvent]:
-    feed = LiveMarket(new_world(Parameters(), seed=3, second=MONDAY), 30)
-    return list(feed.events(HOURS * 120))
+from synthetic import T0
+from told_sessions import journaled, told_market
 
 
 @pytest.fixture(scope="module")
 def deep(tmp_path_factory) -> Artefact:
     pytest.importorskip("onnx")
     folder = tmp_path_factory.mktemp("models") / "deep"
-    save_network(folder, members=2, onsets_ns=[(MONDAY - 86_400) * NS_PER_SECOND])
+    save_network(folder, members=2, onsets_ns=[T0 - NS_PER_DAY])
     return artefact.load(folder, NS_PER_MINUTE)
 
 
@@ -53,45 +34,10 @@ def linear() -> Artefact:
     return Artefact(card(kind="logistic", format=artefact.FORMAT), logistic(4))
 
 
-def journaled(path, loaded: Artefact, market: list[ev.MarketEvent]) -> Past:
-    """A session of the last hour of the market, warmed up on what came before."""
-    settings = Settings.model_validate({"position": {"leverage": 10.0}})
-    tiers = packaged_tiers()
-    policy = policy_named("plugin", settings)
-    state = start(
-        settings, policy, tiers, loaded.forecaster, session="test", atom_ns=ATOM_NS, per_frame=2,
-        held_every_ns=NS_PER_MINUTE, keeps_checkpoints=True,
-    )  # fmt: skip
-    journal = Journal(path)
-    journal.begin(
-        Header(
-            "0",
-            "now",
-            "demo",
-            settings.model_dump(),
-            "plugin",
-            False,
-            loaded.id,
-            "",
-            "test",
-            ATOM_NS,
-            2,
-            NS_PER_MINUTE,
-            0,
-            "made",
-        )
-    )
-    opens_ns = market[-1].known_ns - NS_PER_HOUR
-    run(state, market, SimVenue(settings, tiers, Opening(opens_ns, reopens=False), ATOM_NS, None),
-        journal=journal)  # fmt: skip
-    journal.close()
-    return Past(path)
-
-
 @pytest.fixture(scope="module")
-def told(tmp_path_factory, market):
+def told(tmp_path_factory):
     """The journal of a session that a logistic model guarded."""
-    return journaled(tmp_path_factory.mktemp("journal") / "j", linear(), market).path
+    return journaled(tmp_path_factory.mktemp("journal") / "j", linear())
 
 
 def every(decision: Decision) -> bool:
@@ -124,8 +70,8 @@ def test_the_forecast_is_the_journaled_one_to_the_last_bit(told):
     assert not again.is_same
 
 
-def test_a_network_remembers_again_what_it_remembered(tmp_path, market, deep):
-    past = journaled(tmp_path / "j", deep, market)
+def test_a_network_remembers_again_what_it_remembered(tmp_path, deep):
+    past = Past(journaled(tmp_path / "j", deep))
     one = past.decisions(every, most=20)[-1]
     told = reopen(past, one, deep)
     assert told is not None
@@ -154,7 +100,7 @@ def test_decisions_are_found_by_moment_and_in_pages(told):
     ]
 
 
-def test_prices_after_a_decision_are_those_that_were_known_then(told, market):
+def test_prices_after_a_decision_are_those_that_were_known_then(told):
     past = Past(told)
     one = past.decisions(every, most=1000)[-1]
     began_ns = one.decision.time_ns
@@ -162,7 +108,9 @@ def test_prices_after_a_decision_are_those_that_were_known_then(told, market):
     assert sorted(found) == [1, 10]
     for minutes, price in found.items():
         until_ns = began_ns + minutes * NS_PER_MINUTE
-        known = [e for e in market if e.known_ns < until_ns and isinstance(e, ev.Book | ev.Bar)]
+        known = [
+            e for e in told_market() if e.known_ns < until_ns and isinstance(e, ev.Book | ev.Bar)
+        ]
         last = [e for e in known if isinstance(e, ev.Book) or e.asset == "LTC"][-1]
         assert price == (last.close if isinstance(last, ev.Bar) else 0.5 * (last.bid + last.ask))
 
@@ -174,7 +122,7 @@ def test_what_is_not_all_there_is_not_reopened(told, tmp_path):
     one = past.decisions(every, most=1)[0]
     past.close()
     with sqlite3.connect(path) as file:
-        file.execute('DELETE FROM event_batches WHERE "first" > 0 AND "first" < 9000')
+        file.execute('DELETE FROM event_batches WHERE "first" > 0 AND "first" < 5000')
     with pytest.raises(JournalError, match="lacks the events"):
         reopen(Past(path), one, linear())
     with pytest.raises(JournalError, match="cannot be read"):

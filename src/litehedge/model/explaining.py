@@ -107,8 +107,8 @@ class Lived:
     """
 
     row: Floats
-    trunk: Floats
-    attention: Floats
+    trunk: NDArray[np.floating[Any]]
+    attention: NDArray[np.floating[Any]]
     spread: Floats
 
 
@@ -148,6 +148,7 @@ def explain_frame(
     if forecast.state is ForecastState.COLD:
         nan = np.full(2, np.nan)
         return Explained(moment.data, loaded.id, forecast, np.nan, nan, None)
+    window: NDArray[np.floating[Any]]
     if isinstance(forecaster, NetworkForecaster):
         family, near = forecaster.standards.family, forecaster.neighbours
         window = forecaster.standards.write(moment.features[-AGES:])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from nicegui import run, ui
+from nicegui import ui
 
 from litehedge.errors import LitehedgeError
 from litehedge.market import events as ev
@@ -14,7 +15,7 @@ from litehedge.squeeze.heatmap import Course, Heat, Worth, heat_of, score
 from litehedge.store.past import Past
 from litehedge.ui import mapped
 from litehedge.ui.frame import framed
-from litehedge.ui.page import Page, card, meant, say, words
+from litehedge.ui.page import Page, aside, card, meant, say, words
 from litehedge.ui.watching import Home, Watching
 
 AGAIN_S: Final = 60.0
@@ -41,6 +42,7 @@ class Drawn:
 
 
 _READ: dict[str, Read] = {}
+_ONE_AT_A_TIME: Final = threading.Lock()
 _DRAWN: dict[str, Drawn] = {}
 
 
@@ -58,10 +60,11 @@ async def map_page(home: Home, session: str) -> None:
         page.says.append(lambda: {"map_sources": mapped.sources(seen, _health(watching))})
         with ui.element("div").classes("hg-columns"):
             with ui.element("div").classes("hg-column"):
-                _levels(watching)
+                levels = _levels()
                 with ui.element("div").classes("hg-twins"):
                     _forced()
-                    _interest(watching)
+                    interest = _interest()
+                _keep_drawing(watching, levels, interest)
             with ui.element("div").classes("hg-column"):
                 _depth()
                 _lines("Funding", "map_funding")
@@ -80,6 +83,11 @@ def _health(watching: Watching) -> dict[str, ev.FeedHealth]:
 
 def _read_on(path: Path, run_id: int) -> Drawn:
     """Read what a run heard since the last time; estimate anew where a step has passed."""
+    with _ONE_AT_A_TIME:
+        return _read_further(path, run_id)
+
+
+def _read_further(path: Path, run_id: int) -> Drawn:
     name = str(path)
     read = _READ.get(name)
     if read is None or read.run_id != run_id:
@@ -99,11 +107,11 @@ def _read_on(path: Path, run_id: int) -> Drawn:
     return drawn
 
 
-def _levels(watching: Watching) -> None:
+def _levels() -> ui.element:
     with card(css="hg-live"):
-        with ui.element("div").classes("hg-split"):
+        with ui.element("div").classes("hg-split hg-tight"):
             with ui.element("div"):
-                words("Liquidation levels, estimated", "hg-dim", "h2")
+                words("Liquidation levels, estimated", "", "h2")
                 words(
                     "No venue tells where positions die. This is worked out from open interest, "
                     "prices and assumed leverages: read it as more or less, not as amounts.",
@@ -115,22 +123,35 @@ def _levels(watching: Watching) -> None:
         box = ui.element("div").props('id="map-levels"')
         with box:
             words("Reading the journal …", "hg-dim hg-sentence")
+    return box
+
+
+def _keep_drawing(watching: Watching, levels: ui.element, interest: ui.element) -> None:
+    """Draw what was worked out from the journal, and again when a step of it has passed."""
     shown = [-1]
 
     async def draw() -> None:
+        drawn: Drawn | None
+        trouble = ""
         try:
-            drawn = await run.io_bound(_read_on, watching.session.journal, watching.seen.run_id)
+            drawn = await aside(_read_on, watching.session.journal, watching.seen.run_id)
         except LitehedgeError as error:
-            box.clear()
-            with box:
-                words(f"{error.what}.", "hg-dim")
+            drawn, trouble = None, error.what
+        if drawn is not None and drawn.steps == shown[0]:
             return
-        if drawn.steps == shown[0]:
+        levels.clear()
+        interest.clear()
+        if drawn is None:
+            with levels:
+                words(f"{trouble}.", "hg-dim")
             return
         shown[0] = drawn.steps
-        box.clear()
-        with box:
+        with levels:
             _drawn(watching, drawn)
+        with interest:
+            ui.echart(mapped.interest_option(_READ[str(watching.session.journal)].course)).classes(
+                "hg-small"
+            ).props('role="img" aria-label="Open interest of the last day"')
 
     ui.timer(0.05, draw, once=True)
     ui.timer(AGAIN_S, draw)
@@ -152,24 +173,11 @@ def _drawn(watching: Watching, drawn: Drawn) -> None:
     words(mapped.worth(drawn.worth), "hg-dim hg-sentence").props('id="map-worth"')
 
 
-def _interest(watching: Watching) -> None:
+def _interest() -> ui.element:
     with card("Open interest", css="hg-live"):
         say("map_interest", "hg-hero", "div")
         say("map_interest_more", "hg-dim", "div")
-        box = ui.element("div")
-
-    async def draw() -> None:
-        try:
-            await run.io_bound(_read_on, watching.session.journal, watching.seen.run_id)
-        except LitehedgeError:
-            return
-        box.clear()
-        with box:
-            ui.echart(mapped.interest_option(_READ[str(watching.session.journal)].course)).classes(
-                "hg-small"
-            ).props('role="img" aria-label="Open interest of the last day"')
-
-    ui.timer(0.1, draw, once=True)
+        return ui.element("div")
 
 
 # --- what is heard -------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from nicegui import run, ui
+from nicegui import ui
 
 from litehedge.errors import LitehedgeError
 from litehedge.model import artefact
@@ -25,7 +25,7 @@ from litehedge.store.journal import Header
 from litehedge.store.past import Found, Past
 from litehedge.ui import reasons
 from litehedge.ui.frame import framed
-from litehedge.ui.page import Page, card, meant, say, words
+from litehedge.ui.page import Page, aside, card, meant, say, words
 from litehedge.ui.seen import Seen
 from litehedge.ui.watching import Home
 
@@ -64,7 +64,7 @@ async def why(home: Home, session: str, at: int, show: str, before: int) -> None
             return
         name, path = watching.session.name, watching.session.journal
         try:
-            found, listed = await run.io_bound(_look, path, at, show, before)
+            found, listed = await aside(_look, path, at, show, before)
         except LitehedgeError as error:
             with card("Why"):
                 words(f"{error.what}: {error.remedy}.", "hg-sentence")
@@ -185,7 +185,7 @@ def _without(seen: Seen, path: Path, found: Found) -> None:
         box = ui.element("div")
 
     async def fill() -> None:
-        later = await run.io_bound(_later, path, found)
+        later = await aside(_later, path, found)
         box.clear()
         with box, ui.element("table").classes("hg-table"):
             for moment, worth in reasons.without_it(found.decision, side, later, seen.price):
@@ -224,10 +224,9 @@ def _reopen(
             ui.element("div").props('data-hg-width="why_share"')
 
     async def fill() -> None:
-        model: tuple[Artefact, Reliability | None] | None = None
         if is_new:
             try:
-                asked.answer = await run.io_bound(_again, path, found, asked.reached)
+                asked.answer = await aside(_again, path, found, asked.reached)
             except LitehedgeError as error:
                 asked.trouble = f"{error.what}: {error.remedy}."
             finally:
@@ -239,10 +238,10 @@ def _reopen(
             return
         past = Past(path)
         try:
-            model = await run.io_bound(_model, past.header(found.run_id))
+            _, right = await aside(_model, past.header(found.run_id))
         finally:
             past.close()
-        _show(seen, asked.answer, model[1], below, more)
+        _show(seen, asked.answer, right, below, more)
 
     ui.timer(0.05, fill, once=True)
 
@@ -337,7 +336,8 @@ def _right(told: Reopened, right: Reliability | None, risky: int) -> None:
         for side in (risky, 1 - risky):
             horizon = 60.0 if right is None else right.horizon_min
             p = told.explained.forecast.onset_probability(SIDES[side], horizon)
-            words(reasons.calibration(right, SIDES[side], p), "hg-sentence")
+            if said := reasons.calibration(right, SIDES[side], p):
+                words(said, "hg-sentence")
             if right is None:
                 break
         words(f"Model {told.explained.model}", "hg-dim hg-sentence")
@@ -352,15 +352,17 @@ def _past(told: Reopened, explanation: Explanation) -> None:
             words(reasons.attention_text(explanation), "hg-dim")
     if not explanation.nearest:
         return
-    with card("Squeezes of history that looked most alike, thirty minutes before their onset"):
-        with ui.element("div").classes("hg-scroll"), ui.element("table").classes("hg-table"):
-            with ui.element("thead"), ui.element("tr"):
-                for name in ("onset, UTC", "of", "move", "to its peak", "likeness"):
-                    words(name, tag="th")
-            for one in explanation.nearest:
-                with ui.element("tr"):
-                    for cell in reasons.nearest(one):
-                        words(cell, tag="td")
+    with (
+        card("Squeezes of history that looked most alike, thirty minutes before their onset"),
+        ui.element("div").classes("hg-scroll"), ui.element("table").classes("hg-table"),
+    ):  # fmt: skip
+        with ui.element("thead"), ui.element("tr"):
+            for name in ("onset, UTC", "of", "move", "to its peak", "likeness"):
+                words(name, tag="th")
+        for one in explanation.nearest:
+            with ui.element("tr"):
+                for cell in reasons.nearest(one):
+                    words(cell, tag="td")
 
 
 # --- the list ------------------------------------------------------------------------------------
@@ -380,10 +382,10 @@ def _list(session: str, listed: list[Found], show: str, found: Found | None) -> 
         with ui.element("div").classes("hg-lines"):
             for one in listed[:PER_PAGE]:
                 line = reasons.line(session, one.decision, show)
-                here = found is not None and one.decision.time_ns == found.decision.time_ns
+                is_here = found is not None and one.decision.time_ns == found.decision.time_ns
                 with ui.element("a").classes("hg-line").props(
                     f'href="{line["href"]}" data-state="{line["state"]}"'
-                    + (' aria-current="true"' if here else "")
+                    + (' aria-current="true"' if is_here else "")
                 ):  # fmt: skip
                     words(line["time"], "hg-time", "span")
                     words(line["text"], "hg-text hg-clamp", "span")
