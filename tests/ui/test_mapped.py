@@ -107,8 +107,8 @@ def test_the_picture_has_a_cell_for_what_is_estimated_and_one_scale_in_usd():
     assert cells
     assert all(0 <= x < columns and 0 <= y < rows and v > 0 for x, y, v in cells)
     assert len(option["series"][1]["data"]) == columns
-    assert option["visualMap"]["text"][0].endswith("estimated")
     assert option["visualMap"]["text"][0].startswith("$")
+    assert option["series"][0]["name"] == "estimated USD"
     json.dumps(option, allow_nan=False)
     json.dumps(mapped.interest_option(known), allow_nan=False)
     below, above = mapped.nearest_levels(heat, 80.0)

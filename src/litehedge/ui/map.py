@@ -109,17 +109,13 @@ def _read_further(path: Path, run_id: int) -> Drawn:
 
 def _levels() -> ui.element:
     with card(css="hg-live"):
-        with ui.element("div").classes("hg-split hg-tight"):
-            with ui.element("div"):
-                words("Liquidation levels, estimated", "", "h2")
-                words(
-                    "No venue tells where positions die. This is worked out from open interest, "
-                    "prices and assumed leverages: read it as more or less, not as amounts.",
-                    "hg-dim",
-                )  # fmt: skip
-            with ui.element("div").classes("hg-right"):
-                words("LTC", "hg-dim")
-                say("map_price", "", "div").style("font-size:22px;font-weight:700")
+        with ui.element("div").classes("hg-split hg-tight hg-base"):
+            words("Liquidation levels, estimated", "", "h2")
+            say("map_price", "", "div").style("font-size:22px;font-weight:700")
+        words(
+            "No venue tells where positions die. This is worked out from open interest, prices and "
+            "assumed leverages: read it as more or less, not as amounts.", "hg-dim",
+        )  # fmt: skip
         box = ui.element("div").props('id="map-levels"')
         with box:
             words("Reading the journal …", "hg-dim hg-sentence")

@@ -94,8 +94,8 @@ def heat_option(heat: Heat, course: Course) -> Said:
         },
         "visualMap": {
             "min": 0, "max": round(most), "calculable": False, "orient": "horizontal",
-            "left": "center", "bottom": 0, "itemWidth": 12, "itemHeight": 160, "seriesIndex": 0,
-            "text": [f"{usd(most)} and more, estimated", "$0"],
+            "left": "center", "bottom": 0, "itemWidth": 12, "itemHeight": 120, "seriesIndex": 0,
+            "text": [f"{usd(most)} and more", "$0"],
             "textStyle": {"color": DIM}, "inRange": {"color": list(SCALE)},
         },
         "series": [

@@ -244,15 +244,19 @@ def bars_text(attribution: Attribution, side: int) -> str:
 def bars_option(attribution: Attribution, side: int) -> Said:
     """Return the bars as a chart: amber raises, blue lowers, the largest effect on top."""
     told = bars(attribution, side)[::-1]
-    most = max([abs(p) for _, p in told], default=1.0) * 1.45 or 1.0
+    up = max([p for _, p in told if p > 0.0], default=0.0)
+    down = max([-p for _, p in told if p <= 0.0], default=0.0)
+    room = 0.9 * (up + down) or 1.0  # for the figures beside the bars
     return {
         "animation": False,
-        "grid": {"left": 152, "right": 12, "top": 4, "bottom": 4},
-        "xAxis": {"type": "value", "min": -most, "max": most, "show": False},
+        "grid": {"left": 132, "right": 8, "top": 4, "bottom": 4},
+        "xAxis": {"type": "value", "show": False,
+            "min": -down - (room if down > 0.0 else 0.0), "max": up + (room if up > 0.0 else 0.0),
+        },
         "yAxis": {
             "type": "category", "data": [name for name, _ in told],
             "axisLine": {"show": False}, "axisTick": {"show": False},
-            "axisLabel": {"color": INK, "fontSize": 13, "width": 140, "overflow": "truncate"},
+            "axisLabel": {"color": INK, "fontSize": 12, "width": 124, "overflow": "truncate"},
         },
         "series": [{
             "type": "bar", "barWidth": 13,

@@ -124,6 +124,8 @@ span > div, th > div, td > div {{ display:inline; }}
 .hg-bars {{ width:100%; margin:6px 0; }}
 .hg-attention {{ width:100%; height:180px; }}
 .hg-terms td:first-child {{ white-space:normal; color:var(--hg-dim); }}
+.hg-terms td:last-child {{ width:1%; }}
+.hg-base {{ align-items:baseline; }}
 .hg-scroll {{ overflow-x:auto; }}
 .hg-progress {{ height:6px; border-radius:3px; background:var(--hg-line); margin-top:6px;
   overflow:hidden; }}

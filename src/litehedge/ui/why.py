@@ -11,13 +11,14 @@ from typing import Any, Final
 
 from nicegui import ui
 
-from litehedge.errors import LitehedgeError
+from litehedge.errors import LitehedgeError, UsageError
 from litehedge.model import artefact
 from litehedge.model.artefact import Artefact
+from litehedge.model.baselines.blind import BlindForecaster
 from litehedge.model.explain import Explanation
 from litehedge.model.reliability import Reliability
 from litehedge.model.reliability import load as reliability_of
-from litehedge.shelf.models import find_model
+from litehedge.shelf.models import find_model, require
 from litehedge.shelf.reopened import Reopened, prices_after, reopen
 from litehedge.squeeze.forecast import OUTLOOK_MIN
 from litehedge.squeeze.labels import SIDES
@@ -138,7 +139,7 @@ def _placed(css: str, style: str) -> None:
 def _forecast(told: Any) -> None:
     with ui.element("div").classes("hg-scroll"), ui.element("table").classes("hg-table"):
         with ui.element("thead"), ui.element("tr"):
-            words("squeeze within min", tag="th")
+            words("within min", tag="th")
             for minutes in OUTLOOK_MIN:
                 words(f"{minutes:g}", tag="th")
             words("peak", tag="th")
@@ -231,6 +232,8 @@ def _reopen(
                 asked.trouble = f"{error.what}: {error.remedy}."
             finally:
                 asked.done.set()
+                if asked.answer is None:
+                    _ASKED.pop(key, None)  # the next look tries again
         await asked.done.wait()
         if asked.answer is None:
             with below:
@@ -276,12 +279,19 @@ def _model(header: Header) -> tuple[Artefact, Reliability | None]:
     LitehedgeError
         When it is not here any more.
     """
+    if header.model_id == BlindForecaster.id:
+        raise UsageError(
+            "It was decided without a model, by the rule that needs none",
+            "there is nothing to take apart",
+        )
     if header.model_id not in _MODELS:
+        frame_ns = header.atom_ns * header.per_frame
         name = header.model_id.partition("@")[0]
-        folder = Path(header.model_folder) if header.model_folder else find_model(name)
-        loaded = artefact.load(folder, header.atom_ns * header.per_frame)
-        if loaded.id != header.model_id:
-            loaded = artefact.load(find_model(name), header.atom_ns * header.per_frame)
+        folder = Path(header.model_folder)
+        if not (header.model_folder and (folder / artefact.CARD).is_file()):
+            folder = find_model(name)
+        loaded = artefact.load(folder, frame_ns)
+        require(loaded.forecaster, header.model_id)
         _MODELS[header.model_id] = loaded, reliability_of(folder, loaded.id)
     return _MODELS[header.model_id]
 
@@ -308,10 +318,10 @@ def _show(
 def _bars(told: Reopened, explanation: Explanation, side: int) -> None:
     made_of = explanation.attribution
     with ui.element("div").classes("hg-half"):
-        with ui.element("div").classes("hg-split hg-tight"):
-            words(f"Squeeze of {SIDES[side]}s within {reasons.REASONED_MIN:.0f} min", "hg-dim")
+        words(f"Squeeze of {SIDES[side]}s within {reasons.REASONED_MIN:.0f} min", "hg-dim")
+        with ui.element("div").classes("hg-split hg-tight hg-base"):
+            words(reasons.chance(float(made_of.probability[side])), "hg-hero")
             words(f"{reasons.chance(float(made_of.masked[side]))} without any data", "hg-dim")
-        words(reasons.chance(float(made_of.probability[side])), "hg-hero")
         ui.echart(reasons.bars_option(made_of, side)).classes("hg-bars").style(
             f"height:{reasons.bars_height(made_of, side)}px"
         ).props(f'role="img" aria-label="{reasons.bars_text(made_of, side)}"')
