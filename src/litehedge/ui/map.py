@@ -133,7 +133,7 @@ def _keep_drawing(watching: Watching, levels: ui.element, interest: ui.element) 
             drawn = await aside(_read_on, watching.session.journal, watching.seen.run_id)
         except LitehedgeError as error:
             drawn, trouble = None, error.what
-        if drawn is not None and drawn.steps == shown[0]:
+        if levels.is_deleted or (drawn is not None and drawn.steps == shown[0]):
             return
         levels.clear()
         interest.clear()

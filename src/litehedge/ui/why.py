@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from nicegui import ui
+from nicegui import background_tasks, ui
 
 from litehedge.errors import LitehedgeError, UsageError
 from litehedge.model import artefact
@@ -224,20 +224,16 @@ def _reopen(
         with ui.element("div").classes("hg-progress"):
             ui.element("div").props('data-hg-width="why_share"')
 
+    if is_new:  # whoever asked first may go away meanwhile
+        background_tasks.create(_answer(key, asked, path, found))
+
     async def fill() -> None:
-        if is_new:
-            try:
-                asked.answer = await aside(_again, path, found, asked.reached)
-            except LitehedgeError as error:
-                asked.trouble = f"{error.what}: {error.remedy}."
-            finally:
-                asked.done.set()
-                if asked.answer is None:
-                    _ASKED.pop(key, None)  # the next look tries again
         await asked.done.wait()
+        if below.is_deleted:
+            return
         if asked.answer is None:
             with below:
-                words(asked.trouble or "No frame had ended before it.", "hg-dim")
+                words(asked.trouble, "hg-dim").props('id="why-rebuilt" data-state="bad"')
             return
         past = Past(path)
         try:
@@ -247,6 +243,23 @@ def _reopen(
         _show(seen, asked.answer, right, below, more)
 
     ui.timer(0.05, fill, once=True)
+
+
+async def _answer(
+    key: tuple[str, int, int, int], asked: Asked, path: Path, found: Found
+) -> None:  # fmt: skip
+    """Reopen a decision; what fails is tried again at the next look."""
+    asked.trouble = "It could not be taken apart: see the log of the screen."
+    try:
+        asked.answer = await aside(_again, path, found, asked.reached)
+        if asked.answer is None:
+            asked.trouble = "No frame had ended before it: there is nothing to take apart."
+    except LitehedgeError as error:
+        asked.trouble = f"{error.what}: {error.remedy}."
+    finally:
+        asked.done.set()
+        if asked.answer is None:
+            _ASKED.pop(key, None)
 
 
 def _progress(asked: Asked) -> dict[str, Any]:
@@ -279,7 +292,7 @@ def _model(header: Header) -> tuple[Artefact, Reliability | None]:
     LitehedgeError
         When it is not here any more.
     """
-    if header.model_id == BlindForecaster.id:
+    if header.model_id == BlindForecaster().id:
         raise UsageError(
             "It was decided without a model, by the rule that needs none",
             "there is nothing to take apart",
