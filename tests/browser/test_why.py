@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from conftest import covered, overflow, served, shoot
 from litehedge.model import artefact
 from litehedge.store.bundled import pretrained_folder
-from litehedge.store.past import Past
+from litehedge.store.lookback import Past
 from litehedge.units import NS_PER_MINUTE
 from told_sessions import journaled
 

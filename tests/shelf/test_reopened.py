@@ -15,7 +15,7 @@ from litehedge.market import events as ev
 from litehedge.model import artefact
 from litehedge.model.artefact import Artefact
 from litehedge.shelf.reopened import prices_after, reopen
-from litehedge.store.past import Past
+from litehedge.store.lookback import Past
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE
 from networks import card, save_network
 from synthetic import T0

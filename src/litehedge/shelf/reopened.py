@@ -23,7 +23,7 @@ from litehedge.market.rows import N_VALUES, row_of
 from litehedge.model.artefact import Artefact
 from litehedge.model.explaining import Explained, Moment, explain_frame, live
 from litehedge.squeeze.forecast import STATE_AT, ForecastState, outlook_of
-from litehedge.store.past import Found, Past
+from litehedge.store.lookback import Found, Past
 from litehedge.units import NS_PER_MINUTE
 
 Floats = NDArray[np.float64]

@@ -12,7 +12,7 @@ from nicegui import ui
 from litehedge.errors import LitehedgeError
 from litehedge.market import events as ev
 from litehedge.squeeze.heatmap import Course, Heat, Worth, heat_of, score
-from litehedge.store.past import Past
+from litehedge.store.lookback import Past
 from litehedge.ui import mapped
 from litehedge.ui.frame import framed
 from litehedge.ui.page import Page, aside, card, meant, say, words

@@ -23,7 +23,7 @@ from litehedge.shelf.reopened import Reopened, prices_after, reopen
 from litehedge.squeeze.forecast import OUTLOOK_MIN
 from litehedge.squeeze.labels import SIDES
 from litehedge.store.journal import Header
-from litehedge.store.past import Found, Past
+from litehedge.store.lookback import Found, Past
 from litehedge.ui import reasons
 from litehedge.ui.frame import framed
 from litehedge.ui.page import Page, aside, card, meant, say, words
