@@ -58,7 +58,7 @@ from litehedge.venues.binance import BinanceClient, Hosts, sources
 from litehedge.venues.keys import Keys
 
 RUNS = 3
-ORDERS = 250  # with those to warm up fewer than Binance takes in ten seconds
+ORDERS = 250  # of the way out, with those to warm up, fewer than Binance takes in ten seconds
 THROTTLED = 30
 WARM = 20
 LOT_LTC = 0.001
@@ -72,7 +72,9 @@ TRADES = 3
 HEARD = ("binance.depth", "binance.market")
 GAIN = 1.0
 SWAY = 5e-4  # of the middle, from book to book
-MOST_TRIES = 3 * (WARM + ORDERS)
+MOST_TRIES = 3  # atoms for each order
+AT_ONCE = 60  # orders, with what their stops cost: Binance takes 300 in 10 s and 1200 in 60 s
+EVERY_S = 0.15
 NOWHERE = "ws://127.0.0.1:9"  # the discard port: nobody listens
 
 Late = list[float]
@@ -217,6 +219,27 @@ class _TimedJournal(SteadyJournal):
         self.took_ms = (time.perf_counter_ns() - began_ns) / 1e6
 
 
+class _Turn:
+    """Lets orders come no faster than the limits of Binance allow, which the client holds to."""
+
+    def __init__(self) -> None:
+        self._left = float(AT_ONCE)
+        self._at_s = time.monotonic()
+
+    def wait(self) -> None:
+        """Return when the next order may come."""
+        self._refill()
+        if self._left < 1.0:
+            time.sleep((1.0 - self._left) * EVERY_S)
+            self._refill()
+        self._left -= 1.0
+
+    def _refill(self) -> None:
+        now_s = time.monotonic()
+        self._left = min(float(AT_ONCE), self._left + (now_s - self._at_s) / EVERY_S)
+        self._at_s = now_s
+
+
 @dataclass
 class _Session:
     """A live session that is led from decision to decision by being an observer of itself."""
@@ -237,6 +260,7 @@ class _Session:
     took_ms: float = 0.0
     last_ns: int = 0
     count: int = ORDERS
+    turn: _Turn = field(default_factory=_Turn)
     chance: np.random.Generator = field(default_factory=lambda: np.random.default_rng(7))
 
     def run(self) -> Late:
@@ -328,6 +352,8 @@ class _Session:
                 self.name, self.took_ms = ordered[0].client_id, self.journal.took_ms
             elif ended:
                 self._prepare(event.known_ns)
+        elif isinstance(event, ev.OrderRejected):
+            raise RuntimeError(f"order {event.client_id} was refused: {event.reason}")
         elif self._is_end(event):
             self._ended(event)
 
@@ -350,12 +376,13 @@ class _Session:
             self.stage = "done"
             self.funnel.stop()
         else:
+            self.turn.wait()
             self._prepare(event.known_ns)
 
     def _prepare(self, now_ns: int) -> None:
         """Let some books of an atom pass."""
         self.tries += 1
-        if self.tries > MOST_TRIES:
+        if self.tries > MOST_TRIES * (WARM + self.count):
             raise RuntimeError(f"only {len(self.orders)} orders in {self.tries} atoms")
         self.ends_ns = (max(now_ns, self.ends_ns) // ATOM_NS + 1) * ATOM_NS
         self.clock.set(self.ends_ns - PATIENT_NS, self.ends_ns - NS_PER_MS)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.far import BEGINS_S, Far
+from bench.far import BEGINS_S, MID_USDT, Far
 from bench.latency import _free, _hosts, _past
 from bench.timing import Figure
 from litehedge.cli.guarding import watched
@@ -37,7 +37,7 @@ from litehedge.risk.state import RESUME_WORD
 from litehedge.store.inbox import Inbox
 from litehedge.store.inbox_watch import InboxWatch
 from litehedge.store.journal import Journal
-from litehedge.units import NS_PER_MINUTE, NS_PER_SECOND
+from litehedge.units import NS_PER_MINUTE, NS_PER_MS, NS_PER_SECOND
 from litehedge.venues.binance import BinanceClient, sources
 from litehedge.venues.keys import Keys
 
@@ -136,14 +136,14 @@ class _Asking:
                 self._seen.put(("cancel", "", now_ns))
             elif isinstance(effect, Submit):
                 self._seen.put(("order", effect.order.client_id, now_ns))
-        if isinstance(event, _ENDS | ev.Command):
+        if isinstance(event, _ENDS | ev.Command | ev.Book):
             self._seen.put((type(event).__name__, "", now_ns))
 
     def _ask_all(self, path: Path) -> None:
         try:
             while not self._funnel.given_ns():
                 time.sleep(0.05)
-            time.sleep(1.0)
+            self._see_a_book()
             with Inbox(path, now_ns=self._funnel.now_ns) as inbox:
                 for number in range(ASKED):
                     self._ask(inbox, number)
@@ -151,6 +151,21 @@ class _Asking:
             self._failure = error
         finally:
             self._funnel.stop()
+
+    def _see_a_book(self) -> None:
+        """Have the book change until the session has read it: it sizes orders by its depth.
+
+        The source reads it when it hears of a change, which it may not listen to yet.
+        """
+        for number in range(int(PATIENCE_S)):
+            at_ms = (self._begins_ns + number * NS_PER_SECOND) // NS_PER_MS
+            self._far.tell("books", steps=[(at_ms, MID_USDT)], trades=0)
+            try:
+                self._wait("Book", 1.0)
+            except queue.Empty:
+                continue
+            return
+        raise RuntimeError("the session does not read the book")
 
     def _ask(self, inbox: Inbox, number: int) -> None:
         for_ever = 2**62
@@ -181,8 +196,8 @@ class _Asking:
         inbox.write(command)
         self._wait(type(command).__name__)
 
-    def _wait(self, what: str) -> Any:
+    def _wait(self, what: str, patience_s: float = PATIENCE_S) -> Any:
         while True:
-            seen = self._seen.get(timeout=PATIENCE_S)
+            seen = self._seen.get(timeout=patience_s)
             if seen[0] == what:
                 return seen

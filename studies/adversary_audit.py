@@ -25,10 +25,8 @@ FRESH_NS: Final = 10 * 10**9
 """A book older than this says nothing about depth."""
 
 SLACK: Final = 1e-6
-BUCKET: Final = 2.0
-"""A budget per minute is a bucket: full at first and filled again evenly. So any sixty seconds may
-hold what was in it and what came in: at most twice the limit."""
-
+SMALLEST: Final = 2.01
+"""What protects may be so many of the smallest orders, whatever depth is shown."""
 Tiers = list[list[float]]
 
 
@@ -225,9 +223,9 @@ class Audit:
         self.most_ratio_in_minute = max(self.most_ratio_in_minute, ratio)
         limits = self._limits
         for name, value, most in (
-            ("orders per minute", len(self._moves), BUCKET * limits.max_orders_per_minute),
+            ("orders per minute", len(self._moves), limits.max_orders_per_minute),
             ("orders per day", len(self._taken), limits.max_orders_per_day),
-            ("ratio per minute", ratio, BUCKET * limits.max_ratio_per_minute),
+            ("ratio per minute", ratio, limits.max_ratio_per_minute),
         ):
             if value > most + SLACK:
                 self._breach(now_ns, name, f"{value:.3f} of {most:g}")
@@ -259,7 +257,8 @@ class Audit:
             self._breach(now_ns, "collar", f"{1e4 * away:.1f} bps of {collar_bps:g}")
         if now_ns - self._depth_ns <= FRESH_NS:
             share = abs(qty) * price / self._depth if self._depth > 0.0 else float("inf")
-            if share > limits.max_depth_share * (1.0 + SLACK) + SLACK:
+            is_least = protects and abs(qty) * price <= SMALLEST * rules.min_notional_usdt
+            if not is_least and share > limits.max_depth_share * (1.0 + SLACK) + SLACK:
                 self._breach(now_ns, "depth share", f"{share:.4f} of {limits.max_depth_share:g}")
 
     def _judge_hedge(self, hedge: float, price: float, now_ns: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,16 @@ def history() -> Path:
     if not configured or not Path(configured).is_dir():
         pytest.skip("LITEHEDGE_TEST_DATA does not point at the real Litecoin history")
     return Path(configured)
+
+
+@pytest.fixture(scope="module")
+def silent() -> Iterator[None]:
+    """Let nothing be logged: of a test all records are kept until it ends.
+
+    With each go its error, that error's traceback and the whole history in which it was raised.
+    """
+    ours = logging.getLogger("litehedge")
+    before = ours.level
+    ours.setLevel(logging.CRITICAL + 1)
+    yield
+    ours.setLevel(before)

@@ -22,7 +22,7 @@ from litehedge.hedge.exposure import REDUCE
 from litehedge.margin.account import HEDGE, POSITION, equity
 from litehedge.market import events as ev
 from litehedge.orders.manager import Order, new_order
-from litehedge.risk.limits import spend_order, whole_lots
+from litehedge.risk.limits import refill, spend_order, whole_lots
 from litehedge.risk.state import Cause
 from litehedge.truth import closable
 from litehedge.units import BPS, NS_PER_SECOND
@@ -131,7 +131,8 @@ def close_on(state: State, now_ns: int) -> list[Effect]:
     )
     state.order = order
     state.orders_made += 1
-    # It counts, but no limit on how many orders there may be holds it up.
+    # It counts, but no limit on how many orders there may be holds it up: see the pause.
+    refill(state.budgets, state.limits, now_ns)
     spend_order(state.budgets, 0.0)
     state.closing = structs.replace(closing, next_ns=now_ns + PAUSE_NS)
     return [Submit(order)]

@@ -148,10 +148,11 @@ class Limits(_Section):
     )
     max_ratio_per_minute: Positive = Field(
         1.0,
-        description="how far the hedge ratio may fall within one minute; "
-        "what protects is never slowed",
+        description="how far the hedge ratio may fall in any 60 s; what protects is never slowed",
     )
-    max_orders_per_minute: int = Field(6, ge=1, description="orders that may be sent in a minute")
+    max_orders_per_minute: int = Field(
+        6, ge=1, le=60, description="orders that may be sent in any 60 seconds"
+    )
     max_orders_per_day: int = Field(200, ge=1, description="orders that may be sent in a UTC day")
     daily_cost_share: Share = Field(
         0.03, description="fees, slippage and funding of hedges in a UTC day, as a share of "

@@ -18,7 +18,7 @@ from litehedge.effects import Alert, Effect
 from litehedge.engine_state import State
 from litehedge.hedge.terms import MAX_TIERS, padded
 from litehedge.margin.account import HEDGE
-from litehedge.margin.tiers import FLOOR, MAX_LEVERAGE, RATE
+from litehedge.margin.tiers import FLOOR, MAX_LEVERAGE, RATE, TierTable
 from litehedge.market import events as ev
 from litehedge.units import BPS, NS_PER_MINUTE
 
@@ -46,7 +46,10 @@ def on_contract_changed(state: State, event: ev.ContractChanged) -> list[Effect]
         return [*effects, Alert("act_now", text)]
     if event.is_second:
         return [*effects, *_take_over_second(state, event)]
-    news, is_grave = _news(state, event)
+    settings = state.fixed.settings
+    news, is_grave = _news(
+        settings.venue, state.fixed.tiers, settings.costs.taker_fee_bps * BPS, event
+    )
     _take_over(state, event)
     if news:
         level: Literal["act_now", "done"] = "act_now" if is_grave else "done"
@@ -89,10 +92,10 @@ def _fault(told: ev.ContractChanged) -> str:
     return ""
 
 
-def _news(state: State, told: ev.ContractChanged) -> tuple[list[str], bool]:
+def _news(
+    venue: VenueRules, tiers: TierTable, fee: float, told: ev.ContractChanged
+) -> tuple[list[str], bool]:
     """Return what is new in words, and whether it brings a liquidation nearer."""
-    fixed = state.fixed
-    venue, tiers = fixed.settings.venue, fixed.tiers
     rows = np.array(told.tiers)
     news, is_grave = [], False
     # Venues that count tiers in contracts have floors that move with the price: that is no news.
@@ -104,7 +107,7 @@ def _news(state: State, told: ev.ContractChanged) -> tuple[list[str], bool]:
         is_grave = True
     pairs = (
         ("the clearance fee", tiers.clearance_fee, told.clearance_fee),
-        ("the taker fee", fixed.settings.costs.taker_fee_bps * BPS, told.taker_fee),
+        ("the taker fee", fee, told.taker_fee),
     )
     return [*news, *_changed(pairs), *_changed(_steps(venue, told))], is_grave
 
@@ -126,16 +129,29 @@ def _changed(pairs: tuple[tuple[str, float, float], ...]) -> list[str]:
 
 
 def _take_over_second(state: State, told: ev.ContractChanged) -> list[Effect]:
-    """Let orders to the hedge's own venue obey its rules; fees and tiers stay the position's."""
-    before = state.hedge_rules
-    venue = state.fixed.settings.venue
-    state.hedge_rules = (before or venue).model_copy(update=_rules(told))
-    if state.fixed.settings.hedge.location == "second_venue":
-        _reckon_steps(state, told)
-    news = [] if before is None else _changed(_steps(before, told))
+    """Let what is traded and held at the hedge's own venue obey its rules, fees and tiers."""
+    fixed, before = state.fixed, state.hedge_rules
+    news: list[str] = []
+    is_grave = False
+    if before is not None and state.hedge_tiers is not None and state.hedge_fee is not None:
+        news, is_grave = _news(before, state.hedge_tiers, state.hedge_fee, told)
+    state.hedge_rules = (before or fixed.settings.venue).model_copy(update=_rules(told))
+    state.hedge_tiers = _table(state.hedge_tiers or fixed.tiers, told)
+    state.hedge_fee = told.taker_fee
+    state.guards.reckon(fixed.settings, fixed.tiers, state.hedge_tiers)
+    if fixed.settings.hedge.location == "second_venue":
+        _reckon_hedge(state, told, state.hedge_tiers)
     if not news:
         return []
-    return [Alert("done", f"the hedge's venue changed {', '.join(news)}; from now on it counts")]
+    level: Literal["act_now", "done"] = "act_now" if is_grave else "done"
+    return [Alert(level, f"the hedge's venue changed {', '.join(news)}; from now on it counts")]
+
+
+def _table(before: TierTable, told: ev.ContractChanged) -> TierTable:
+    return replace(
+        before, version="told by the venue", source="the venue",
+        clearance_fee=told.clearance_fee, cap_usdt=told.cap_usdt, rows=np.array(told.tiers),
+    )  # fmt: skip
 
 
 def _rules(told: ev.ContractChanged) -> dict[str, float]:
@@ -146,27 +162,25 @@ def _rules(told: ev.ContractChanged) -> dict[str, float]:
     }
 
 
-def _reckon_steps(state: State, told: ev.ContractChanged) -> None:
-    """Size changes of the hedge in the steps of the venue where they are made."""
+def _reckon_hedge(state: State, told: ev.ContractChanged, tiers: TierTable) -> None:
+    """Size and judge changes of the hedge by the rules of the venue where they are made."""
     for terms in (state.terms, state.safe):
         terms["tick"], terms["lot"] = told.tick_usdt, told.lot_ltc
         terms["min_notional"] = told.min_notional_usdt
+        terms["taker_fee"] = told.taker_fee
+        terms["hedge_tiers"][0] = padded(tiers)
 
 
 def _take_over(state: State, told: ev.ContractChanged) -> None:
     fixed = state.fixed
     venue = fixed.settings.venue.model_copy(update=_rules(told))
     costs = fixed.settings.costs.model_copy(update={"taker_fee_bps": told.taker_fee / BPS})
-    tiers = replace(
-        fixed.tiers, version="told by the venue", source="the venue",
-        clearance_fee=told.clearance_fee, cap_usdt=told.cap_usdt, rows=np.array(told.tiers),
-    )  # fmt: skip
+    tiers = _table(fixed.tiers, told)
     settings = fixed.settings.model_copy(update={"venue": venue, "costs": costs})
     state.fixed = replace(fixed, settings=settings, tiers=tiers)
-    state.guards.reckon(settings, tiers)
+    state.guards.reckon(settings, tiers, state.hedge_tiers)
     if state.hedge_rules is None or settings.hedge.location != "second_venue":
-        _reckon_steps(state, told)
+        _reckon_hedge(state, told, tiers)
     for terms in (state.terms, state.safe):
-        terms["taker_fee"] = told.taker_fee
         terms["clearance"] = told.clearance_fee
         terms["tiers"][0] = padded(tiers)

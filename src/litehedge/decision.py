@@ -40,6 +40,7 @@ from litehedge.risk.limits import (
     allowances,
     equity_stopped,
     refill,
+    share_left,
     transfer_budget,
     whole_lots,
 )
@@ -120,7 +121,7 @@ def aided_equity(
     fixed.aid = 0.0
     size = abs(books[0].qty[POSITION])
     notional = size * price
-    cash, owned, needed = standing(books, HEDGE, price, fixed.max_ratio * size, fixed.tiers)
+    cash, owned, needed = standing(books, HEDGE, price, fixed.max_ratio * size, fixed.hedge_tiers)
     coming = books[0].under_way[POSITION]
     more = spare(cash, owned, needed, fixed.transfer_keep)
     if more >= fixed.transfer_minimum:
@@ -166,8 +167,9 @@ def transfer_due(
     full = fixed.max_ratio * abs(books[0].qty[POSITION])
     most = transfer_budget(budgets, now_ns, fixed.transfer_per_day)
     return wanted_transfer(
-        books, price, full, fixed.tiers, fixed.transfer_trigger, fixed.transfer_target,
-        fixed.transfer_keep, fixed.transfer_minimum, most, fixed.transfer_fee,
+        books, price, full, fixed.tiers, fixed.hedge_tiers, fixed.transfer_trigger,
+        fixed.transfer_target, fixed.transfer_keep, fixed.transfer_minimum, most,
+        fixed.transfer_fee,
     )  # fmt: skip
 
 
@@ -253,7 +255,7 @@ def guarded_change(
     backing, taken = hedge_margin(terms, books, position, price, worth)
     size = allowances(
         wanted, position, hedge, price, worth, depth_usdt, age_s, backing, taken, reduces_leg,
-        budgets, limits, terms.tiers, terms.lot, terms.min_notional, allowed,
+        budgets, limits, terms.hedge_tiers, terms.lot, terms.min_notional, allowed,
     )  # fmt: skip
     if terms.location == REDUCE and wanted < 0.0:
         room = _room_to_grow(terms, books, size, price, worth, limits[0].min_margin_buffer)
@@ -325,7 +327,7 @@ def decision(
         if terms[0].n_rules > 0:
             lo, hi = under_rules(
                 terms[0], memory, signals, frame, now_ns, ratio, behind, position * price,
-                worth / budgets[0].equity_start, lo, hi,
+                share_left(budgets, worth), lo, hi,
             )  # fmt: skip
     else:
         lo = min(max(override, 0.0), terms[0].max_ratio)
@@ -353,7 +355,7 @@ def said_by_guards(
     behind, taken = hedge_margin(terms[0], books, position, price, worth)
     case = Case(
         wanted, position, hedge, price, worth, depth_usdt, age_s, behind, taken,
-        float(terms["min_notional"][0]), budgets, limits, terms["tiers"][0],
+        float(terms["min_notional"][0]), budgets, limits, terms["hedge_tiers"][0],
     )  # fmt: skip
     return verdicts(abs(wanted), allowed, case)
 

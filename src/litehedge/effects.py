@@ -180,6 +180,8 @@ class Checkpoint(msgspec.Struct, frozen=True, tag="checkpoint"):
     plans_true_ns: dict[str, int] = {}
     stops: dict[int, tuple[float, float]] = {}  # leg -> quantity and trigger that the venue holds
     is_reduced_by_record: bool = False
+    is_begun: bool | None = None  # whether there was an account; None: the version did not tell
+    is_stopped: list[bool] = []  # whether a venue does not trade the contract: position, second
 
 
 Effect = (

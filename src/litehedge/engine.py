@@ -34,7 +34,13 @@ from litehedge.decision import (
     worst_price,
 )
 from litehedge.effects import Alert, Decision, Effect, PlanFired, StateChange, Submit, Transfer
-from litehedge.engine_state import State, rules_of, take_checkpoint, transition
+from litehedge.engine_state import (
+    State,
+    distance_now,
+    rules_of,
+    take_checkpoint,
+    transition,
+)
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Situation, has_forecast, recommend
 from litehedge.hedge.exposure import REDUCE, SAME_ACCOUNT
@@ -43,7 +49,6 @@ from litehedge.hedge.plugin import SAFE_VOL_ON
 from litehedge.hedge.rule_kernel import new_memory
 from litehedge.hedge.rules import binding, reason_of
 from litehedge.margin.account import HEDGE, POSITION, equity
-from litehedge.margin.liquidation import distance
 from litehedge.margin.tiers import maintenance
 from litehedge.market import events as ev
 from litehedge.market import schema as sc
@@ -61,6 +66,7 @@ from litehedge.reactions import (
 from litehedge.risk.guards import FRESH_NS, observe
 from litehedge.risk.limits import PARACHUTE_GUARD, Code, spend_order, spend_transfer, whole_lots
 from litehedge.risk.parachute import Fallback, Watch
+from litehedge.risk.sliding import note_left
 from litehedge.risk.state import Cause
 from litehedge.risk.verdicts import Verdict
 from litehedge.squeeze.forecast import ForecastState, heard, outlook_of
@@ -75,7 +81,7 @@ AGAIN_NS: Final = 10 * NS_PER_SECOND
 """How often a hedge that a person set is tried again between frames, while it is not there."""
 _WATCHED: Final = frozenset((ev.Book, ev.Trade, ev.Mark, ev.Index, ev.Bar))
 _BETWEEN: Final = frozenset((ev.Book, ev.Trade, ev.Mark, ev.Tick))
-_PRICED: Final = (ev.Bar, ev.Trade, ev.Book)
+_PRICED: Final = frozenset((ev.Bar, ev.Trade, ev.Book))
 _REDUCING_GUARD: Final = list(Code).index(Code.TRADING_REDUCING)
 _NOTHING: Final[list[Effect]] = []
 
@@ -109,6 +115,7 @@ def relive(state: State, events: Iterable[ev.AnyEvent]) -> State:
 
 def _step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
     kind = type(event)
+    orders = state.orders_made
     if kind in _MARKET:
         effects = check_clock(state, event) if event.event_ns > event.known_ns else _NOTHING
         frames = state.fold.push(event)  # type: ignore[arg-type]
@@ -117,16 +124,19 @@ def _step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
             _note_price(state, event)
         if kind in _WATCHED and state.fixed.looks_between:
             observe(state.guards, event)
-        for end_ns, frame in frames:
-            effects = effects + _on_frame(state, end_ns, frame)
+        if frames:
+            for end_ns, frame in frames:
+                effects = effects + _on_frame(state, end_ns, frame)
         if kind is ev.Tick:
             effects = effects + check_age(state, event.known_ns)
             effects = effects + check_order(state, event.known_ns)
             effects = effects + check_transfer(state, event.known_ns)
             effects = effects + settle(state, event.known_ns)
             _look_again(state, event.known_ns)
-        if kind in _BETWEEN and state.guards.is_watching and state.closing is None:
-            effects = effects + protect(state, event.known_ns)
+        if kind in _BETWEEN and state.guards.is_watching:
+            said = protect(state, event.known_ns)
+            if said:
+                effects = effects + said
         if state.plan_terms is not None and (kind is ev.Tick or kind in _PRICED):
             effects = effects + look_at_plans(state, event.known_ns)
     elif kind is ev.FeedHealth:  # for people: not even time passes by it
@@ -138,6 +148,8 @@ def _step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
         effects = effects + close_on(state, event.known_ns)
     elif state.decide_soon:
         effects = effects + _decide_soon(state, event.known_ns)
+    if state.orders_made != orders:
+        note_left(state.budgets, event.known_ns)  # a frame is decided later than it ended
     return state, effects
 
 
@@ -145,7 +157,8 @@ def _note_price(state: State, event: ev.AnyEvent) -> None:
     """Remember the price that was told last, and the depth, for what is done between frames."""
     if type(event) is ev.Book:
         price = 0.5 * (event.bid + event.ask)
-        state.last_depth_usdt = min(event.bid_depth_usdt, event.ask_depth_usdt)
+        bids, asks = event.bid_depth_usdt, event.ask_depth_usdt
+        state.last_depth_usdt = asks if asks < bids else bids
     elif type(event) is ev.Trade:
         price = event.price
     else:
@@ -426,7 +439,7 @@ def _situation(state: State, price: float) -> Situation:
         equity_share=behind / notional,
         floor_share=float(state.terms["floor"][0] + state.terms["aid"][0]) / notional,
         maintenance_rate=maintenance(notional, state.fixed.tiers.rows) / notional,
-        distance=distance(state.books, price, state.fixed.tiers.rows),
+        distance=distance_now(state, price),
         cost=cost_of_hedge(state.terms, state.signals, 0, position),
         coupling=int(state.terms["coupling"][0]),
     )  # fmt: skip

@@ -25,6 +25,7 @@ from litehedge.hedge.policies import Policy, policy_named
 from litehedge.hedge.rule_kernel import new_memory
 from litehedge.hedge.terms import Terms, terms_of
 from litehedge.margin.account import new_account
+from litehedge.margin.liquidation import distance_apart
 from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
 from litehedge.market.frames import FrameFold
@@ -35,7 +36,7 @@ from litehedge.risk.limits import N_GUARDS, limits_array, new_budget
 from litehedge.risk.state import Cause, TradingState, next_state
 from litehedge.squeeze.forecast import Forecaster, Memory, cold_row
 from litehedge.squeeze.hazard import N_ONSET
-from litehedge.units import NS_PER_HOUR
+from litehedge.units import BPS, NS_PER_HOUR
 
 Floats = NDArray[np.float64]
 
@@ -88,6 +89,7 @@ class State:
     guards: Guards
     safe: Terms  # of the rule that needs no forecast
     trading: TradingState = TradingState.ACTIVE
+    is_begun: bool = False  # whether there ever was an account: before the first `Opened`, none
     is_open: bool = False  # whether there is a position to guard
     needs_reconciling: bool = False  # after a restart: nothing is sent until the account was told
     order: Order | None = None  # the one order in flight
@@ -107,6 +109,8 @@ class State:
     truth_ns: list[int] = field(default_factory=lambda: [-1, -1])  # of what was taken over last
     # Of the hedge's own venue, as it told them; None: as at the position's
     hedge_rules: VenueRules | None = None
+    hedge_tiers: TierTable | None = None
+    hedge_fee: float | None = None  # taker, fraction
     booked_ns: list[int] = field(default_factory=lambda: [-1, -1])  # of what we booked last
     differs_ns: int = -1  # since when our books differ from that; -1 when they do not
     is_differing: bool = False  # whether a person was told, and has not taken over yet
@@ -208,6 +212,25 @@ def rules_of(state: State, leg: int) -> VenueRules:
     return state.fixed.settings.venue
 
 
+def tiers_by_venue(state: State) -> tuple[Floats, Floats]:
+    """Return the maintenance tiers of the position's venue and of the hedge's own."""
+    rows, second = state.fixed.tiers.rows, state.hedge_tiers
+    return rows, rows if second is None else second.rows
+
+
+def taker_fee(state: State, leg: int) -> float:
+    """Return the fee of the venue where a leg lives, as a fraction."""
+    is_apart = int(state.books["wallet_of"][0, leg]) == 1
+    if is_apart and state.hedge_fee is not None:
+        return state.hedge_fee
+    return state.fixed.settings.costs.taker_fee_bps * BPS
+
+
+def distance_now(state: State, price: float) -> float:
+    """Return how far the mark must move until the first liquidation, as a fraction."""
+    return float(distance_apart(state.books, price, *tiers_by_venue(state)))
+
+
 # --- checkpoints --------------------------------------------------------------------------------
 
 
@@ -240,6 +263,8 @@ def take_checkpoint(state: State, now_ns: int) -> Checkpoint:
         closing=state.closing,
         ignored_ltc=list(state.ignored_ltc),
         plans_true_ns=dict(state.plans_true_ns),
+        is_begun=state.is_begun,
+        is_stopped=list(state.is_stopped),
     )
 
 
@@ -272,10 +297,19 @@ def restore(state: State, checkpoint: Checkpoint) -> None:
     state.closing = checkpoint.closing
     state.ignored_ltc = [*checkpoint.ignored_ltc, 0.0, 0.0][:2]
     state.plans_true_ns = dict(checkpoint.plans_true_ns)
+    if checkpoint.is_begun is not None:
+        state.is_begun = checkpoint.is_begun
+    else:  # of an earlier version, which did not tell
+        state.is_begun = checkpoint.is_open or float(state.budgets["equity_start"][0]) > 0.0
+    state.is_stopped = [*checkpoint.is_stopped, False, False][:2]
 
 
 def _told(record: NDArray[np.void]) -> dict[str, Any]:
-    return {name: record[name][0].tolist() for name in record.dtype.names or ()}
+    values = record.tolist()[0]  # of all fields at once: asking for each costs ten times as much
+    return {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in zip(record.dtype.names or (), values, strict=True)
+    }
 
 
 # --- the trading state --------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from litehedge.hedge.rules import HOLDING, Plan, Then
 from litehedge.margin.account import equity
 from litehedge.market import events as ev
 from litehedge.reactions import REACTIONS
+from litehedge.risk.limits import share_left
 from litehedge.risk.state import TradingState
 from litehedge.units import NS_PER_MINUTE, NS_PER_MS
 
@@ -48,8 +49,7 @@ def look_at_plans(state: State, now_ns: int) -> list[Effect]:
     if position <= 0.0:
         return _NOTHING
     state.plans_looked_ns = now_ns
-    began = float(state.budgets["equity_start"][0])
-    left = equity(state.books, price) / began if began > 0.0 else float("nan")
+    left = share_left(state.budgets, equity(state.books, price))
     hold = np.zeros(len(rules.plans), dtype=np.bool_)
     plans_hold(
         terms, state.signals, now_ns, hedge / position,

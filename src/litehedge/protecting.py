@@ -11,19 +11,20 @@ A tape of bars has nothing between its frames: there none of this runs.
 from __future__ import annotations
 
 from decimal import Decimal
-from math import isfinite
+from math import isfinite, sqrt
 from typing import Final
 
 import numpy as np
 from msgspec import structs
 
+from litehedge.config import VenueRules
 from litehedge.contract import is_stopped
 from litehedge.decision import cost_of_hedge, sizes, worst_price
-from litehedge.effects import Alert, Effect, KeepStop, Protection, Submit, Watched
-from litehedge.engine_state import State, rules_of, transition
+from litehedge.effects import Alert, AlertLevel, Effect, KeepStop, Protection, Submit, Watched
+from litehedge.engine_state import State, rules_of, taker_fee, tiers_by_venue, transition
 from litehedge.hedge import signals as sg
 from litehedge.margin.account import HEDGE, POSITION
-from litehedge.margin.liquidation import margin_ratio
+from litehedge.margin.liquidation import margin_ratio_apart
 from litehedge.margin.tiers import maintenance
 from litehedge.market import events as ev
 from litehedge.orders.manager import Order, OrderEvent, new_order
@@ -34,6 +35,7 @@ from litehedge.risk.health import (
     endangered,
     preview,
     relief,
+    stop_levels,
     top_up_usdt,
     wanted_stops,
 )
@@ -56,8 +58,14 @@ BLIND_EVERY_NS: Final = 60 * NS_PER_SECOND
 """Without prices there are no frames; so often the rule decides on the last price."""
 
 TOP_UP_EVERY_NS: Final = 6 * NS_PER_HOUR
+WARM_NS: Final = 15 * 60 * NS_PER_SECOND
+"""For so long after a start people are not told that there is no forecast yet."""
+
 LONGEST_RETRY_S: Final = 10.0
 OVERHEDGED: Final = 1.01
+SMALLEST_ORDERS: Final = 2.0
+"""What protects may be worth so many of the venue's smallest orders, whatever depth is shown."""
+
 _SEVERE: Final = int(np.searchsorted(SEVERITY_LEVELS, 0.9))
 _NOTHING: Final[list[Effect]] = []
 
@@ -65,20 +73,28 @@ _NOTHING: Final[list[Effect]] = []
 def protect(state: State, now_ns: int) -> list[Effect]:
     """Look at the account between two decisions; return what has to be done at once."""
     guards = state.guards
+    alarm = guards.alarm
+    if (
+        alarm is not None
+        and now_ns - guards.looked_ns < LOOK_EVERY_NS
+        and alarm[0] < current_mark(guards, now_ns) < alarm[1]
+    ):
+        return _NOTHING  # nothing but the price changed since it was reckoned, and nothing is due
     effects = _NOTHING
     is_due = now_ns - guards.looked_ns >= LOOK_EVERY_NS
     if is_due:
         guards.looked_ns = now_ns
-        effects = _look(state, now_ns)
+        if state.closing is None:
+            effects = _look(state, now_ns)
         guards.alarm = None  # the reach has changed
     mark = current_mark(guards, now_ns)
     if state.order is not None or state.needs_reconciling or not mark > 0.0:
         return effects
     health = state.fixed.settings.health
-    if not (health.enabled and state.fixed.policy.guards):
-        return effects
     if is_due:
         effects = effects + _keep_stops(state, now_ns, mark)
+    if state.closing is not None or not (health.enabled and state.fixed.policy.guards):
+        return effects
     if now_ns < guards.wait_ns or state.trading is TradingState.HALTED:
         return effects
     if state.differs_ns >= 0 and not state.is_differing:
@@ -86,9 +102,10 @@ def protect(state: State, now_ns: int) -> list[Effect]:
     if guards.alarm is not None and guards.alarm[0] < mark < guards.alarm[1]:
         return effects  # nothing has changed since it was reckoned but the price
     position, hedge = state.books["qty"][0].tolist()
-    excess = abs(hedge) - OVERHEDGED * abs(position)
+    covers = abs(position) if position * hedge < 0.0 else 0.0
+    excess = abs(hedge) - OVERHEDGED * covers
     is_lot = excess >= rules_of(state, HEDGE).lot_ltc * (1.0 - 1e-6)
-    if is_lot and excess * mark > _least(state, position):
+    if is_lot and excess * mark > _least(state, covers):
         return effects + _close_excess(state, now_ns, mark, position, hedge)
     if not state.is_open:
         return effects
@@ -108,27 +125,51 @@ def protect(state: State, now_ns: int) -> list[Effect]:
 def newest_depth_usdt(state: State, now_ns: int, price: float) -> float:
     """Return the depth of the thinner side: of the last book, if it is fresh, else of the frame.
 
-    A frame's depth may be a minute old, and a book is emptied in seconds. Where mark and book lie
+    A frame's depth may be a minute old, and a book is emptied in seconds. Of a silent book the last
+    that was seen counts; NaN: there was none. Where mark and book lie
     apart, `price` is what an order is sized at, and the higher of the two is what it may cost.
     """
     guards = state.guards
     if guards.book_ns < 0 or now_ns - guards.book_ns > FRESH_NS:
-        return float(state.signals[sg.DEPTH, 0])
+        depth_usdt = float(state.signals[sg.DEPTH, 0])
+        if guards.book_ns < 0 or depth_usdt == depth_usdt:
+            return depth_usdt
+        return state.last_depth_usdt  # a book that is silent must not allow more than it did
     mark = current_mark(guards, now_ns)
     return state.last_depth_usdt * price / max(price, guards.ask, mark if mark > 0.0 else price)
 
 
-def _least(state: State, position: float) -> float:
-    """Return the excess of a hedge that is worth an order, in USDT: any, beside no position."""
-    return rules_of(state, HEDGE).min_notional_usdt if position != 0.0 else 0.0
+def _least(state: State, covers: float) -> float:
+    """Return the excess of a hedge that is worth an order, in USDT: any, where it covers nothing.
+
+    `covers` is what the hedge has to hold, LTC.
+    """
+    return rules_of(state, HEDGE).min_notional_usdt if covers > 0.0 else 0.0
+
+
+def _depth_to_close(state: State, leg: int, now_ns: int, mark: float) -> float:
+    """Return the depth that an order which protects is held to, in USDT; NaN where none is known.
+
+    A book that shows nothing must not hold it up: it is deep enough for the smallest orders.
+    """
+    limits = state.fixed.settings.limits
+    least = SMALLEST_ORDERS * rules_of(state, leg).min_notional_usdt / limits.max_depth_share
+    depth = newest_depth_usdt(state, now_ns, mark)
+    return depth if depth > least or depth != depth else least
 
 
 def _close_excess(
     state: State, now_ns: int, mark: float, position: float, hedge: float
 ) -> list[Effect]:
-    """Close what a hedge has more than the position: it protects nothing, and can die itself."""
-    qty = abs(hedge) - abs(position)
-    why = "the hedge is larger than the position" if position else "the hedge stands alone"
+    """Close what a hedge has more than the position: it protects nothing, and can die itself.
+
+    One on the side of the position protects nothing at all: a person adopted what came of that.
+    """
+    qty, why = abs(hedge), "the hedge stands alone"
+    if position * hedge < 0.0:
+        qty, why = abs(hedge) - abs(position), "the hedge is larger than the position"
+    elif position != 0.0:
+        why = "the hedge is on the side of the position"
     return _close(state, HEDGE, qty, now_ns, mark, why)
 
 
@@ -143,11 +184,13 @@ def _relieve(state: State, now_ns: int, mark: float) -> list[Effect]:
         return _NOTHING
     held = abs(float(state.books["qty"][0, leg]))
     cost = float(cost_of_hedge(state.terms, state.signals, 0, held))
+    cost += taker_fee(state, leg) - float(state.terms["taker_fee"][0])
     cost = cost if isfinite(cost) else health.collar_bps * BPS
-    qty = float(relief(state.books, scope, leg, mark, judged_at, cost, guards.target, most))
+    tiers = guards.target[scope]
+    qty = float(relief(state.books, scope, leg, mark, judged_at, cost, tiers, most))
     if qty <= 0.0:
         return _NOTHING
-    ratio = float(margin_ratio(state.books, mark, state.fixed.tiers.rows))
+    ratio = float(margin_ratio_apart(state.books, mark, *tiers_by_venue(state)))
     why = f"margin ratio {ratio:.0%}, and a move of {reach:.1%} is possible before an order is done"
     return _close(state, leg, qty, now_ns, mark, why)
 
@@ -172,7 +215,7 @@ def _close(state: State, leg: int, qty: float, now_ns: int, mark: float, why: st
     price = touch if now_ns - guards.book_ns <= FRESH_NS else mark
     size = float(
         allowances(
-            qty, whole, 0.0, mark, 0.0, newest_depth_usdt(state, now_ns, mark), 0.0, np.inf,
+            qty, whole, 0.0, mark, 0.0, _depth_to_close(state, leg, now_ns, mark), 0.0, np.inf,
             0.0, True, state.budgets, state.limits, fixed.tiers.rows, lot, 0.0, state.allowed,
         )
     )  # fmt: skip
@@ -196,9 +239,9 @@ def _close(state: State, leg: int, qty: float, now_ns: int, mark: float, why: st
     state.order = order
     state.orders_made += 1
     spend_order(state.budgets, size / whole)
-    rows = fixed.tiers.rows
+    rows = tiers_by_venue(state)
     before = preview(state.books, leg, 0.0, price, 0.0, rows)
-    after = preview(state.books, leg, signed, price, float(state.terms["taker_fee"][0]), rows)
+    after = preview(state.books, leg, signed, price, taker_fee(state, leg), rows)
     text = (
         f"{why}: closing {size:.3f} of {abs(held):.3f} LTC of the {name}; margin ratio "
         f"{before.margin_ratio:.0%} -> {after.margin_ratio:.0%}, liquidation {before.distance:.1%} "
@@ -217,7 +260,14 @@ def _keep_stops(state: State, now_ns: int, mark: float) -> list[Effect]:
     if now_ns - guards.stops_ns < STOP_EVERY_NS:
         return _NOTHING
     guards.stops_ns = now_ns
+    if not state.fixed.policy.guards:
+        return _NOTHING
+    if not state.fixed.settings.health.enabled:
+        return _no_stops(state)
     rules = [rules_of(state, leg) for leg in (POSITION, HEDGE)]
+    basis = None if is_apart(state) else _basis(state, mark, rules)
+    if basis is not None and basis == guards.stops_of:
+        return _NOTHING
     steps = [(Decimal(repr(rule.lot_ltc)), Decimal(repr(rule.tick_usdt))) for rule in rules]
     wanted = wanted_stops(state.books, mark, guards.stop, steps)
     effects: list[Effect] = []
@@ -227,7 +277,25 @@ def _keep_stops(state: State, now_ns: int, mark: float) -> list[Effect]:
         asked = ours.wanted if ours is not None else None
         if asked is None or stop.differs(asked.qty_ltc, asked.trigger_usdt, STOP_TOLERANCE):
             effects += keep(state, KeepStop(stop.leg, stop.qty_ltc, stop.trigger_usdt))
+    guards.stops_of = None if basis is None else _basis(state, mark, rules)
     return effects
+
+
+def _basis(state: State, mark: float, rules: list[VenueRules]) -> tuple[object, ...]:
+    """Return all that stops are reckoned from: while it is the same, so are they."""
+    return (
+        state.books["qty"][0].tolist(),
+        stop_levels(state.books, mark, state.guards.stop),
+        [(rule.lot_ltc, rule.tick_usdt) for rule in rules],
+        [(leg, stop.wanted, stop.armed_ltc, stop.is_known) for leg, stop in state.stops.items()],
+    )
+
+
+def _no_stops(state: State) -> list[Effect]:
+    """Take away what an earlier run may have left at the venue, where no stops are kept."""
+    nothing = Decimal(0)
+    left = [leg for leg, stop in state.stops.items() if not stop.is_known]
+    return [e for leg in left for e in keep(state, KeepStop(leg, nothing, nothing))]
 
 
 def _within_truth(state: State, stop: StopLevel) -> StopLevel:
@@ -290,12 +358,16 @@ def _look(state: State, now_ns: int) -> list[Effect]:
     changes = guards.chute.look(
         now_ns,
         has_forecast=has_forecast,
-        pace_bps=1e4 * float(np.sqrt(60.0 * guards.pace.variance)),
+        pace_bps=1e4 * sqrt(60.0 * guards.pace.variance),
     )
     effects = told(state, changes, now_ns)
+    if guards.is_warming:
+        effects = effects + _warmed_up(state, now_ns, has_forecast=has_forecast)
     if 0 <= guards.retry_ns <= now_ns:
         guards.retry_ns = -1
         state.decide_soon = True
+    if not guards.chute.open:
+        return effects
     every_ns = BLIND_EVERY_NS if Watch.PRICE_SILENT in guards.chute.open else NEVER_NS
     if Watch.MARKET_WILD in guards.chute.open:
         every_ns = WILD_EVERY_NS
@@ -303,6 +375,25 @@ def _look(state: State, now_ns: int) -> list[Effect]:
         guards.decided_ns = now_ns
         state.decide_soon = True
     return effects
+
+
+def _warmed_up(state: State, now_ns: int, *, has_forecast: bool) -> list[Effect]:
+    """After a start: a forecast that is not there yet is told once it is late, not at once.
+
+    Until it is there the rule that needs none decides all the same.
+    """
+    guards = state.guards
+    if guards.warm_by_ns < 0:
+        guards.warm_by_ns = now_ns + WARM_NS
+    told_state = float(state.signals[sg.STATE, 0])
+    guards.is_warming = not has_forecast and now_ns < guards.warm_by_ns
+    guards.is_warming &= not told_state > ForecastState.COLD  # an expired model does not warm up
+    if guards.is_warming or has_forecast or Watch.FORECAST_MISSING not in guards.chute.open:
+        return _NOTHING
+    rule = WATCHES[Watch.FORECAST_MISSING]
+    level: AlertLevel = "act_now" if state.is_open else "digest"
+    text = f"{rule.meaning} (no forecast): {DONE[rule.fallback]}"
+    return [Alert(level, text, Watch.FORECAST_MISSING)]
 
 
 def told(state: State, changes: list[Change], now_ns: int) -> list[Effect]:
@@ -313,6 +404,9 @@ def told(state: State, changes: list[Change], now_ns: int) -> list[Effect]:
         effects.append(Watched(now_ns, change.watch, change.is_open, change.detail))
         if rule.fallback is Fallback.HALT and change.is_open:
             effects += transition(state, Cause.CLOCK_SKEW, now_ns)
+        if change.watch is Watch.FORECAST_MISSING and state.guards.is_warming:
+            state.decide_soon |= change.is_open
+            continue
         loud = rule.fallback >= Fallback.NO_LIFTING and state.is_open
         if change.is_open:
             state.decide_soon |= rule.fallback in (Fallback.SAFE_HEDGE, Fallback.REDUCE)

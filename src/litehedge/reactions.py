@@ -67,8 +67,9 @@ _NOTHING: Final[list[Effect]] = []
 def _on_opened(state: State, event: ev.Opened) -> list[Effect]:
     # Whatever stands at the venue, it is told anew what is wanted, be it nothing.
     state.stops = {leg: Stop(is_known=False) for leg in (POSITION, HEDGE) if event.is_resumed}
-    if event.is_resumed and float(state.budgets["equity_start"][0]) > 0.0:
+    if event.is_resumed and state.is_begun:
         return on_resumed(state, event)
+    state.is_begun = True
     if event.is_resumed:
         state.needs_reconciling = False  # there is nothing to take up: it begins here
     state.books = new_account(

@@ -74,13 +74,14 @@ def run(
         if journal is not None:
             journal.event(event)
         state, effects = step(state, event)
-        for effect in effects:
+        if effects:
             if journal is not None:
-                journal.effect(effect)
-        for effect in effects:
-            perform(effect, event.known_ns)
-        if journal is not None and any(type(effect) is Submit for effect in effects):
-            journal.keep()  # not before: the order comes first
+                for effect in effects:
+                    journal.effect(effect)
+            for effect in effects:
+                perform(effect, event.known_ns)
+            if journal is not None and any(type(effect) is Submit for effect in effects):
+                journal.keep()  # not before: the order comes first
         if observe is not None:
             observe(event, effects)
 

@@ -70,7 +70,7 @@ def is_known(state: State, leg: int, event_ns: int) -> bool:
 
 def on_reported(state: State, event: ev.Reported) -> list[Effect]:
     """Remember what a venue holds, and judge it if nothing is under way."""
-    if not state.is_open and float(state.budgets["equity_start"][0]) <= 0.0:
+    if not state.is_begun:
         return _NOTHING  # before the first `Opened` there are no books to compare with
     place = _account_of(event)
     before = state.reports[place]
@@ -431,7 +431,9 @@ def within_truth(state: State, change: float) -> float:
     lot = rules_of(state, POSITION if is_reducing else HEDGE).lot_ltc
     if change <= 0.0:  # a person minds the difference: the hedge that is lifted must be there
         if is_reducing:
-            return change
+            # Of a position that a person closed nothing is bought back: it would be a new one.
+            was_closed = state.ignored_ltc[POSITION] * side < 0.0 and qty[POSITION] * side < lot
+            return 0.0 if was_closed else change
         return -float(whole_lots(max(0.0, min(-change, -qty[HEDGE] * side)), lot))
     room = qty[POSITION] * side
     if not is_reducing:

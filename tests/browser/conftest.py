@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -42,6 +43,7 @@ class Served:
     link: str
     process: subprocess.Popen
     root: Path
+    cookies: Any = None  # of the one who was let in: the link lets in once
 
     def freeze(self) -> None:
         """Let the server stand still, as a machine does that swaps or sleeps."""
@@ -65,7 +67,7 @@ def served(root: Path, *options: str) -> Iterator[Served]:
     try:
         assert process.stdout is not None
         began = time.monotonic()
-        while not (found := re.search(r"(http://\S+?/)((?:enter|login)\S+)?(?=\s|$)", said)):
+        while not (found := re.search(r"(http://[^/\s]+/)\S*", said)):
             line = process.stdout.readline()
             said += line
             assert line or process.poll() is None, said
@@ -92,12 +94,15 @@ def looking(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Calla
     def look(screen: Served, path: str = "/", size: str = "desktop") -> Page:
         width, height, is_phone = SIZES[size]
         context = chromium.new_context(
-            viewport={"width": width, "height": height}, has_touch=is_phone, is_mobile=is_phone
-        )
+            viewport={"width": width, "height": height}, has_touch=is_phone, is_mobile=is_phone,
+            storage_state=screen.cookies,
+        )  # fmt: skip
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.goto(screen.link)
+        if screen.cookies is None:
+            page.goto(screen.link)
+            screen.cookies = context.storage_state()
         page.goto(screen.address.rstrip("/") + path)
         page.wait_for_function("window.did_handshake === true", timeout=30_000)
         return page

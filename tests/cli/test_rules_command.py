@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 
+from litehedge.cli import common
+from litehedge.cli.backtest import idle_plans
+from litehedge.config import Settings
+from litehedge.hedge.policies import policy_named, with_rules
 from litehedge.hedge.quantities import QUANTITIES
+from litehedge.hedge.rule_reading import parse_rules
 from litehedge.store.bundled import preset_names, preset_text
 
 BAD = """[[rules]]
@@ -51,6 +57,10 @@ def test_copy_and_check(litehedge, tmp_path):
     assert litehedge("rules", "new", "balanced", "--out", mine).code == 2
     assert litehedge("rules", "new", "balanced", "--out", mine, "--replace").code == 0
     assert "Did you mean balanced?" in litehedge("rules", "new", "balance", "--out", "x").err
+    nowhere = litehedge("rules", "new", "foo")
+    assert nowhere.code == 2
+    assert "there is no preset foo" in nowhere.err, "before it is asked where to write it"
+    assert "--out balanced.toml" in litehedge("rules", "new", "balanced").err
     checked = litehedge("rules", "check", mine)
     assert checked.code == 0
     assert "no mistakes" in checked.out
@@ -107,3 +117,27 @@ def test_episodes_with_rules(litehedge, crashed, tmp_path):
     wrong = litehedge(*common, "--rules", "no.toml")
     assert wrong.code == 2
     assert "there are no rules no.toml" in wrong.err
+
+
+def test_plans_that_a_comparison_leaves_out_are_told():
+    plain = policy_named("plugin", Settings())
+    plan = '[[plan]]\nname = "the end"\nwhen_all = ["weekend"]\nthen = "halt"\n'
+    planned = with_rules(plain, parse_rules(plan, "mine", ""))
+    [told] = idle_plans([plain, planned])
+    assert "the end" in told
+    assert "not carried out in episodes" in told
+    ruled = with_rules(plain, parse_rules(MINE, "mine", ""))
+    assert idle_plans([plain, ruled]) == []
+
+
+def test_what_takes_long_is_told_in_one_line_where_nothing_can_be_drawn(monkeypatch, capsys):
+    monkeypatch.setattr(common, "PATIENCE_S", 0.0)
+    with common.patience("getting ready"):
+        time.sleep(0.2)
+    assert capsys.readouterr().err.splitlines() == [
+        "getting ready: compiling, about a minute, once"
+    ]
+    monkeypatch.setattr(common, "PATIENCE_S", 60.0)
+    with common.patience("getting ready"):
+        pass
+    assert capsys.readouterr().err == ""

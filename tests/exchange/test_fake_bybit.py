@@ -210,6 +210,32 @@ def test_a_stop_of_a_leg_is_replaced_and_removed(bybit: FakeExchange) -> None:
     with_bybit(bybit, work)
 
 
+def test_a_conditional_order_waits_is_listed_and_closes_its_quantity(bybit: FakeExchange) -> None:
+    async def work(client: Bybit) -> None:
+        await client.order("lh-1")  # opens the short leg
+        stop = {
+            "category": "linear", "symbol": "LTCUSDT", "positionIdx": 2, "side": "Buy",
+            "orderType": "Market", "qty": "1.0", "triggerPrice": "90", "triggerDirection": 1,
+            "triggerBy": "MarkPrice", "reduceOnly": True, "orderLinkId": "lhs-short-1",
+        }  # fmt: skip
+        path = "/v5/order/create"
+        assert (await client.ask(path, stop | {"triggerDirection": 2}))["retCode"] == 10001
+        assert (await client.ask(path, stop | {"triggerPrice": "70"}))["retCode"] == 10001
+        for name in ("lhs-short-1", "lhs-short-2"):
+            assert (await client.ask(path, stop | {"orderLinkId": name}))["retCode"] == 0
+        gone = {"category": "linear", "symbol": "LTCUSDT", "orderLinkId": "lhs-short-2"}
+        assert (await client.ask("/v5/order/cancel", gone))["retCode"] == 0
+        query = "category=linear&symbol=LTCUSDT&orderFilter=StopOrder"
+        only = await client.ask("/v5/order/realtime", query=query)
+        [row] = only["result"]["list"]
+        assert (row["orderLinkId"], row["orderStatus"]) == ("lhs-short-1", "Untriggered")
+        assert (row["qty"], row["triggerPrice"], row["stopOrderType"]) == ("1.0", "90.00", "Stop")
+        query = "category=linear&symbol=LTCUSDT&orderLinkId=lhs-short-2"
+        assert (await client.ask("/v5/order/realtime", query=query))["result"]["list"] == []
+
+    with_bybit(bybit, work)
+
+
 @pytest.mark.parametrize(
     ("fault", "code", "is_done"),
     [

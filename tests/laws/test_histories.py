@@ -63,13 +63,10 @@ def submits(effects: list[Effect]) -> list[Submit]:
 def held_to(state: State, limits: Limits) -> State:
     """The same state under other limits, as if they had been these all along."""
     twin = copy.deepcopy(state)
-    before = twin.fixed.settings.limits
     settings_ = twin.fixed.settings.model_copy(update={"limits": limits})
     twin.fixed = replace(twin.fixed, settings=settings_)
     twin.limits = limits_array(limits)
     twin.terms["collar"] = limits.collar_bps * BPS
-    # Of a smaller bucket the same orders were taken.
-    twin.budgets["order_tokens"] -= before.max_orders_per_minute - limits.max_orders_per_minute
     return twin
 
 
@@ -230,7 +227,7 @@ class Lived:
         self.orders += 1
         self.sent_ns.append(now_ns)
         lately = [t for t in self.sent_ns if now_ns - t < MINUTE]
-        assert len(lately) <= 2 * limits.max_orders_per_minute
+        assert len(lately) <= limits.max_orders_per_minute
         a_day = Counter(t // NS_PER_DAY for t in self.sent_ns)[now_ns // NS_PER_DAY]
         assert a_day <= limits.max_orders_per_day
         assert order.qty_ltc % Decimal("0.001") == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_venues_truth import World
@@ -109,6 +110,28 @@ def test_what_cannot_be_apart_any_more_is_ours_again() -> None:
     here.tell(ev.Opened(here.now, here.now, 990.0, None, 20.0, 90.0, 5.0, False, 0.0, 0.0, True))
     assert here.held() == (20.0, 0.0)
     assert here.state.ignored_ltc == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "bought"), [(0.0, 0.0), (-5.0, 0.0), (20.0, 20.0), (45.0, 20.0)]
+)
+def test_of_a_position_that_a_person_closed_nothing_is_bought_back(
+    theirs: float, bought: float
+) -> None:
+    """We had sold 20 of 50 LTC; then a person traded too, and minds that."""
+    here = World("reduce").open()
+    here.hold(0.4)
+    here.bar()
+    here.fill()
+    assert here.held() == (30.0, 0.0)
+    here.now += 1
+    here.report(qty_ltc=theirs)
+    here.wait(6)
+    here.tell(ev.Ignore(here.now, here.now))
+    sent = len(here.sent)
+    here.hold(0.0)
+    here.bar()
+    assert sum(float(order.qty_ltc) for order in here.sent[sent:]) == bought
 
 
 def test_without_a_difference_there_is_nothing_to_ignore() -> None:

@@ -45,8 +45,11 @@ from litehedge.risk.limits import (
     new_budget,
     refill,
     spend_order,
+    spend_transfer,
+    transfer_budget,
     whole_lots,
 )
+from litehedge.risk.sliding import note_left
 from litehedge.risk.verdicts import (
     SANE,
     SETTINGS,
@@ -56,7 +59,7 @@ from litehedge.risk.verdicts import (
     table,
     verdicts,
 )
-from litehedge.units import NS_PER_DAY, NS_PER_MINUTE
+from litehedge.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 from strategies import log_floats
 from synthetic import packaged_tiers
 
@@ -297,7 +300,7 @@ def test_the_margin_buffer_is_kept_by_the_second_leg() -> None:
 # --- budgets ----------------------------------------------------------------------------------
 
 
-def test_tokens_flow_back_within_a_minute_and_never_overflow() -> None:
+def test_what_was_sent_counts_for_sixty_seconds() -> None:
     limits = limits_array(Limits(max_orders_per_minute=6, max_ratio_per_minute=0.5))
     budgets = new_budget(1000.0)
     now = 20_000 * NS_PER_DAY
@@ -307,21 +310,43 @@ def test_tokens_flow_back_within_a_minute_and_never_overflow() -> None:
         spend_order(budgets, 0.1)
     assert budgets["order_tokens"][0] == 0.0
     assert budgets["ratio_tokens"][0] == pytest.approx(-0.1)
-    refill(budgets, limits, now + NS_PER_MINUTE // 2)
-    assert budgets["order_tokens"][0] == pytest.approx(3.0)
-    assert budgets["ratio_tokens"][0] == pytest.approx(0.15)
-    refill(budgets, limits, now + 100 * NS_PER_MINUTE)
+    refill(budgets, limits, now + NS_PER_MINUTE - 1)
+    assert budgets["order_tokens"][0] == 0.0
+    assert budgets["ratio_tokens"][0] == pytest.approx(-0.1)
+    refill(budgets, limits, now + NS_PER_MINUTE)
     assert (budgets["order_tokens"][0], budgets["ratio_tokens"][0]) == (6.0, 0.5)
 
 
-def test_a_clock_that_goes_back_gives_no_tokens() -> None:
-    limits = limits_array(Limits())
+@given(back=st.integers(1, 20 * 86_400), sent=st.integers(1, 6))
+def test_a_clock_that_goes_back_gives_no_orders_and_takes_none_for_good(
+    back: int, sent: int
+) -> None:
+    """However far it is set back, what was sent counts, and a minute later no more."""
+    limits = limits_array(Limits(max_orders_per_minute=6))
     budgets = new_budget(1000.0)
-    refill(budgets, limits, 20_000 * NS_PER_DAY)
-    spend_order(budgets, 0.5)
-    before = budgets["order_tokens"][0]
-    refill(budgets, limits, 20_000 * NS_PER_DAY - NS_PER_MINUTE)
-    assert budgets["order_tokens"][0] == before
+    now = 20_000 * NS_PER_DAY
+    refill(budgets, limits, now)
+    for _ in range(sent):
+        spend_order(budgets, 0.1)
+    then = now - back * 10**9
+    refill(budgets, limits, then)
+    assert budgets["order_tokens"][0] == 6.0 - sent
+    refill(budgets, limits, then + 2 * NS_PER_MINUTE)
+    assert budgets["order_tokens"][0] == 6.0
+
+
+def test_an_order_counts_from_when_it_left() -> None:
+    """A frame is decided when the next word comes, which may be long after its end."""
+    limits = limits_array(Limits(max_orders_per_minute=1))
+    budgets = new_budget(1000.0)
+    now = 20_000 * NS_PER_DAY
+    refill(budgets, limits, now)
+    spend_order(budgets, 0.1)
+    note_left(budgets, now + NS_PER_MINUTE // 2)
+    refill(budgets, limits, now + NS_PER_MINUTE)
+    assert budgets["order_tokens"][0] == 0.0
+    refill(budgets, limits, now + 3 * NS_PER_MINUTE // 2)
+    assert budgets["order_tokens"][0] == 1.0
 
 
 def test_counters_begin_anew_at_midnight_utc() -> None:
@@ -336,23 +361,45 @@ def test_counters_begin_anew_at_midnight_utc() -> None:
     assert (budgets["orders_today"][0], budgets["cost_today"][0]) == (0.0, 0.0)
 
 
-@given(st.lists(st.tuples(st.floats(0.0, 30.0), st.floats(0.0, 0.3)), max_size=60))
-def test_no_minute_sees_more_than_twice_the_budget(trades: list[tuple[float, float]]) -> None:
-    """A bucket that is full lets a burst of its size through, plus what flows in meanwhile."""
-    limits = limits_array(Limits(max_orders_per_minute=4, max_ratio_per_minute=0.5))
+@given(
+    st.lists(st.tuples(st.floats(0.0, 30.0), st.floats(0.0, 0.3), st.booleans()), max_size=120),
+    st.integers(1, 60), st.floats(0.05, 2.0),
+)  # fmt: skip
+def test_no_sixty_seconds_see_more_than_the_limit(
+    trades: list[tuple[float, float, bool]], per_minute: int, ratio: float
+) -> None:
+    """Whichever sixty seconds: those around a full minute too. What protects may move more."""
+    limits = limits_array(Limits(max_orders_per_minute=per_minute, max_ratio_per_minute=ratio))
     budgets = new_budget(1000.0)
     now = 20_000 * NS_PER_DAY
     sent: list[tuple[int, float]] = []
-    for seconds, wish in trades:
-        now += int(seconds * 1e9)
+    for seconds, wish, protects in trades:
+        now += int(seconds * 1e9 / per_minute)
         refill(budgets, limits, now)
-        room = rl.allow_ratio_step(-1.0, 1.0, budgets["ratio_tokens"][0])
-        if rl.allow_orders(1.0, budgets["order_tokens"][0], 1.0) > 0.0 and min(wish, room) > 0.0:
-            spend_order(budgets, min(wish, room))
-            sent.append((now, min(wish, room)))
-        lately = [ratio for time, ratio in sent if now - time < NS_PER_MINUTE]
-        assert len(lately) <= 8
-        assert sum(lately) <= 1.0 + 1e-9
+        room = INF if protects else rl.allow_ratio_step(-1.0, 1.0, budgets["ratio_tokens"][0])
+        size = min(wish, room)
+        delta = 1.0 if protects else -1.0
+        reserve = rl.minute_reserve(per_minute)
+        if rl.allow_orders(delta, budgets["order_tokens"][0], reserve) > 0.0 and size > 0.0:
+            spend_order(budgets, size)
+            sent.append((now, 0.0 if protects else size))
+        lately = [moved for time, moved in sent if now - time < NS_PER_MINUTE]
+        assert len(lately) <= per_minute
+        assert sum(lately) <= ratio + 1e-9
+
+
+@given(st.integers(1, 6))
+def test_what_may_be_sent_is_sent(per_minute: int) -> None:
+    """Nor does it see less: as many as the limit says, and then again a minute later."""
+    limits = limits_array(Limits(max_orders_per_minute=per_minute))
+    budgets = new_budget(1000.0)
+    sent = 0
+    for second in range(180):
+        refill(budgets, limits, 20_000 * NS_PER_DAY + second * 10**9)
+        if rl.allow_orders(1.0, budgets["order_tokens"][0], 0.0) > 0.0:
+            spend_order(budgets, 0.0)
+            sent += 1
+    assert sent == 3 * per_minute
 
 
 def test_the_equity_stop() -> None:
@@ -454,6 +501,46 @@ def test_a_week_is_today_and_the_six_days_before(spent: list[tuple[float, float]
     assert (eases_below(budgets, limits) > 1000.0) == (used > EASE_FROM)
     hi = eased(0.25, 0.85, 1000.0, now, budgets, limits)
     assert hi == pytest.approx(0.25 + 0.6 * ease(used))
+
+
+@given(st.integers(0, 400), st.floats(0.0, 0.99))
+def test_a_clock_set_back_and_right_again_gives_nothing_back(hours: int, share: float) -> None:
+    budgets = new_budget(1000.0)
+    limits = limits_array(Limits())
+    now = 20_000 * NS_PER_DAY + int(share * NS_PER_DAY)
+    refill(budgets, limits, now)
+    spend_order(budgets, 0.1)
+    spend_cost(budgets, 10.0)
+    transfer_budget(budgets, now, 100.0)
+    spend_transfer(budgets, 60.0)
+    for then in (now - (25 + hours) * NS_PER_HOUR, now):
+        refill(budgets, limits, then)
+        assert budgets["orders_today"][0] == 1.0
+        assert (budgets["cost_today"][0], budgets["cost_week"][0]) == (10.0, 10.0)
+        assert transfer_budget(budgets, then, 100.0) == 40.0
+    refill(budgets, limits, now + NS_PER_DAY)
+    assert (budgets["orders_today"][0], budgets["cost_today"][0]) == (0.0, 0.0)
+    assert budgets["cost_week"][0] == 10.0
+    assert transfer_budget(budgets, now + NS_PER_DAY, 100.0) == 100.0
+
+
+@given(st.integers(2, 60), st.integers(1, 9))
+def test_after_a_clock_that_ran_ahead_days_pass_again(ahead: int, days: int) -> None:
+    """What was spent while the clock was wrong must not hold what protects for weeks."""
+    budgets = new_budget(1000.0)
+    now = 20_000 * NS_PER_DAY
+    roll_days(budgets, now + ahead * NS_PER_DAY)
+    spend_cost(budgets, 10.0)
+    transfer_budget(budgets, now + ahead * NS_PER_DAY, 100.0)
+    spend_transfer(budgets, 60.0)
+    roll_days(budgets, now)
+    assert budgets["cost_today"][0] == 10.0
+    assert transfer_budget(budgets, now, 100.0) == 40.0
+    for day in range(1, days + 1):
+        roll_days(budgets, now + day * NS_PER_DAY)
+        assert budgets["cost_today"][0] == 0.0
+        assert budgets["cost_week"][0] == (10.0 if day < 7 else 0.0)
+        assert transfer_budget(budgets, now + day * NS_PER_DAY, 100.0) == 100.0
 
 
 def test_a_week_without_a_word_forgets() -> None:

@@ -5,7 +5,7 @@ What closes never leaves more exposed than it found, and nothing that is heard s
 
 from __future__ import annotations
 
-from math import inf, nan
+from math import inf, isnan, nan
 
 import pytest
 from hypothesis import assume, given
@@ -281,3 +281,22 @@ def test_no_order_takes_more_of_the_book_than_its_share_at_whatever_price_it_is_
     order = desk.state.order
     assume(order is not None)
     assert float(abs(order.qty_ltc)) * PRICE * max(mark, 1.0) <= depth * share + 1e-6
+
+
+@pytest.mark.parametrize("location", ["same_account", "reduce"])
+def test_a_book_that_fell_silent_allows_no_larger_order_than_it_did(location: str) -> None:
+    desk = Desk(leverage=3.0, limits={"max_depth_share": 0.1}, hedge={"location": location})
+    depth = 5_000.0
+    desk.now_ns += S
+    desk.tell(ev.Book, PRICE - 0.005, PRICE + 0.005, depth, depth)
+    for _ in range(180):  # the book is silent; trades and marks are not
+        desk.now_ns += S
+        desk.tell(ev.Trade, PRICE, 1.0, True)
+        desk.tell(ev.Mark, PRICE)
+        desk.tell(ev.Tick)
+        assert desk.state.order is None
+    assert isnan(desk.state.signals[sg.DEPTH, 0])
+    desk.tell(ev.SetHedge, 1.0, desk.now_ns + NS_PER_HOUR)
+    order = desk.state.order
+    assert order is not None
+    assert float(abs(order.qty_ltc)) * PRICE <= 0.1 * depth + 1e-6

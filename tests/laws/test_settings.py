@@ -234,7 +234,7 @@ def test_every_mistake_is_told_at_once() -> None:
 
 
 def test_contradictions_are_told() -> None:
-    [line] = complaints("[limits]\nmax_orders_per_minute = 300")
+    [line] = complaints("[limits]\nmax_orders_per_minute = 30\nmax_orders_per_day = 20")
     assert "max_orders_per_minute is above max_orders_per_day" in line
     [line] = complaints("[transfer]\nmin_usdt = 300\nmax_per_day_usdt = 200")
     assert "min_usdt is above max_per_day_usdt" in line

@@ -26,3 +26,19 @@ def test_a_position_halved_by_hand_before_a_fall_helped(tmp_path):
     # Half of the position fell with the market; nothing was traded in either course.
     assert score.with_act.pnl_usdt == pytest.approx(score.without.pnl_usdt / 2, rel=1e-3)
     assert score.with_act.trades == score.without.trades == 0
+
+
+@pytest.mark.parametrize(("side", "verdict"), [("long", Verdict.HELPED), ("short", Verdict.COST)])
+def test_closing_all_before_a_fall(tmp_path, side, verdict):
+    """From then on the account does not move; what it did without is what the close was worth."""
+    close = [ev.CloseAll(at(60), at(60), "enough")]
+    journal = journaled(tmp_path / "a", OWN, close, policy="unhedged", leverage=3, side=side)
+    (score,) = ledger_of(journal, tail_ns=40 * MINUTE).scores
+    assert [act.kind for act in score.acts] == ["close all"]
+    assert score.over_ns == at(60)
+    assert score.verdict is verdict
+    assert score.with_act.trades > 0 == score.without.trades
+    # What it truly earned is what the course with the act did: nothing but what closing cost.
+    assert score.with_act.pnl_usdt == pytest.approx(score.true_pnl_usdt, abs=5.0)
+    assert abs(score.with_act.pnl_usdt) < 0.1 * abs(score.without.pnl_usdt)
+    assert score.with_act.equity_usdt[-10:].std() == 0.0

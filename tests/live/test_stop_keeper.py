@@ -31,6 +31,8 @@ SHAKES = st.builds(
     double=SHARE, delay_s=st.sampled_from([0.0, 0.3, 20.0]), deaf=SHARE,
 )  # fmt: skip
 
+pytestmark = pytest.mark.usefixtures("silent")
+
 
 class Outlet(Shared):
     """Leaves what is on the machine's clock as it is; the venue's begins at 0."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import random
 from collections import Counter
@@ -43,17 +42,7 @@ SHAKES = st.builds(
 )  # fmt: skip
 
 
-@pytest.fixture(autouse=True, scope="module")
-def silent():
-    """Let nothing be logged: of a test all records are kept until it ends.
-
-    With each go its error, that error's traceback and the whole history in which it was raised.
-    """
-    ours = logging.getLogger("litehedge")
-    before = ours.level
-    ours.setLevel(logging.CRITICAL + 1)
-    yield
-    ours.setLevel(before)
+pytestmark = pytest.mark.usefixtures("silent")
 
 
 class Outlet:

@@ -43,7 +43,7 @@ def wanted(
 ) -> tuple[int, float]:  # fmt: skip
     full = abs(float(books["qty"][0, POSITION]))
     leg, amount = wanted_transfer(
-        books, mark, full, ROWS, trigger, target, target, minimum, most, fee
+        books, mark, full, ROWS, ROWS, trigger, target, target, minimum, most, fee
     )
     return int(leg), float(amount)
 

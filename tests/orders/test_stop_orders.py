@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +46,17 @@ def test_it_closes_its_leg_early_and_no_more_than_was_asked(side, hedge_mode, le
     assert is_same(same, order, at)
     assert is_same(whole, order, at)
     assert not is_same(moved, order, at)
+
+
+@given(st.decimals(1, 6000, places=1), st.none() | st.decimals(1, 6000, places=1))
+def test_it_asks_for_no_more_than_the_venue_takes_without_a_limit(qty, most):
+    contract = msgspec.structs.replace(CONTRACT, max_market_qty_ltc=most)
+    made = stop_order(
+        POSITION, qty, Decimal(80), Placement("long", "same_account", True), contract, "x"
+    )
+    assert not isinstance(made, Refusal)
+    largest = min(CONTRACT.max_qty_ltc, CONTRACT.max_qty_ltc if most is None else most)
+    assert made[0].qty_ltc == min(qty, largest)
 
 
 def test_what_lives_elsewhere_or_is_too_small_is_refused():

@@ -25,6 +25,11 @@ MOVES = st.floats(-0.3, 0.3)
 REACHES = st.floats(0.0, 0.2)
 
 
+def both(tiers):
+    """The same tiers on both venues."""
+    return tiers, tiers
+
+
 def account(side, leverage, hedged, wallet=1000.0):
     qty = round(wallet * leverage / PRICE, 3) * side
     books = new_account(wallet, qty, PRICE, leverage)
@@ -36,7 +41,7 @@ def account(side, leverage, hedged, wallet=1000.0):
 def relieved(books, mark, reach, trigger=0.6, target=0.4, cost=0.001):
     """Close what is asked for, once; return what was closed, and of which leg."""
     leg, scope, judged_at, most = health.endangered(
-        books, mark, health.stricter(TIERS, trigger), reach
+        books, mark, both(health.stricter(TIERS, trigger)), reach
     )
     if leg < 0:
         return leg, 0.0, judged_at
@@ -73,7 +78,7 @@ def test_nothing_is_closed_without_danger_and_something_is_with_it(
     books = account(side, leverage, hedged)
     mark = PRICE * (1.0 + move)
     assume(margin_ratio(books, mark, TIERS) < 1.0)
-    trigger = health.stricter(TIERS, 0.6)
+    trigger = both(health.stricter(TIERS, 0.6))
     low, high = health.alarm_marks(books, mark, trigger, reach)
     leg, qty, _ = relieved(books.copy(), mark, reach)
     if low < mark < high or float(books["qty"][0].sum()) == 0.0:
@@ -100,7 +105,7 @@ def test_what_holds_each_other_is_left_alone_whatever_maintenance_it_needs():
     books = account(1.0, 20.0, 1.0)
     books["wallet"][0, 0] = 1.5 * 2.0 * 0.0065 * abs(float(books["qty"][0, POSITION])) * PRICE
     assert margin_ratio(books, PRICE, TIERS) > 0.6
-    trigger = health.stricter(TIERS, 0.6)
+    trigger = both(health.stricter(TIERS, 0.6))
     assert health.endangered(books, PRICE, trigger, 0.02)[0] == -1
     books["qty"][0, HEDGE] += 0.0004  # less than a lot of it is open
     assert health.endangered(books, PRICE, trigger, 0.02, 0.001)[0] == -1
@@ -132,7 +137,7 @@ def test_a_stop_stands_between_the_mark_and_liquidation(side, leverage, hedged, 
     mark = PRICE * (1.0 + move)
     ratio = margin_ratio(books, mark, TIERS)
     assume(ratio < 0.79)
-    for stop in health.wanted_stops(books, mark, health.stricter(TIERS, 0.8), STEPS):
+    for stop in health.wanted_stops(books, mark, both(health.stricter(TIERS, 0.8)), STEPS):
         held = float(books["qty"][0, stop.leg])
         assert stop.qty_ltc <= Decimal(repr(abs(held)))
         assert stop.qty_ltc % LOT == 0
@@ -150,7 +155,7 @@ def test_a_stop_stands_between_the_mark_and_liquidation(side, leverage, hedged, 
 def test_a_stop_leaves_what_hedges_itself(side, leverage, hedged):
     """Both legs are as large as each other, once the stop has traded."""
     books = account(side, leverage, hedged)
-    position, hedge = health.wanted_stops(books, PRICE, health.stricter(TIERS, 0.8), STEPS)
+    position, hedge = health.wanted_stops(books, PRICE, both(health.stricter(TIERS, 0.8)), STEPS)
     assert hedge.qty_ltc == 0
     held = [abs(float(q)) for q in books["qty"][0]]
     if position.qty_ltc:
@@ -160,14 +165,14 @@ def test_a_stop_leaves_what_hedges_itself(side, leverage, hedged):
 def test_an_isolated_position_is_left_to_its_stop():
     books = new_account(1000.0, 200.0, PRICE, 20.0, isolated=True)
     mark = PRICE * 0.957
-    assert health.endangered(books, mark, health.stricter(TIERS, 0.6), 0.05)[0] == -1
-    position, _ = health.wanted_stops(books, mark, health.stricter(TIERS, 0.8), STEPS)
+    assert health.endangered(books, mark, both(health.stricter(TIERS, 0.6)), 0.05)[0] == -1
+    position, _ = health.wanted_stops(books, mark, both(health.stricter(TIERS, 0.8)), STEPS)
     assert position.qty_ltc == 200
 
 
 def test_the_preview_is_what_the_books_become():
     books = account(1.0, 20.0, 0.0)
-    told = health.preview(books, POSITION, -100.0, 78.0, 0.0005, TIERS)
+    told = health.preview(books, POSITION, -100.0, 78.0, 0.0005, both(TIERS))
     apply_fill(books, POSITION, -100.0, 78.0, 0.0005 * 100.0 * 78.0, 0.0)
     assert told.margin_ratio == margin_ratio(books, 78.0, TIERS)
     assert told.position_ltc == float(books["qty"][0, POSITION])

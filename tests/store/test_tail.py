@@ -120,3 +120,14 @@ def test_what_is_no_journal_is_said_so(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(JournalError, match="cannot be read"):
         Tail(path, NS_PER_MINUTE)
+
+
+def test_a_batch_that_reaches_back_further_than_asked_is_read_whole(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    journal = Journal(path)
+    journal.begin(header())
+    for number in range(100):
+        journal.event(_trade(number))
+    journal.close()
+    heard = _all(Tail(path, NS_PER_SECOND))
+    assert heard == [_trade(number) for number in range(100)]

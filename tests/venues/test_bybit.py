@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from bybit_stub import KEY, SECRET, Heard, Stub, fixture, serving
+from bybit_stub import ANSWERS, KEY, SECRET, Heard, Stub, fixture, serving
 
 from litehedge.errors import VenueDown, VenueError, VenueRefused, VenueUnknown, WrongSetup
 from litehedge.market import events as ev
 from litehedge.orders.reports import AccountReport, FundingReport, OrderReport, VenueOrder
+from litehedge.units import NS_PER_MS
 from litehedge.venues.bybit import BybitClient, BybitMarket, Hosts, Keys
 
 ORDER = VenueOrder("lh-a-000001", False, "short", Decimal("10.0"), Decimal("84.00"), False)
@@ -62,6 +63,19 @@ def test_what_the_account_and_the_contract_are() -> None:
             assert "institutions" in bybit.why_no_dead_man
             assert KEY not in repr(bybit)
             assert SECRET not in repr(bybit)
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("early", ["/v5/account/wallet-balance", "/v5/position/list"])
+def test_an_account_is_of_the_time_of_its_earliest_answer(early: str) -> None:
+    async def scene() -> None:
+        async with client(rest_only=True) as (bybit, stub, _):
+            for path, name in ANSWERS.items():
+                if path in ("/v5/account/wallet-balance", "/v5/position/list"):
+                    told = fixture(f"rest_{name}")
+                    stub.says[path] = told | {"time": 1_795_000_000_000 + 700 * (path != early)}
+            assert (await bybit.account()).event_ns == 1_795_000_000_000 * NS_PER_MS
 
     asyncio.run(scene())
 
@@ -261,11 +275,49 @@ def test_settings_and_stops() -> None:
             stub.says["/v5/order/cancel"] = refuses(110001)  # it has just ended
             await bybit.cancel_all()
             assert [s["orderLinkId"] for s in asked(stub, "/v5/order/cancel")] == ["lh-1"]
-            for trigger in ("80.5", "81.0"):
-                await bybit.set_protective_stop(CLOSES, Decimal(trigger))
-            stops = asked(stub, "/v5/position/trading-stop")
-            assert [s["stopLoss"] for s in stops] == ["80.5", "81.0"]  # never 0, which removes
-            assert {s["positionIdx"] for s in stops} == {1}
+
+    asyncio.run(scene())
+
+
+def waiting(*stops: tuple[str, str, str, str]) -> Any:
+    rows = [
+        {"symbol": "LTCUSDT", "orderStatus": "Untriggered", "orderId": name, "orderLinkId": name,
+         "side": side, "qty": qty, "triggerPrice": trigger}
+        for name, side, qty, trigger in stops
+    ]  # fmt: skip
+    return lambda _: {"retCode": 0, "result": {"list": rows, "nextPageCursor": ""}, "time": 1}
+
+
+def test_a_stop_of_its_own_quantity_is_armed_before_the_old_one_goes() -> None:
+    async def scene() -> None:
+        async with client(rest_only=True) as (bybit, stub, _):
+            others = ("mine", "Sell", "3", "70"), ("lhs-short-4", "Buy", "10.0", "90")
+            stub.says["/v5/order/realtime"] = waiting(("lhs-long-3", "Sell", "10.0", "80"), *others)
+            await bybit.set_protective_stop(CLOSES, Decimal("80.5"))
+            changes = [
+                (path, given) for path, given in stub.asked
+                if path in ("/v5/order/create", "/v5/order/cancel")
+            ]  # fmt: skip
+            (first, placed), (then, gone) = changes
+            assert (first, then) == ("/v5/order/create", "/v5/order/cancel")
+            assert placed["orderLinkId"].startswith("lhs-long-")
+            assert (placed["qty"], placed["triggerPrice"], placed["reduceOnly"]) == (
+                "10.0", "80.5", True,
+            )  # fmt: skip
+            assert gone["orderLinkId"] == "lhs-long-3"
+            stub.asked.clear()
+            await bybit.set_protective_stop(CLOSES, Decimal("80"))  # it stands already
+            assert not asked(stub, "/v5/order/create")
+            assert not asked(stub, "/v5/order/cancel")
+            assert {stop.client_id: stop.qty_ltc for stop in await bybit.protective_stops()} == {
+                "lhs-long-3": Decimal(10), "lhs-short-4": Decimal(10),
+            }  # fmt: skip
+            stub.says["/v5/order/cancel"] = refuses(110001)  # it has just traded
+            await bybit.remove_protective_stop("long")
+            assert [s["orderLinkId"] for s in asked(stub, "/v5/order/cancel")] == ["lhs-long-3"]
+            stub.says["/v5/order/realtime"] = waiting(("lhs-long-3", "Sell", "0", "80"))
+            with pytest.raises(VenueDown, match="no quantity"):
+                await bybit.protective_stops()
 
     asyncio.run(scene())
 

@@ -84,12 +84,12 @@ def test_an_order_on_the_wire() -> None:
     assert body["reduceOnly"] is True  # selling the long leg can only close it
     opens = msgspec.structs.replace(order, position_side="short")
     assert orders.order_request(opens, "LTCUSDT")["reduceOnly"] is False
-    stop = bybit_stops.stop_request(order, D("80.5"), "LTCUSDT")
-    assert (stop["stopLoss"], stop["slTriggerBy"], stop["tpslMode"]) == (
-        "80.5",
-        "MarkPrice",
-        "Full",
-    )
+    stop = bybit_stops.stop_request(order, D("80.5"), "LTCUSDT", "lhs-long-1")
+    assert (stop["qty"], stop["triggerPrice"], stop["triggerBy"]) == ("10", "80.5", "MarkPrice")
+    assert (stop["side"], stop["triggerDirection"], stop["reduceOnly"]) == ("Sell", 2, True)
+    short = msgspec.structs.replace(order, buys=True, position_side="short")
+    rises = bybit_stops.stop_request(short, D("90"), "LTCUSDT", "lhs-short-1")
+    assert (rises["side"], rises["triggerDirection"], rises["positionIdx"]) == ("Buy", 1, 2)
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=0, max_value=10**9, places=6))

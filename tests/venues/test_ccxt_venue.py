@@ -12,6 +12,7 @@ from fake_okx import FakeOkx
 
 from litehedge.errors import VenueDown, VenueRefused, VenueUnknown, WrongSetup
 from litehedge.orders.reports import AccountReport, LegReport, OrderReport, VenueOrder
+from litehedge.units import NS_PER_MS
 from litehedge.venues.ccxt_venue import CcxtClient, Unlimited
 from litehedge.venues.keys import Keys
 from litehedge.venues.limits import LIMITS
@@ -222,6 +223,29 @@ def test_the_clock_is_compared() -> None:
         return await client.clock_skew_ms()
 
     assert play(act) == 2000.0
+
+
+def test_an_account_is_of_the_moment_before_it_was_asked_for() -> None:
+    """A fill between two of its answers is in one of them alone: it must count as newer."""
+
+    async def act(client: CcxtClient, fake: FakeOkx) -> Any:
+        exchange = client.exchange()
+        now_ms = [1_795_000_002_000]
+        exchange.milliseconds = lambda: now_ms[0]
+        await client.clock_skew_ms()  # we are two seconds ahead
+        now_ms[0] += 500
+        ask = exchange.fetch
+
+        async def slow(*asked: Any, **named: Any) -> Any:
+            now_ms[0] += 300
+            return await ask(*asked, **named)
+
+        exchange.fetch = slow
+        report = await client.account()
+        assert now_ms[0] > 1_795_000_002_500
+        return report
+
+    assert play(act).event_ns == 1_795_000_000_500 * NS_PER_MS
 
 
 def test_before_it_is_opened_nothing_is_sent() -> None:

@@ -205,3 +205,21 @@ def test_who_stops_waiting_makes_room() -> None:
         waiter.told("a", 5.0)
 
     asyncio.run(scene())
+
+
+def test_what_goes_at_once_is_counted_and_passes_nobody() -> None:
+    async def scene() -> None:
+        waiter = Waiter(Limiter((Rule("a", 5, 3600.0),)), general="a")
+        assert [waiter.at_once(1.0) for _ in range(5)] == [True] * 4 + [False]  # one is kept
+        assert waiter.limiter.used("a", waiter.now_s()) == 4.0
+        waits = asyncio.create_task(waiter.wait(1.0))
+        await asyncio.sleep(0)
+        assert not waiter.at_once(1.0, emergency=True)  # somebody waits: by the long way
+        await asyncio.wait_for(waiter.wait(1.0, emergency=True), 1.0)
+        assert waiter.limiter.used("a", waiter.now_s()) == 5.0
+        waits.cancel()
+        await asyncio.gather(waits, return_exceptions=True)
+        assert not waiter.at_once(1.0, emergency=True)
+        assert waiter.limiter.used("a", waiter.now_s()) == 5.0
+
+    asyncio.run(scene())

@@ -295,6 +295,16 @@ def _tape(job: Job) -> Tape:
 # --- many episodes ----------------------------------------------------------------------------
 
 
+def idle_plans(wanted: Sequence[Policy]) -> list[str]:
+    """Say which plans a comparison of episodes does not carry out: the compiled loop has none."""
+    return [
+        f"the plans of {policy.label} ({', '.join(plan.name for plan in policy.rules.plans)}) are "
+        "not carried out in episodes: only its rules count here. One run, without --episodes and "
+        "--compare, carries them out, at every bar"
+        for policy in wanted if policy.rules is not None and policy.rules.plans
+    ]  # fmt: skip
+
+
 def _grid(job: Job, wanted: list[Policy], asked: Asked) -> None:
     tape = _tape(job)
     smallest = bt.with_position(job.settings, job.sides[0], min(job.leverages))
@@ -302,6 +312,8 @@ def _grid(job: Job, wanted: list[Policy], asked: Asked) -> None:
     benches = [bench_of(tape, job.tiers, length, asked.every_ns) for length in asked.lengths_ns]
     held = _held(job, benches, wanted, asked)
     meta = job.meta(**lengths_told(benches, asked), intervals_90=intervals_told(held.cells))
+    meta["notes"] = idle_plans(wanted)
+    note(meta["notes"])
     held.about["data"] = f"{meta['data']}, {meta['from']} .. {meta['to']}"
     held.about["model"] = meta["model"] + (" (saw a part of this span)" if job.in_sample else "")
     chosen = chosen_of(job.settings.hedge.policy, wanted)

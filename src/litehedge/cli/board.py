@@ -13,13 +13,12 @@ from rich.text import Text
 
 from litehedge.decision import sizes
 from litehedge.effects import Alert, Decision, Effect
-from litehedge.engine_state import State
+from litehedge.engine_state import State, distance_now
 from litehedge.features.vector import FeatureSchema
 from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Action
 from litehedge.live.funnel import SourceState
 from litehedge.margin.account import equity
-from litehedge.margin.liquidation import distance
 from litehedge.market import events as ev
 from litehedge.report.style import percent, usdt
 from litehedge.squeeze.forecast import ForecastState
@@ -101,7 +100,7 @@ class Board:
             waits = "asking the venue" if state.needs_reconciling else "no position yet"
             facts.add_row("position", waits, "price", _price(self.price))
             return facts
-        away = float(distance(state.books, self.price, state.fixed.tiers.rows))
+        away = distance_now(state, self.price)
         colour = "red" if away < NEAR else "yellow" if away < CLOSE else "green"
         position, hedge = sizes(state.terms, state.books)
         ratio = hedge / position if position > 0.0 else 0.0

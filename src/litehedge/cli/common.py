@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import Annotated, Any
 
 import msgspec
@@ -26,6 +27,7 @@ console = Console()
 """Results for people go here (stdout); progress and complaints go to `stderr`."""
 
 FOLDED_WIDTH = 110
+PATIENCE_S = 3.0  # what takes longer is told, also where nothing can be drawn
 
 JsonTarget = Annotated[
     str | None,
@@ -153,6 +155,22 @@ def progress(what: str, total: float) -> Iterator[Callable[..., None]]:
             bar.update(task, completed=done, description=label)
 
         yield reach
+
+
+@contextmanager
+def patience(text: str) -> Iterator[None]:
+    """Say what takes long: on a terminal while it lasts, elsewhere in one line if it does."""
+    if stderr.is_terminal:
+        with stderr.status(f"{text} …"):
+            yield
+        return
+    timer = Timer(PATIENCE_S, stderr.print, [f"{text}: compiling, about a minute, once"])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def note(problems: Sequence[str]) -> None:

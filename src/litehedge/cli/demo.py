@@ -19,7 +19,14 @@ from rich.table import Table
 from rich.text import Text
 
 from litehedge.backtest import with_position
-from litehedge.cli.common import check_writable, console, note, settings_from, write_json
+from litehedge.cli.common import (
+    check_writable,
+    console,
+    note,
+    patience,
+    settings_from,
+    write_json,
+)
 from litehedge.cli.demo_fake import demo_fake
 from litehedge.cli.demo_screen import DemoScreen, screened
 from litehedge.cli.rules import ruled
@@ -108,7 +115,7 @@ def demo(
         raise UsageError(f"there is no --venue {where}", "choose sim or fake")
     tiers = tier_table(settings.venue.name, settings.venue.symbol)
     lead_s = PRE_ROLL_NS // NS_PER_SECOND + LEAD_MINUTES * 60
-    with stderr.status("looking for a squeeze …"):
+    with patience("looking for a squeeze"):
         world, fall_s = world_before_fall(
             Parameters(), seed, instant_ns(STARTS) // NS_PER_SECOND, fall=FALL, lead_s=lead_s
         )
@@ -117,7 +124,7 @@ def demo(
     atoms = (PRE_ROLL_NS + minutes * NS_PER_MINUTE) // ATOM_NS
     model = choose_model(settings.model.name, FRAME_NS)
     policy = with_rules(choose_policy(settings.hedge.policy, settings), ruling)
-    with stderr.status("compiling (once; later starts are fast) …"):
+    with patience("getting ready"):
         compile_kernels(Plan(settings, policy, tiers, model.forecaster, model.folder, FRAME_NS))
     state = start(
         settings, policy, tiers, model.forecaster,

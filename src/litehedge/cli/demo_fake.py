@@ -15,7 +15,7 @@ from typing import Any, Final
 from rich.live import Live
 
 from litehedge.cli.board import Board
-from litehedge.cli.common import console
+from litehedge.cli.common import console, patience
 from litehedge.cli.guarding import plan_of
 from litehedge.cli.market import listening, places_of
 from litehedge.config import Settings
@@ -30,7 +30,6 @@ from litehedge.live.setup import tiers_of
 from litehedge.live.sockets import SocketThread
 from litehedge.market import events as ev
 from litehedge.orders.reports import VenueOrder
-from litehedge.shelf.home import stderr
 from litehedge.sim.find import world_before_fall
 from litehedge.sim.market.feed import LiveMarket
 from litehedge.sim.market.parameters import Parameters
@@ -59,7 +58,7 @@ def demo_fake(
 ) -> dict[str, Any]:
     """Guard a 20x long on the fake exchange through a fall; return how it ended."""
     speed = min(speed, FASTEST)
-    with stderr.status("looking for a squeeze …"):
+    with patience("looking for a squeeze"):
         world, _ = world_before_fall(
             Parameters(), seed, instant_ns(STARTS) // NS_PER_SECOND, fall=FALL,
             lead_s=PRE_ROLL_S + LEAD_S,
@@ -68,7 +67,7 @@ def demo_fake(
         Simulated(LiveMarket(world, 1)), wallet_usdt=Decimal(int(settings.position.wallet_usdt)),
         leverage=ROOM, step_ms=1000, limited=False,
     )  # fmt: skip
-    with stderr.status("four hours of the market go by …"):
+    with patience("four hours of the market go by"):
         for _ in range(PRE_ROLL_S):
             exchange.step()
     with SocketThread() as there, SocketThread() as here, tempfile.TemporaryDirectory() as folder:

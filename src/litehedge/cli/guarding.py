@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.panel import Panel
 
 from litehedge.cli.board import Board
-from litehedge.cli.common import console
+from litehedge.cli.common import console, patience
 from litehedge.config import Settings
 from litehedge.effects import Alert, Effect
 from litehedge.engine_state import State
@@ -61,7 +61,7 @@ def plan_of(settings: Settings, rules: Rules | None, tiers: TierTable, frame: st
         )
     assert frame_ns % ATOM_NS == 0
     plan = Plan(settings, policy, tiers, model.forecaster, model.folder, frame_ns)
-    with stderr.status("compiling (once; later starts are fast) …"):
+    with patience("getting ready"):
         compile_kernels(plan)
     return plan
 

@@ -14,14 +14,13 @@ import typer
 
 from litehedge.cli.common import console, write_json
 from litehedge.errors import UsageError
+from litehedge.live.asking import hold, keep, resumed, when
 from litehedge.live.session import Session, is_held, session_at, sessions
 from litehedge.market import events as ev
-from litehedge.risk.state import RESUME_WORD
+from litehedge.risk.state import CLOSE_WORDS, RESUME_WORD
 from litehedge.shelf.home import home
 from litehedge.store.inbox import Inbox
-from litehedge.units import NS_PER_DAY, duration_ns, iso_utc
-
-LONGEST_NS: Final = 7 * NS_PER_DAY
+from litehedge.units import duration_ns, iso_utc
 
 _NAMES: Final[dict[type[ev.Event], str]] = {
     ev.Halt: "halt",
@@ -41,8 +40,6 @@ Name = Annotated[
 Lasting = Annotated[str, typer.Option("--for", help="How long: 30m, 6h and so on, up to 7d.")]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-CLOSE_WORD: Final = "CLOSE ALL"
 
 override = typer.Typer(
     help="Hold the hedge by hand for a while. The limits still count: an override is what a policy "
@@ -80,9 +77,7 @@ def resume(
                 f"run it in a terminal, or give --word {RESUME_WORD} where you mean it",
             )
         word = typer.prompt(f"type {RESUME_WORD} to let {session.name} trade again")
-    if word.strip() != RESUME_WORD:
-        raise UsageError("not confirmed", f"nothing was asked; the word is {RESUME_WORD}")
-    _ask(session.name, ev.Resume(0, 0, RESUME_WORD), "resume", as_json=as_json)
+    _ask(session.name, resumed(word), "resume", as_json=as_json)
 
 
 def adopt(name: Name = None, as_json: Json = False) -> None:
@@ -110,19 +105,17 @@ def set_hedge(
     as_json: Json = False,
 ) -> None:
     """Hold this hedge, whatever the policy says."""
-    if not 0.0 <= ratio <= 1.0:
-        raise UsageError(f"{ratio} is no share of the position", "give a number from 0 to 1")
-    until_ns = _until_ns(lasting)
-    what = f"hold a hedge of {ratio:.0%} {_till(until_ns)}"
-    _ask(name, ev.SetHedge(0, 0, ratio, until_ns), what, as_json=as_json)
+    command = hold(ratio, duration_ns(lasting), time.time_ns())
+    what = f"hold a hedge of {ratio:.0%} {_till(command.until_ns)}"
+    _ask(name, command, what, as_json=as_json)
 
 
 @override.command()
 def freeze(lasting: Lasting, name: Name = None, as_json: Json = False) -> None:
     """Leave the hedge as it is."""
-    until_ns = _until_ns(lasting)
-    what = f"leave the hedge as it is {_till(until_ns)}"
-    _ask(name, ev.Freeze(0, 0, until_ns), what, as_json=as_json)
+    command = keep(duration_ns(lasting), time.time_ns())
+    what = f"leave the hedge as it is {_till(command.until_ns)}"
+    _ask(name, command, what, as_json=as_json)
 
 
 @override.command()
@@ -149,9 +142,9 @@ def close_all(
                 "close-all asks for typed words, and nobody is at the terminal",
                 "run it in a terminal, or give --yes where you mean it",
             )
-        asked = f"type {CLOSE_WORD} to close position and hedge of {session.name}"
-        if typer.prompt(asked).strip() != CLOSE_WORD:
-            raise UsageError("not confirmed", f"nothing was asked; the words are {CLOSE_WORD}")
+        asked = f"type {CLOSE_WORDS} to close position and hedge of {session.name}"
+        if typer.prompt(asked).strip() != CLOSE_WORDS:
+            raise UsageError("not confirmed", f"nothing was asked; the words are {CLOSE_WORDS}")
     what = "close position and hedge, and then only watch"
     _ask(session.name, ev.CloseAll(0, 0, reason), what, as_json=as_json)
 
@@ -162,22 +155,19 @@ def _ask(name: str | None, command: ev.Command, what: str, *, as_json: bool) -> 
     with Inbox(session.inbox) as inbox:
         inbox.write(command)
     runs = is_held(session)
+    counts = when(command, runs=runs)
     if runs:
-        when = f"it takes that up at once, or when it is warm; its log is {session.log}"
-    elif isinstance(command, ev.Halt):
-        when = "it does not run: this counts at its next start"
-    else:
-        when = "it does not run: this counts at its next start, if that is within a minute"
+        counts += f"; its log is {session.log}"
     if as_json:
         fields = {
             field: value for field, value in msgspec.to_builtins(command).items()
             if field not in ("type", "event_ns", "known_ns")
         }  # fmt: skip
         told = {"session": session.name, "asked": _NAMES[type(command)], **fields, "runs": runs}
-        write_json({**told, "what": what, "when": when}, "-")
+        write_json({**told, "what": what, "when": counts}, "-")
         return
     console.print(f"asked session {session.name} to {what}", highlight=False, soft_wrap=True)
-    console.print(when, highlight=False, soft_wrap=True)
+    console.print(counts, highlight=False, soft_wrap=True)
 
 
 def meant_session(name: str | None) -> Session:
@@ -205,13 +195,6 @@ def meant_session(name: str | None) -> Session:
             f"give --name; they are: {', '.join(session.name for session in meant)}",
         )
     return meant[0]
-
-
-def _until_ns(lasting: str) -> int:
-    lasts_ns = duration_ns(lasting)
-    if lasts_ns > LONGEST_NS:
-        raise UsageError(f"--for {lasting} is too long", "give at most 7d")
-    return time.time_ns() + lasts_ns
 
 
 def _till(until_ns: int) -> str:

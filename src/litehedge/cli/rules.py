@@ -193,7 +193,7 @@ def quantities(as_json: Json = False) -> None:
 @app.command()
 def new(
     preset: Annotated[str, typer.Argument(help="The preset to begin with.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="File to write.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="File to write.", show_default=False)] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Write over a file.")] = False,
 ) -> None:
     """Copy a preset, comments and all, to a file that you can change.
@@ -202,6 +202,10 @@ def new(
     """
     if preset not in preset_names():
         raise UsageError(f"there is no preset {preset}", near_miss(preset, preset_names()).strip())
+    if out is None:
+        raise UsageError(
+            "no file to write was named", f"add --out, for example --out {preset}.toml"
+        )
     check_writable(out)
     if out.exists() and not replace:
         raise UsageError(f"{out} is there already", "give another --out, or add --replace")

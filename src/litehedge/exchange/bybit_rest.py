@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, cast
 
@@ -11,7 +12,7 @@ from litehedge.exchange.access import Access, Key
 from litehedge.exchange.bybit_words import Error
 from litehedge.exchange.happenings import LTC
 from litehedge.exchange.tape import Tape
-from litehedge.exchange.terms import Ask, Held, Refused, Side, TimeInForce
+from litehedge.exchange.terms import Algo, Ask, Held, Refused, Side, TimeInForce
 from litehedge.exchange.venue import Venue
 
 Params = Mapping[str, Any]
@@ -41,8 +42,6 @@ def order_of(params: Params, venue: Venue) -> Ask:
     """
     if params.get("symbol") != venue.terms.symbol:
         raise Refused("symbol")
-    if params.get("triggerPrice"):
-        raise Error(10001, "conditional orders are set by /v5/position/trading-stop here")
     kind, side = params.get("orderType"), params.get("side")
     if kind not in ("Limit", "Market"):
         raise Refused("type")
@@ -60,6 +59,22 @@ def order_of(params: Params, venue: Venue) -> Ask:
         str(params.get("orderLinkId", "")), side == "Buy", leg, _number(params, "qty"), limit,
         cast("TimeInForce", tif), str(params.get("reduceOnly", False)).lower() == "true",
     )  # fmt: skip
+
+
+def trigger_of(params: Params, ask: Ask) -> tuple[Decimal, str]:
+    """Read what a conditional order waits for: its trigger and the price that counts.
+
+    Raises
+    ------
+    Refused, Error
+        When a parameter is missing, or the fake has no such order.
+    """
+    if ask.limit_usdt is not None:
+        raise Error(10001, "the fake has conditional orders at the market alone")
+    if str(params.get("triggerDirection")) != ("1" if ask.buys else "2"):
+        raise Error(10001, "the fake has stops alone: a sale falls to its trigger")
+    working = "MARK_PRICE" if params.get("triggerBy") == "MarkPrice" else "CONTRACT_PRICE"
+    return _number(params, "triggerPrice"), working
 
 
 class BybitRest:
@@ -153,12 +168,20 @@ class BybitRest:
 
     def create(self, params: Params) -> Any:
         """Answer `POST /v5/order/create`: only that it was taken."""
+        ask = order_of(params, self.venue)
+        if params.get("triggerPrice"):
+            algo = self.venue.place_algo(ask, "STOP_MARKET", *trigger_of(params, ask))
+            return {"orderId": words.algo_id(algo.algo_id), "orderLinkId": algo.client_id}
         late, self.late_ms = self.late_ms, 0
-        order = self.venue.matching.place(order_of(params, self.venue), delay_ms=late)
+        order = self.venue.matching.place(ask, delay_ms=late)
         return {"orderId": words.order_id(order), "orderLinkId": order.client_id}
 
     def cancel(self, params: Params) -> Any:
         """Answer `POST /v5/order/cancel`."""
+        algo = self._waiting(params)
+        if algo is not None:
+            self.venue.cancel_algo(algo)
+            return {"orderId": words.algo_id(algo.algo_id), "orderLinkId": algo.client_id}
         try:
             order = self._find(params)
         except Refused:
@@ -260,7 +283,7 @@ class BybitRest:
         """Answer `POST /v5/position/trading-stop`: the stop loss of a whole leg; 0 removes it."""
         side = _SIDES[int(params.get("positionIdx", 0))]
         held = self.venue.ledger.qty(self.venue.ledger.leg_of(side))
-        old = [algo for algo in self.venue.open_algos() if algo.side == side]
+        old = [a for a in self.venue.open_algos() if a.side == side and a.closes_all]
         trigger = _number(params, "stopLoss")
         if held == 0:
             raise Error(10001, "can not set tp/sl/ts for zero position")
@@ -285,19 +308,41 @@ class BybitRest:
         if not wanted and not link:
             raise Refused("missing", "orderId or orderLinkId")
         number = int(str(wanted).rpartition("-")[2]) if wanted else None
+        if wanted and str(wanted).startswith(words.ALGO_IDS):
+            number = self.venue.find_algo(number, None).order_id
         return self.venue.matching.find(number, str(link) if link else None)
 
+    def _waiting(self, params: Params) -> Algo | None:
+        """Return the conditional order that is meant, None where it is not one that waits."""
+        wanted, link = params.get("orderId"), params.get("orderLinkId")
+        return next(
+            (
+                algo
+                for algo in self._conditional()
+                if (link and algo.client_id == link) or wanted == words.algo_id(algo.algo_id)
+            ),
+            None,
+        )
+
+    def _conditional(self) -> list[Algo]:
+        return [algo for algo in self.venue.open_algos() if not algo.closes_all]
+
     def _orders(self, params: Params, *, open_only: bool) -> Any:
+        orders: list[Held] = []
+        algos: list[Algo] = []
         if params.get("orderId") or params.get("orderLinkId"):
-            try:
-                rows = [self._find(params)]
-            except Refused:
-                rows = []
+            algo = self._waiting(params)
+            with suppress(Refused):
+                orders = [] if algo is not None else [self._find(params)]
+            algos = [] if algo is None or not open_only else [algo]
         elif open_only:
-            rows = self.venue.matching.open_orders()
+            what = params.get("orderFilter", "")
+            orders = self.venue.matching.open_orders() if what in ("", "Order") else []
+            algos = self._conditional() if what in ("", "StopOrder") else []
         else:
-            rows = self._known()[::-1]
-        return self._page([words.order_row(order) for order in rows], params)
+            orders = self._known()[::-1]
+        rows = [words.order_row(order) for order in orders]
+        return self._page([*rows, *map(words.conditional_row, algos)], params)
 
     def _page(self, rows: list[Any], params: Params) -> dict[str, Any]:
         most = int(params.get("limit", 50) or 50)

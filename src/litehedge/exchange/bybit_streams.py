@@ -14,6 +14,7 @@ from litehedge.exchange.faults import Fault
 from litehedge.exchange.happenings import (
     LTC,
     AccountMoved,
+    AlgoMoved,
     BookMoved,
     Closed,
     Happening,
@@ -62,6 +63,10 @@ class BybitStreams:
                     self._private("execution", happening.at_ms, [row], row["execType"])
                 row = words.order_row(happening.order)
                 self._private("order", happening.at_ms, [row], row["orderStatus"])
+            case AlgoMoved(at_ms=at_ms, algo=algo):
+                if not algo.closes_all and algo.status in ("NEW", "CANCELED"):
+                    row = words.conditional_row(algo)
+                    self._private("order", at_ms, [row], row["orderStatus"])
             case AccountMoved():
                 if happening.reason == "FUNDING_FEE":
                     row = words.funding_row(happening.at_ms, happening.change_usdt, self.venue)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from litehedge.exchange.book import DepthBook, Levels
 from litehedge.exchange.happenings import Closed, LegNow, Traded
 from litehedge.exchange.tape import Candle
-from litehedge.exchange.terms import Fill, Held, Refused, Terms, Why
+from litehedge.exchange.terms import Algo, Fill, Held, Refused, Terms, Why
 from litehedge.exchange.venue import Venue
 
 Json = dict[str, Any]
@@ -209,18 +209,61 @@ _CREATED: Final = {
 }  # fmt: skip
 
 
+ALGO_IDS: Final = "00000000-0000-4000-9000-"
+
+
+def _is_of_leg(order: Held) -> bool:
+    """Tell whether an order came of the stop of a whole leg (`trading-stop`)."""
+    return bool(order.algo_id) and order.closes_all
+
+
 def _link(order: Held) -> str:
-    """Return the client's id; an order that came of a stop has none."""
-    return "" if order.algo_id else order.client_id
+    """Return the client's id; an order that came of the stop of a leg has none."""
+    return "" if _is_of_leg(order) else order.client_id
 
 
 def _created(order: Held) -> str:
-    return "CreateByStopLoss" if order.algo_id else _CREATED[order.kind]
+    return "CreateByStopLoss" if _is_of_leg(order) else _CREATED[order.kind]
+
+
+def _stop_type(order: Held) -> str:
+    if not order.algo_id:
+        return ""
+    return "StopLoss" if order.closes_all else "Stop"
+
+
+def algo_id(number: int) -> str:
+    """Return the id of a conditional order; the order that comes of it has the same."""
+    return f"{ALGO_IDS}{number:012d}"
 
 
 def order_id(order: Held) -> str:
     """Return an order's id as Bybit writes one."""
+    if order.algo_id and not order.closes_all:
+        return algo_id(order.algo_id)
     return f"00000000-0000-4000-8000-{order.order_id:012d}"
+
+
+def conditional_row(algo: Algo) -> Json:
+    """Return a conditional order before its trigger, for REST and the topic `order`."""
+    status = {"NEW": "Untriggered", "CANCELED": "Deactivated"}.get(algo.status, "Triggered")
+    return {
+        "category": "linear", "orderId": algo_id(algo.algo_id), "orderLinkId": algo.client_id,
+        "blockTradeId": "", "symbol": "LTCUSDT", "price": "0", "qty": qty(algo.qty_ltc),
+        "side": "Buy" if algo.buys else "Sell", "isLeverage": "", "positionIdx": idx(algo.side),
+        "orderStatus": status, "createType": "CreateByUser",
+        "cancelType": "CancelByUser" if algo.status == "CANCELED" else "UNKNOWN",
+        "rejectReason": "EC_NoError", "avgPrice": "", "leavesQty": qty(algo.qty_ltc),
+        "leavesValue": "0", "cumExecQty": "0", "cumExecValue": "0", "cumExecFee": "0",
+        "timeInForce": "IOC", "orderType": "Market", "stopOrderType": "Stop", "orderIv": "",
+        "triggerPrice": price(algo.trigger_usdt), "takeProfit": "", "stopLoss": "", "tpslMode": "",
+        "tpTriggerBy": "", "slTriggerBy": "", "triggerDirection": 1 if algo.rises else 2,
+        "triggerBy": "MarkPrice" if algo.working == "MARK_PRICE" else "LastPrice",
+        "lastPriceOnCreated": "", "reduceOnly": algo.reduce_only, "closeOnTrigger": False,
+        "placeType": "", "smpType": "None", "smpGroup": 0, "smpOrderId": "", "closedPnl": "0",
+        "createdTime": str(algo.created_ms), "updatedTime": str(algo.updated_ms),
+        "feeCurrency": "",
+    }  # fmt: skip
 
 
 def order_row(order: Held) -> Json:
@@ -242,7 +285,7 @@ def order_row(order: Held) -> Json:
         "cumExecFee": f"{order.fee_usdt:.8f}",
         "timeInForce": "PostOnly" if order.tif == "GTX" else order.tif,
         "orderType": "Market" if order.limit_usdt is None else "Limit",
-        "stopOrderType": "StopLoss" if order.algo_id else "", "orderIv": "",
+        "stopOrderType": _stop_type(order), "orderIv": "",
         "triggerPrice": "", "takeProfit": "",
         "stopLoss": "", "tpslMode": "", "tpTriggerBy": "", "slTriggerBy": "",
         "triggerDirection": 0, "triggerBy": "", "lastPriceOnCreated": "",
@@ -268,7 +311,7 @@ def execution(order: Held, fill: Fill, mark: float) -> Json:
         "orderId": order_id(order), "orderLinkId": _link(order),
         "orderPrice": price(order.limit_usdt or Decimal(0)), "orderQty": qty(order.qty_ltc),
         "orderType": "Market" if order.limit_usdt is None else "Limit",
-        "stopOrderType": "StopLoss" if order.algo_id else "",
+        "stopOrderType": _stop_type(order),
         "side": "Buy" if order.buys else "Sell", "execTime": str(fill.at_ms),
         "isLeverage": "0", "isMaker": fill.is_maker, "seq": fill.trade_id,
         "execPnl": f"{fill.realised_usdt:.8f}", "createType": _created(order),
@@ -290,7 +333,8 @@ def position_row(leg: LegNow, venue: Venue) -> Json:
     """Return a leg, for REST and the topic `position`."""
     size = abs(leg.qty_ltc)
     liquidation_ = venue.ledger.liquidation_usdt(venue.mark) if size else None
-    stop = next((a for a in venue.open_algos() if a.side == leg.side), None)
+    algos = (a for a in venue.open_algos() if a.side == leg.side and a.closes_all)
+    stop = next(algos, None)
     return {
         "category": "linear", "positionIdx": idx(leg.side), "riskId": 1, "riskLimitValue": "0",
         "symbol": "LTCUSDT", "side": "" if not size else "Buy" if leg.qty_ltc > 0 else "Sell",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from math import isfinite
 from typing import Final
 
 import msgspec
@@ -117,7 +118,7 @@ def recommend(
         lo=lo,
         hi=hi,
         size_ltc=wanted_ltc,
-        confidence=float(np.nan_to_num(signals[sg.CONFIDENCE, 0])),
+        confidence=_or_none(float(signals[sg.CONFIDENCE, 0])),
         benefit_bps=avoided if action is not Action.MAINTAIN else 0.0,
         cost_bps=abs(change) * situation.cost / BPS * (2.0 if change > 0 else 1.0),
         reason=_reason(policy, action, signals, situation, p_now, lo, hi),
@@ -127,7 +128,12 @@ def recommend(
 
 def has_forecast(signals: Singles) -> bool:
     """Tell whether the model speaks in this frame (it is neither cold nor expired)."""
-    return bool(signals[sg.STATE, 0] < ForecastState.COLD and np.isfinite(signals[sg.VOL_30, 0]))
+    state, volatility = float(signals[sg.STATE, 0]), float(signals[sg.VOL_30, 0])
+    return state < ForecastState.COLD and isfinite(volatility)
+
+
+def _or_none(confidence: float) -> float:
+    return confidence if isfinite(confidence) else 0.0
 
 
 def _probability(policy: Policy, signals: Singles, s: Situation, ratio: float) -> float:
@@ -182,11 +188,11 @@ def _terms(policy: Policy, signals: Singles, s: Situation) -> dict[str, float]:
             told["ruin_release_horizon"] = _ruin(
                 signals, s, s.ratio, p[plugin.RELEASE_HORIZON_MIN], s.floor_share
             )
-    return {name: float(value) for name, value in told.items() if np.isfinite(value)}
+    return {name: float(value) for name, value in told.items() if isfinite(value)}
 
 
 def _percent(x: float) -> str:
-    if not np.isfinite(x):
+    if not isfinite(x):
         return "unknown"
     return f"{100 * x:.2g}%" if x < 0.1 else f"{100 * x:.0f}%"
 
@@ -203,11 +209,11 @@ def _reason(
     naked = hedged_distance(s.side, 0.0, s.equity_share, s.maintenance_rate, s.coupling)
     away = f"liquidation {_percent(naked)} away without hedge"
     match policy.kind:
-        case k if k == PLUGIN and np.isfinite(p_now):
+        case k if k == PLUGIN and isfinite(p_now):
             return _plugin_reason(policy, action, signals, s, p_now, away)
         case k if k == PLUGIN:
             return f"no forecast yet: the volatility rule stands in; {away}"
-        case k if k == NETWORK and np.isfinite(p_now):
+        case k if k == NETWORK and isfinite(p_now):
             return (
                 f"network band {_percent(lo)} to {_percent(hi)}: {away}, P(liquidation in "
                 f"{SHOWN_HORIZON_MIN:.0f} min) is {_percent(p_now)}, a trade costs "

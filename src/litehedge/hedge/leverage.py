@@ -18,6 +18,7 @@ margin account itself, with its tiers. The advice is for a position without hedg
 
 from __future__ import annotations
 
+from math import isfinite, nan, sqrt
 from typing import Any, Final
 
 import msgspec
@@ -70,13 +71,13 @@ def volatilities(signals: Singles, frame: int = 0) -> tuple[float, float, float]
     """
     known = [
         float(signals[sg.VOL_120, frame]),
-        float(signals[sg.VOL_RULE, frame]) / np.sqrt(5.0),
+        float(signals[sg.VOL_RULE, frame]) / sqrt(5.0),
         float(signals[sg.SIGMA, frame]),
     ]
-    there = [one for one in known if one > 0.0 and np.isfinite(one)]
+    there = [one for one in known if one > 0.0 and isfinite(one)]
     if not there:
-        return float("nan"), float("nan"), 0.0
-    slow = known[2] if known[2] > 0.0 and np.isfinite(known[2]) else there[0]
+        return nan, nan, 0.0
+    slow = known[2] if known[2] > 0.0 and isfinite(known[2]) else there[0]
     confidence = float(signals[sg.CONFIDENCE, frame])
     if not known[0] > 0.0 or not confidence >= 0.0:
         confidence = 0.0
@@ -244,9 +245,11 @@ def advise(
     row = _row_of(side)
     books: Any = np.zeros(1, dtype=ACCOUNT)
     move = fresh_move(side, leverage_now, backing_usdt, tiers.rows, books)
-    probability = _probability(move, horizon_days, units, row)
     if not np.isfinite(units).all():
-        return LeverageAdvice(float("nan"), tolerance, horizon_days, probability)
+        return LeverageAdvice(nan, tolerance, horizon_days, nan)
+    probability = float(
+        excursion_probability(move, horizon_days, units, _HORIZONS, _LEVELS, _QUANTILES[row])
+    )
     leverage = _largest_within(
         tolerance, tiers.largest_leverage(backing_usdt), side, backing_usdt, tiers.rows, books,
         horizon_days, units, _HORIZONS, _LEVELS, _QUANTILES[row],

@@ -46,7 +46,7 @@ TERMS: Final = np.dtype(
         ("leverage", np.float64),  # size by wallet, as it was opened
         ("budget", np.float64),  # the user's risk budget, a share of the wallet
         # what trading costs
-        ("taker_fee", np.float64),  # fraction
+        ("taker_fee", np.float64),  # fraction, of the venue where the hedge is traded
         ("half_spread", np.float64),  # fraction, in a calm market
         ("impact", np.float64),
         ("max_bar_share", np.float64),
@@ -57,6 +57,7 @@ TERMS: Final = np.dtype(
         ("min_notional", np.float64),  # USDT
         ("clearance", np.float64),  # fraction
         ("tiers", np.float64, (MAX_TIERS, 4)),
+        ("hedge_tiers", np.float64, (MAX_TIERS, 4)),  # of the venue where the hedge lives
         # the user's rules: see `rule_kernel`
         ("n_rules", np.int64),
         ("rules", np.float64, (MAX_RULES, N_RULE)),
@@ -104,7 +105,7 @@ def terms_of(settings: Settings, policy: Policy, tiers: TierTable, size_ltc: flo
     row["lot"] = settings.venue.lot_ltc
     row["min_notional"] = settings.venue.min_notional_usdt
     row["clearance"] = tiers.clearance_fee
-    row["tiers"][0] = padded(tiers)
+    row["tiers"][0] = row["hedge_tiers"][0] = padded(tiers)
     write_rules(policy.rules, float(row["side"][0]), row)
     if policy.weights.size:
         row["weights"][0] = policy.weights

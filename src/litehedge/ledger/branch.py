@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.effects import Effect
-from litehedge.engine_state import State
+from litehedge.engine_state import State, tiers_by_venue
 from litehedge.ledger.seat import Seat
 from litehedge.margin.account import equity
-from litehedge.margin.liquidation import distance
+from litehedge.margin.liquidation import distance_apart
 from litehedge.market import events as ev
 from litehedge.runner import run
 
@@ -91,7 +91,7 @@ class Branch:
         if self.venue.is_open:
             position, hedge = self.venue.sizes()
             ratio = hedge / position if position > 0.0 else 0.0
-            away = float(distance(books, price, self.state.fixed.tiers.rows))
+            away = float(distance_apart(books, price, *tiers_by_venue(self.state)))
         self._times.append(now_ns)
         self._path.append((float(equity(books, price)), ratio, away))
 

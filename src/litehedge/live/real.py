@@ -136,10 +136,12 @@ class RealSession:
 
         def begin() -> Sequence[ev.AnyEvent]:
             meanwhile = since(past[-1].known_ns) if past else ()
-            rules: list[ev.AnyEvent] = []
-            if self.second is not None:  # the settings hold those of the position's venue
+            # What an earlier run knew of the contracts may have changed since.
+            now_ns = self.funnel.now_ns()
+            rules: list[ev.AnyEvent] = [contract_changed(self.first.desk.contract, now_ns)]
+            if self.second is not None:
                 contract = self.second.desk.contract
-                rules = [contract_changed(contract, self.funnel.now_ns(), is_second=True)]
+                rules.append(contract_changed(contract, now_ns, is_second=True))
             told = self.thread.call(
                 reconcile(
                     self.first, self.second, state.order, self.funnel,

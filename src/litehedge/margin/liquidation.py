@@ -105,13 +105,26 @@ def scope_bounds(books: Books, scope: int, mark: float, tiers: Floats) -> tuple[
 @kernel
 def bounds(books: Books, mark: float, tiers: Floats) -> tuple[float, float]:
     """Return the mark prices (low, high) at which any scope is liquidated first."""
+    return bounds_apart(books, mark, tiers, tiers)
+
+
+@kernel
+def bounds_apart(books: Books, mark: float, tiers: Floats, second: Floats) -> tuple[float, float]:
+    """Return the same where the second venue has tiers of its own."""
     low = 0.0
     high = np.inf
     for scope in range(N_SCOPES):
-        scope_low, scope_high = scope_bounds(books, scope, mark, tiers)
+        rows = second if is_second(books, scope) else tiers
+        scope_low, scope_high = scope_bounds(books, scope, mark, rows)
         low = max(low, scope_low)
         high = min(high, scope_high)
     return low, high
+
+
+@kernel
+def is_second(books: Books, scope: int) -> bool:
+    """Tell whether a scope is on the second venue, which has tiers of its own."""
+    return scope == 1 or (scope >= 2 and books[0].wallet_of[scope - 2] == 1)
 
 
 @kernel
@@ -121,23 +134,36 @@ def distance(books: Books, mark: float, tiers: Floats) -> float:
     Looks at both directions: a fully hedged account can only die of maintenance growing with
     price.
     """
-    low, high = bounds(books, mark, tiers)
+    return distance_apart(books, mark, tiers, tiers)
+
+
+@kernel
+def distance_apart(books: Books, mark: float, tiers: Floats, second: Floats) -> float:
+    """Return the same where the second venue has tiers of its own."""
+    low, high = bounds_apart(books, mark, tiers, second)
     return max(0.0, min(1.0, 1.0 - low / mark, high / mark - 1.0))
 
 
 @kernel
 def margin_ratio(books: Books, mark: float, tiers: Floats) -> float:
     """Return the worst scope's maintenance / equity: 1 or more means liquidation, 0 no position."""
+    return margin_ratio_apart(books, mark, tiers, tiers)
+
+
+@kernel
+def margin_ratio_apart(books: Books, mark: float, tiers: Floats, second: Floats) -> float:
+    """Return the same where the second venue has tiers of its own."""
     account = books[0]
     worst = 0.0
     for scope in range(N_SCOPES):
+        rows = second if is_second(books, scope) else tiers
         owned = scope_base(books, scope)
         needed = 0.0
         for leg in range(2):
             if in_scope(books, scope, leg):
                 q = account.qty[leg]
                 owned += q * (mark - account.entry[leg])
-                needed += maintenance(abs(q) * mark, tiers)
+                needed += maintenance(abs(q) * mark, rows)
         if needed > 0.0:
             ratio = needed / owned if owned > 0.0 else np.inf
             worst = max(worst, ratio)

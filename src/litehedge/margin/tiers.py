@@ -48,10 +48,7 @@ class TierTable:
 
         The position grows with leverage, and its tier with it.
         """
-        ceilings = np.append(self.rows[1:, FLOOR], self.cap_usdt)
-        allowed = np.minimum(self.rows[:, MAX_LEVERAGE], ceilings / equity_usdt)
-        fits = allowed * equity_usdt > self.rows[:, FLOOR]
-        return float(allowed[fits].max())
+        return float(_largest_leverage(equity_usdt, self.cap_usdt, self.rows))
 
     def check_leverage(self, leverage: float, notional_usdt: float) -> None:
         """Refuse a leverage or a size that the venue would refuse.
@@ -126,6 +123,18 @@ def tier_index(notional_usdt: float, tiers: NDArray[np.float64]) -> int:
     while i + 1 < tiers.shape[0] and notional_usdt > tiers[i + 1, 0]:
         i += 1
     return i
+
+
+@kernel
+def _largest_leverage(equity_usdt: float, cap_usdt: float, tiers: NDArray[np.float64]) -> float:
+    """Return the highest leverage that any tier allows for so much equity; NaN where none does."""
+    most = np.nan
+    for i in range(tiers.shape[0]):
+        ceiling = tiers[i + 1, 0] if i + 1 < tiers.shape[0] else cap_usdt
+        allowed = min(tiers[i, 3], ceiling / equity_usdt)
+        if allowed * equity_usdt > tiers[i, 0] and not allowed <= most:
+            most = allowed
+    return most
 
 
 @kernel

@@ -53,8 +53,8 @@ def spare(cash: float, equity: float, needed: float, keep: float) -> float:
 
 @kernel
 def wanted_transfer(
-    books: Books, mark: float, full_ltc: float, tiers: Floats, trigger: float, target: float,
-    keep: float, minimum: float, most: float, fee: float,
+    books: Books, mark: float, full_ltc: float, tiers: Floats, hedge_tiers: Floats, trigger: float,
+    target: float, keep: float, minimum: float, most: float, fee: float,
 ) -> tuple[int, float]:  # fmt: skip
     """Return which leg's margin needs money, and how much is to leave the other's, in USDT.
 
@@ -66,6 +66,8 @@ def wanted_transfer(
     full_ltc
         Size of a full hedge. Its venue keeps what that needs: it must be able to open it, and a
         transfer takes time.
+    tiers, hedge_tiers
+        Of the venue of the position, and of the hedge's.
     trigger, target, keep
         Margin ratios: above which money is asked for, to which it is brought, at which the sender
         stays at most.
@@ -76,9 +78,10 @@ def wanted_transfer(
     if account.under_way[0] + account.under_way[1] > 0.0:
         return POSITION, 0.0
     for leg in range(2):
-        _, equity, needed = standing(books, leg, mark, 0.0, tiers)
+        here, there = (tiers, hedge_tiers) if leg == POSITION else (hedge_tiers, tiers)
+        _, equity, needed = standing(books, leg, mark, 0.0, here)
         if needed > trigger * equity:
-            cash, owned, kept = standing(books, 1 - leg, mark, full_ltc, tiers)
+            cash, owned, kept = standing(books, 1 - leg, mark, full_ltc, there)
             amount = min(needed / target - equity + fee, spare(cash, owned, kept, keep), most)
             if amount >= minimum:
                 # To the cent, not above what was found.

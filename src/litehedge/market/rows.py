@@ -39,15 +39,15 @@ Row = tuple[int, float, float, float, float, float, float, float, float]
 def row_of(event: ev.MarketEvent) -> Row:
     """Return the event as the fold sees it: its kind and eight numbers."""
     match event:
-        case ev.Trade():
-            buys = 1.0 if event.taker_buys else 0.0
-            return KIND_TRADE, event.price, event.qty_ltc, buys, 0.0, 0.0, 0.0, 0.0, 0.0
-        case ev.Book():
+        case ev.Book():  # by far the most frequent
             return (
                 KIND_BOOK, event.bid, event.ask, event.bid_depth_usdt, event.ask_depth_usdt,
                 event.bid_depth_near_usdt, event.ask_depth_near_usdt, event.bid_depth_far_usdt,
                 event.ask_depth_far_usdt,
             )  # fmt: skip
+        case ev.Trade():
+            buys = 1.0 if event.taker_buys else 0.0
+            return KIND_TRADE, event.price, event.qty_ltc, buys, 0.0, 0.0, 0.0, 0.0, 0.0
         case ev.Bar():
             kind = KIND_BAR if event.asset == "LTC" else KIND_BTC_BAR
             return (

@@ -41,6 +41,7 @@ FIRST_QUESTION_NS: Final = 2 * NS_PER_SECOND  # an order that is immediate or ca
 SOON_NS: Final = 500 * NS_PER_MS
 LONGEST_WAIT_NS: Final = 30 * NS_PER_SECOND
 REMEMBERED: Final = 512  # ended orders, forced closings, settlements
+FORGOTTEN: Final = 64  # orders at once: to look through all of them each time holds up the next
 
 _NAN: Final = float("nan")
 
@@ -363,9 +364,10 @@ class Desk:
     def _remember(self, order: Order, now_ns: int, middle_usdt: float) -> _Known:
         known = _Known(order, middle_usdt, now_ns, now_ns + FIRST_QUESTION_NS)
         self._orders[order.client_id] = known
-        ended = [name for name, old in self._orders.items() if not old.order.is_open]
-        for name in ended[: max(0, len(ended) - REMEMBERED)]:
-            del self._orders[name]
+        if len(self._orders) >= REMEMBERED + FORGOTTEN:
+            ended = [name for name, old in self._orders.items() if not old.order.is_open]
+            for name in ended[: max(0, len(ended) - REMEMBERED)]:
+                del self._orders[name]
         return known
 
     def _is_new(self, key: object) -> bool:

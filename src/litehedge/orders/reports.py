@@ -138,6 +138,7 @@ class Contract(msgspec.Struct, frozen=True):
     clearance_fee: Decimal
     tiers: list[tuple[Decimal, Decimal, Decimal, Decimal, Decimal]]
     funding_interval_h: float = 8.0
+    max_market_qty_ltc: Decimal | None = None  # of orders without a limit, such as stops
 
 
 Report = OrderReport | AccountReport | ForcedReport | FundingReport

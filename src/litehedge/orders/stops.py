@@ -50,7 +50,8 @@ def stop_order(
     """Return what goes on the wire and the trigger, or why nothing does.
 
     The quantity is cut to whole lots: in hedge mode a venue refuses to close more than is held, and
-    would then close nothing. The trigger is rounded so that the stop fires earlier.
+    would then close nothing; and to what the venue takes at most in an order without a limit. The
+    trigger is rounded so that the stop fires earlier.
     """
     if not placement.holds(leg):
         where = "the second venue" if placement.is_second else "this account"
@@ -58,7 +59,8 @@ def stop_order(
     side = placement.side_of(leg)
     buys = side == "short"
     lot, tick = contract.lot_ltc, contract.tick_usdt
-    qty = (min(qty_ltc, contract.max_qty_ltc) / lot).to_integral_value(ROUND_FLOOR) * lot
+    most = min(contract.max_qty_ltc, contract.max_market_qty_ltc or contract.max_qty_ltc)
+    qty = (min(qty_ltc, most) / lot).to_integral_value(ROUND_FLOOR) * lot
     if qty_ltc != 0 and qty <= 0:
         return Refusal(f"{qty_ltc} LTC are less than the venue's lot of {lot}")
     earlier = ROUND_FLOOR if buys else ROUND_CEILING

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge.jit import kernel
+from litehedge.risk.sliding import forget_ratio
 from litehedge.units import NS_PER_MINUTE, NS_PER_SECOND
 
 FIRST_WAIT_NS: Final = 5 * NS_PER_SECOND
@@ -29,6 +30,7 @@ def order_refused(budgets: NDArray[np.void], now_ns: int) -> None:
     budget.orders_today = max(0.0, budget.orders_today - 1.0)
     budget.ratio_tokens += budget.ratio_sent
     budget.ratio_sent = 0.0
+    forget_ratio(budgets)
     budget.refused += 1
     budget.refused_ns = now_ns
 

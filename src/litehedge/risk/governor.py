@@ -27,26 +27,44 @@ EASE_FROM: Final = 0.75
 
 
 @kernel
+def days_begun(day_before: int, latest: int, day: int) -> int:
+    """Return how many days began since `day_before`, where `latest` is the latest ever begun.
+
+    A clock that is set back begins none, nor does it when it is set right again. Below the latest
+    day, which a clock that ran ahead may have left, days count one by one as they pass.
+    """
+    if day_before < 0:
+        return 1
+    if day <= day_before:
+        return 0
+    if latest <= day_before or day == day_before + 1:
+        return day - day_before
+    return max(0, day - latest)
+
+
+@kernel
 def roll_days(budgets: NDArray[np.void], now_ns: int) -> None:
     """Begin a new day (UTC) in the budgets when one has begun; days without a word count too.
 
-    A clock that is set back gives nothing back.
+    A clock that is set back gives nothing back, also when it is set right again.
     """
     budget = budgets[0]
     day = now_ns // NS_PER_DAY
     passed = day - budget.day
     if passed == 0 or passed == -1:
         return
-    if budget.day >= 0 and passed < 0:
-        budget.day = day
+    begun = days_begun(budget.day, budget.day_high, day)
+    was_none = budget.day < 0
+    budget.day = day
+    budget.day_high = max(budget.day_high, day)
+    if begun == 0:
         return
-    if budget.day >= 0:
-        for _ in range(min(passed, DAYS_BEFORE + 1)):
+    if not was_none:
+        for _ in range(min(begun, DAYS_BEFORE + 1)):
             for i in range(DAYS_BEFORE - 1, 0, -1):
                 budget.cost_before[i] = budget.cost_before[i - 1]
             budget.cost_before[0] = budget.cost_today
             budget.cost_today = 0.0
-    budget.day = day
     budget.orders_today = 0.0
     budget.cost_today = 0.0
     budget.cost_week = 0.0

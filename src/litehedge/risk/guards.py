@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from litehedge.config import Settings
 from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
-from litehedge.risk.health import Pace, stricter
+from litehedge.risk.health import Pace, Pair, stricter
 from litehedge.risk.parachute import Parachute
 from litehedge.units import NS_PER_SECOND
 
@@ -28,9 +28,10 @@ class Guards:
 
     chute: Parachute
     pace: Pace
-    trigger: Floats  # tiers at the trigger, at the target, at the stop
-    target: Floats
-    stop: Floats
+    # Tiers of the first and of the second venue: at the trigger, at the target, at the stop
+    trigger: Pair
+    target: Pair
+    stop: Pair
     is_watching: bool = False  # whether there is anything between frames
     middle: float = float("nan")
     bid: float = float("nan")
@@ -41,19 +42,27 @@ class Guards:
     alarm: tuple[float, float] | None = None  # marks outside which something is closed
     wait_ns: int = -1  # before this time nothing else is closed
     stops_ns: int = -1
+    stops_of: tuple[object, ...] | None = None  # what stops were last reckoned from; see `_basis`
     topped_ns: int = -1
     looked_ns: int = -1 << 61  # when every watch was judged last
     decided_ns: int = -1 << 61  # when a decision was last asked for between frames
+    is_warming: bool = True  # whether the forecast of this start is still waited for
+    warm_by_ns: int = -1  # until when it is
     failures: int = 0  # orders in a row of which nothing was done
     retry_ns: int = -1  # when the last of them is tried again
 
-    def reckon(self, settings: Settings, tiers: TierTable) -> None:
-        """Reckon with other tiers from now on."""
+    def reckon(self, settings: Settings, tiers: TierTable, second: TierTable | None) -> None:
+        """Reckon with other tiers from now on; None: the second venue's are those of the first."""
         health = settings.health
-        self.trigger = stricter(tiers.rows, health.trigger_ratio)
-        self.target = stricter(tiers.rows, health.target_ratio)
-        self.stop = stricter(tiers.rows, health.stop_ratio)
+        self.trigger = _pair(tiers, second, health.trigger_ratio)
+        self.target = _pair(tiers, second, health.target_ratio)
+        self.stop = _pair(tiers, second, health.stop_ratio)
         self.alarm = None
+
+
+def _pair(tiers: TierTable, second: TierTable | None, ratio: float) -> Pair:
+    rows = stricter(tiers.rows, ratio)
+    return rows, rows if second is None else stricter(second.rows, ratio)
 
 
 def new_guards(settings: Settings, tiers: TierTable) -> Guards:
@@ -62,9 +71,9 @@ def new_guards(settings: Settings, tiers: TierTable) -> Guards:
     return Guards(
         chute=Parachute(settings.parachute, settings.limits.max_clock_skew_ms),
         pace=Pace(),
-        trigger=stricter(tiers.rows, health.trigger_ratio),
-        target=stricter(tiers.rows, health.target_ratio),
-        stop=stricter(tiers.rows, health.stop_ratio),
+        trigger=_pair(tiers, None, health.trigger_ratio),
+        target=_pair(tiers, None, health.target_ratio),
+        stop=_pair(tiers, None, health.stop_ratio),
     )
 
 
@@ -78,7 +87,8 @@ def observe(guards: Guards, event: ev.AnyEvent) -> None:
             guards.bid, guards.ask, guards.middle = bid, ask, 0.5 * (bid + ask)
             guards.book_ns = now_ns
             guards.is_watching = True
-            guards.pace.see(now_ns, guards.middle)
+            if now_ns - guards.pace.at_ns >= NS_PER_SECOND:  # else it is not looked at
+                guards.pace.see(now_ns, guards.middle)
     elif kind is ev.Trade:
         chute.on_trade(now_ns)
     elif kind is ev.Mark and 0.0 < event.price < inf:  # type: ignore[union-attr]

@@ -23,9 +23,17 @@ from numpy.typing import NDArray
 
 from litehedge.jit import kernel
 from litehedge.margin.account import HEDGE, POSITION, Books, apply_fill, in_scope
-from litehedge.margin.liquidation import distance, gap, margin_ratio, scope_bounds
+from litehedge.margin.liquidation import (
+    distance_apart,
+    gap,
+    is_second,
+    margin_ratio_apart,
+    scope_bounds,
+)
 
 Floats = NDArray[np.float64]
+Pair = tuple[Floats, Floats]
+"""Tiers of the first and of the second venue."""
 
 DEVIATIONS: Final = 3.0
 """The reach: so many standard deviations of the move during an order's worst delay."""
@@ -50,11 +58,11 @@ class Preview(msgspec.Struct, frozen=True):
 class Pace:
     """How fast the price moves now: an exponentially weighted variance of returns per second."""
 
-    __slots__ = ("_at_ns", "_price", "variance")
+    __slots__ = ("_price", "at_ns", "variance")
 
     def __init__(self) -> None:
         self._price = float("nan")
-        self._at_ns = -1
+        self.at_ns = -1  # of the price that was taken in last
         self.variance = 0.0
 
     def see(self, now_ns: int, price: float) -> None:
@@ -64,14 +72,14 @@ class Pace:
         """
         if not 0.0 < price < inf:
             return
-        passed_s = (now_ns - self._at_ns) / 1e9
-        if self._at_ns >= 0 and passed_s < 1.0:
+        passed_s = (now_ns - self.at_ns) / 1e9
+        if self.at_ns >= 0 and passed_s < 1.0:
             return
-        if self._at_ns >= 0 and passed_s <= LONGEST_STEP_S:
+        if self.at_ns >= 0 and passed_s <= LONGEST_STEP_S:
             move = log(price / self._price)
             kept = 0.5 ** (passed_s / HALF_LIFE_S)
             self.variance = kept * self.variance + (1.0 - kept) * move * move / passed_s
-        self._price, self._at_ns = price, now_ns
+        self._price, self.at_ns = price, now_ns
 
     def reach(self, reaction_s: float) -> float:
         """Return the move, as a fraction, that is possible before an order is done."""
@@ -88,20 +96,27 @@ def stricter(tiers: Floats, ratio: float) -> Floats:
     return rows
 
 
-def alarm_marks(books: Books, mark: float, tiers: Floats, reach: float) -> tuple[float, float]:
+def alarm_marks(books: Books, mark: float, tiers: Pair, reach: float) -> tuple[float, float]:
     """Return the marks (low, high) outside which something must be closed.
 
-    `tiers` are those of the trigger (`stricter`).
+    `tiers` are those of the trigger (`stricter`), of the first and of the second venue.
     """
-    low, high = 0.0, np.inf
-    for scope in range(N_WALLETS):
-        scope_low, scope_high = scope_bounds(books, scope, mark, tiers)
-        low, high = max(low, scope_low), min(high, scope_high)
+    low, high = _wallet_bounds(books, mark, tiers)
     return low / (1.0 - reach), high / (1.0 + reach)
 
 
+@kernel
+def _wallet_bounds(books: Books, mark: float, tiers: Pair) -> tuple[float, float]:
+    """Return the marks at which the first of the wallets is liquidated."""
+    low, high = 0.0, np.inf
+    for scope in range(N_WALLETS):
+        scope_low, scope_high = scope_bounds(books, scope, mark, tiers[scope])
+        low, high = max(low, scope_low), min(high, scope_high)
+    return low, high
+
+
 def endangered(
-    books: Books, mark: float, tiers: Floats, reach: float, lot: float = 0.0
+    books: Books, mark: float, tiers: Pair, reach: float, lot: float = 0.0
 ) -> tuple[int, int, float, float]:
     """Return the leg to shrink, its scope, the mark to be judged at, and by how much at most.
 
@@ -113,7 +128,7 @@ def endangered(
     """
     found, worst = (-1, 0, mark, 0.0), np.inf
     for scope in range(N_WALLETS):
-        low, high = scope_bounds(books, scope, mark, tiers)
+        low, high = scope_bounds(books, scope, mark, tiers[scope])
         room = min(mark * (1.0 - reach) - low, high - mark * (1.0 + reach))
         if room > 0.0 or room >= worst:
             continue
@@ -175,15 +190,15 @@ def relief(
 
 
 def preview(
-    books: Books, leg: int, qty_ltc: float, price: float, cost: float, tiers: Floats
+    books: Books, leg: int, qty_ltc: float, price: float, cost: float, tiers: Pair
 ) -> Preview:
     """Return what the account would be after a fill of signed `qty_ltc` at `price`."""
     after = books.copy()
     if qty_ltc != 0.0:
         apply_fill(after, leg, qty_ltc, price, cost * abs(qty_ltc) * price, 0.0)
     return Preview(
-        margin_ratio=float(margin_ratio(after, price, tiers)),
-        distance=float(distance(after, price, tiers)),
+        margin_ratio=float(margin_ratio_apart(after, price, *tiers)),
+        distance=float(distance_apart(after, price, *tiers)),
         position_ltc=float(after["qty"][0, POSITION]),
         hedge_ltc=float(after["qty"][0, HEDGE]),
     )
@@ -204,7 +219,7 @@ class StopLevel(msgspec.Struct, frozen=True):
 
 
 def wanted_stops(
-    books: Books, mark: float, tiers: Floats, steps: Sequence[tuple[Decimal, Decimal]]
+    books: Books, mark: float, tiers: Pair, steps: Sequence[tuple[Decimal, Decimal]]
 ) -> list[StopLevel]:
     """Return the stops that should stand now, one for each leg that is held.
 
@@ -214,25 +229,14 @@ def wanted_stops(
     Parameters
     ----------
     tiers
-        Those of the margin ratio at which the stop triggers (`stricter`).
+        Those of the margin ratio at which the stop triggers (`stricter`), by venue.
     steps
         Lot and tick of the venue where each leg lives, by leg.
     """
+    levels = stop_levels(books, mark, tiers)
     stops = []
-    for leg in (POSITION, HEDGE):
-        held = float(books["qty"][0, leg])
-        scope = next(s for s in range(4) if in_scope(books, s, leg))
-        other = HEDGE if leg == POSITION else POSITION
-        shared = float(books["qty"][0, other]) if in_scope(books, scope, other) else 0.0
-        net = held + shared
-        qty, trigger = 0.0, 0.0
-        if held * net > 0.0:
-            low, high = scope_bounds(books, scope, mark, tiers)
-            at = low if held > 0.0 else high
-            if np.isfinite(at) and at > 0.0:
-                qty, trigger = min(abs(held), abs(net)), at
-            elif (not np.isfinite(at) and held > 0.0) or (at == 0.0 and held < 0.0):
-                qty, trigger = min(abs(held), abs(net)), mark  # it is past already
+    for leg, held in enumerate(books["qty"][0].tolist()):
+        qty, trigger = levels[2 * leg], levels[2 * leg + 1]
         lot, tick = steps[leg]
         lots = (Decimal(repr(qty)) / lot).to_integral_value(ROUND_DOWN) * lot
         if Decimal(repr(qty)) - lots > lot * Decimal("0.999999"):
@@ -241,6 +245,31 @@ def wanted_stops(
         ticks = (Decimal(repr(trigger)) / tick).to_integral_value(rounding) * tick
         stops.append(StopLevel(leg, lots, ticks))
     return stops
+
+
+@kernel
+def stop_levels(books: Books, mark: float, tiers: Pair) -> tuple[float, float, float, float]:
+    """Return quantity and trigger of the stop of the position, and of the hedge; 0 for none."""
+    account = books[0]
+    found = np.zeros(4)
+    for leg in range(2):
+        held = account.qty[leg]
+        scope = 0
+        while not in_scope(books, scope, leg):
+            scope += 1
+        net = held
+        if in_scope(books, scope, 1 - leg):
+            net = held + account.qty[1 - leg]
+        if not held * net > 0.0:
+            continue
+        low, high = scope_bounds(books, scope, mark, tiers[int(is_second(books, scope))])
+        at = low if held > 0.0 else high
+        if np.isfinite(at) and at > 0.0:
+            found[2 * leg], found[2 * leg + 1] = min(abs(held), abs(net)), at
+        elif (not np.isfinite(at) and held > 0.0) or (at == 0.0 and held < 0.0):
+            found[2 * leg] = min(abs(held), abs(net))
+            found[2 * leg + 1] = mark  # it is past already
+    return found[0], found[1], found[2], found[3]
 
 
 def top_up_usdt(

@@ -18,9 +18,10 @@ from litehedge.config import Limits
 from litehedge.jit import kernel
 from litehedge.margin.tiers import maintenance
 from litehedge.risk.backoff import allow_after_refusal
-from litehedge.risk.governor import DAYS_BEFORE, roll_days
+from litehedge.risk.governor import DAYS_BEFORE, days_begun, roll_days
+from litehedge.risk.sliding import LONG_AGO_NS, REMEMBERED, lately_sent, note_sent
 from litehedge.risk.state import TradingState
-from litehedge.units import NS_PER_DAY, NS_PER_MINUTE
+from litehedge.units import NS_PER_DAY
 
 Floats = NDArray[np.float64]
 
@@ -87,7 +88,7 @@ LIMITS: Final = np.dtype(
 # What the guards remember between trades
 BUDGET: Final = np.dtype(
     [
-        ("ratio_tokens", np.float64),
+        ("ratio_tokens", np.float64),  # what is left of the minute, as of `refilled_ns`
         ("order_tokens", np.float64),
         ("refilled_ns", np.int64),
         ("day", np.int64),
@@ -102,6 +103,11 @@ BUDGET: Final = np.dtype(
         ("ratio_sent", np.float64),  # what the last order took of `ratio_tokens`
         ("refused", np.int64),  # orders in a row that the venue did not take
         ("refused_ns", np.int64),  # when the last of them was refused
+        ("sent_ns", np.int64, (REMEMBERED,)),  # of the last orders, in a ring; see `sliding`
+        ("sent_ratio", np.float64, (REMEMBERED,)),  # by how much each moved the hedge ratio
+        ("sent_to", np.int64),  # where the next one goes
+        ("day_high", np.int64),  # the latest day ever begun: see `governor.days_begun`
+        ("transfer_high", np.int64),
     ]
 )
 
@@ -130,40 +136,34 @@ def new_budget(equity_usdt: float) -> NDArray[np.void]:
     row["refilled_ns"] = -1
     row["day"] = -1
     row["transfer_day"] = -1
+    row["day_high"] = -1
+    row["transfer_high"] = -1
+    row["sent_ns"] = LONG_AGO_NS
     row["state"] = TradingState.ACTIVE
     return row
 
 
 @kernel
 def refill(budgets: NDArray[np.void], limits: NDArray[np.void], now_ns: int) -> None:
-    """Let time flow into the budgets: tokens per minute, counters per UTC day."""
+    """Let time flow into the budgets: what is left of any sixty seconds, counters per UTC day."""
     budget = budgets[0]
     limit = limits[0]
-    if budget.refilled_ns < 0:
-        budget.ratio_tokens = limit.max_ratio_per_minute
-        budget.order_tokens = limit.max_orders_per_minute
-    else:
-        minutes = max(0, now_ns - budget.refilled_ns) / NS_PER_MINUTE
-        budget.ratio_tokens = min(
-            limit.max_ratio_per_minute,
-            budget.ratio_tokens + minutes * limit.max_ratio_per_minute,
-        )
-        budget.order_tokens = min(
-            limit.max_orders_per_minute,
-            budget.order_tokens + minutes * limit.max_orders_per_minute,
-        )
+    count, ratio = lately_sent(budgets, now_ns)
+    budget.order_tokens = limit.max_orders_per_minute - count
+    budget.ratio_tokens = limit.max_ratio_per_minute - ratio
     budget.refilled_ns = now_ns
     roll_days(budgets, now_ns)
 
 
 @kernel
 def spend_order(budgets: NDArray[np.void], ratio: float) -> None:
-    """Take one order that moves the hedge ratio by `ratio` out of the budgets."""
+    """Take one order that moves the hedge ratio by `ratio` out of the budgets, after `refill`."""
     budget = budgets[0]
     budget.ratio_tokens -= ratio
     budget.ratio_sent = ratio
     budget.order_tokens -= 1.0
     budget.orders_today += 1.0
+    note_sent(budgets, ratio, budget.refilled_ns)
 
 
 @kernel
@@ -172,8 +172,10 @@ def transfer_budget(budgets: NDArray[np.void], now_ns: int, per_day_usdt: float)
     budget = budgets[0]
     day = now_ns // NS_PER_DAY
     if day != budget.transfer_day and day != budget.transfer_day - 1:
+        if days_begun(budget.transfer_day, budget.transfer_high, day) > 0:
+            budget.transferred_today = 0.0
         budget.transfer_day = day
-        budget.transferred_today = 0.0
+        budget.transfer_high = max(budget.transfer_high, day)
     return max(0.0, per_day_usdt - budget.transferred_today)
 
 
@@ -187,6 +189,12 @@ def spend_transfer(budgets: NDArray[np.void], amount_usdt: float) -> None:
 def equity_stopped(budgets: NDArray[np.void], limits: NDArray[np.void], equity: float) -> bool:
     """Tell whether equity has fallen to the stop."""
     return equity <= limits[0].equity_stop_share * budgets[0].equity_start
+
+
+@kernel
+def share_left(budgets: NDArray[np.void], equity: float) -> float:
+    """Return equity as a share of that at the start; NaN where there was none to begin with."""
+    return equity / budgets[0].equity_start if budgets[0].equity_start > 0.0 else np.nan
 
 
 @kernel

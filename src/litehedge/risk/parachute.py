@@ -141,6 +141,7 @@ class Parachute:
         self._still_ns = _NEVER  # since when the book's middle has not moved
         self._others: dict[str, float] = {}  # what others said when it stopped
         self._now: dict[str, float] = {}
+        self._is_news = False  # whether others said something since they were remembered
         self._lag_ms = 0.0
         self._skews_ms = [0.0, 0.0]  # by the clock of the position's venue, of the hedge's own
         self._refused: deque[int] = deque(maxlen=64)
@@ -152,7 +153,8 @@ class Parachute:
         """Hear the touch."""
         if bid + ask != self._bid + self._ask:
             self._still_ns = now_ns
-            self._others = dict(self._now)
+            if self._is_news:
+                self._others, self._is_news = dict(self._now), False
         self._bid, self._ask = bid, ask
         self._heard["book"] = now_ns
 
@@ -163,16 +165,19 @@ class Parachute:
     def on_mark(self, now_ns: int, price: float) -> None:
         """Hear the mark price."""
         self._mark = self._now["mark"] = price
+        self._is_news = True
         self._heard["mark"] = now_ns
 
     def on_index(self, now_ns: int, price: float) -> None:
         """Hear the index, which is of other venues."""
         self._index = self._now["index"] = price
+        self._is_news = True
         self._heard["index"] = now_ns
 
     def on_bitcoin(self, now_ns: int, price: float) -> None:
         """Hear Bitcoin's price."""
         self._now["bitcoin"] = price
+        self._is_news = True
 
     def on_account(self, now_ns: int) -> None:
         """Hear the venue tell what the account holds."""
@@ -221,6 +226,8 @@ class Parachute:
         pace_bps
             Standard deviation of the price over a minute.
         """
+        if has_forecast and self._is_all_right(now_ns, pace_bps):
+            return []
         limits = self._limits
         changes: list[Change] = []
         heard = self._heard
@@ -259,6 +266,62 @@ class Parachute:
         )
         return changes
 
+    def _is_all_right(self, now_ns: int, pace_bps: float) -> bool:
+        """Tell, in short, that nothing is open, wrong, or about to be counted as wrong.
+
+        Only where every measure is plainly right: then nothing that `look` does would change.
+        """
+        limits, heard = self._limits, self._heard
+        if self.open or self._wrong_ns or self._refused or self._unsure:
+            return False
+        for name, heard_ns in heard.items():
+            if name == "mark" and ("book" in heard or "trade" in heard):
+                limit_s = limits.mark_silent_s
+            elif name == "mark":  # it alone tells the price
+                limit_s = min(limits.silent_s, limits.mark_silent_s)
+            elif name == "account":
+                limit_s = limits.account_silent_s
+            else:
+                limit_s = limits.silent_s
+            if (now_ns - heard_ns) / NS_PER_SECOND > limit_s and name != "index":
+                return False
+        if "book" in heard:
+            if self._bid >= self._ask:
+                return False
+            if ("mark" in heard or "index" in heard) and self._gap_bps(now_ns) > limits.max_gap_bps:
+                return False
+            # Without news others say what they said when the middle moved.
+            if self._is_news and self._moved_bps() > limits.frozen_move_bps:
+                return False
+        first_ms, second_ms = self._skews_ms
+        return (
+            self._lag_ms <= limits.max_lag_ms
+            and abs(first_ms) <= self._max_skew_ms
+            and abs(second_ms) <= self._max_skew_ms
+            and pace_bps <= limits.wild_bps
+        )
+
+    def _gap_bps(self, now_ns: int) -> float:
+        """Return how far fresh prices lie apart."""
+        fresh_ns = now_ns - round(self._limits.silent_s * NS_PER_SECOND)
+        middle = 0.5 * (self._bid + self._ask)
+        said = (("book", middle), ("mark", self._mark), ("index", self._index))
+        told = [
+            price for name, price in said
+            if 0.0 < price < inf and self._heard.get(name, _NEVER) >= fresh_ns
+        ]  # fmt: skip
+        return 1e4 * (max(told) / min(told) - 1.0) if len(told) > 1 else 0.0
+
+    def _moved_bps(self) -> float:
+        """Return how far others moved since the book's middle did."""
+        others = self._others
+        moves = [
+            1e4 * abs(price / others[name] - 1.0)
+            for name, price in self._now.items()
+            if name in others and others[name] > 0.0
+        ]
+        return max(moves, default=0.0)
+
     def _contradictions(self, now_ns: int) -> list[Change]:
         limits = self._limits
         if "book" not in self._heard:
@@ -266,22 +329,10 @@ class Parachute:
         crossed = self._bid >= self._ask
         touch = f"{self._bid:g} and {self._ask:g}"
         changes = self._judge(Watch.BOOK_CROSSED, now_ns, crossed, touch)
-        middle = 0.5 * (self._bid + self._ask)
-        said = {"book": middle, "mark": self._mark, "index": self._index}
-        fresh_ns = now_ns - round(limits.silent_s * NS_PER_SECOND)
-        told = [
-            price for name, price in said.items()
-            if 0.0 < price < inf and self._heard.get(name, _NEVER) >= fresh_ns
-        ]  # fmt: skip
-        gap_bps = 1e4 * (max(told) / min(told) - 1.0) if len(told) > 1 else 0.0
+        gap_bps = self._gap_bps(now_ns)
         apart = gap_bps > limits.max_gap_bps
         changes += self._judge(Watch.PRICES_CONTRADICT, now_ns, apart, f"{gap_bps:.0f} bps apart")
-        moves = [
-            1e4 * abs(price / self._others[name] - 1.0)
-            for name, price in self._now.items()
-            if name in self._others and self._others[name] > 0.0
-        ]
-        moved_bps = max(moves, default=0.0)
+        moved_bps = self._moved_bps()
         still = moved_bps > limits.frozen_move_bps and now_ns - self._still_ns >= round(
             limits.frozen_s * NS_PER_SECOND
         )

@@ -12,6 +12,7 @@ import enum
 from typing import Final
 
 RESUME_WORD: Final = "RESUME"
+CLOSE_WORDS: Final = "CLOSE ALL"
 
 
 class TradingState(enum.IntEnum):

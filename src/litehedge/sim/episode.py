@@ -47,7 +47,7 @@ from litehedge.margin.account import (
 )
 from litehedge.margin.liquidation import bounds, liquidate_within
 from litehedge.risk.governor import eased, eases_below, spend_cost, spend_funding
-from litehedge.risk.limits import N_GUARDS, spend_order, spend_transfer
+from litehedge.risk.limits import N_GUARDS, share_left, spend_order, spend_transfer
 from litehedge.sim.execution import execute, observe_bars
 from litehedge.units import NS_PER_MINUTE
 
@@ -241,7 +241,7 @@ def run_episode(
             if has_rules:
                 lo, hi = under_rules(
                     terms[0], rule_memory, signals, i, end_ns[i], ratio,
-                    behind, position * close, worth / budgets[0].equity_start, lo, hi,
+                    behind, position * close, share_left(budgets, worth), lo, hi,
                 )  # fmt: skip
             if is_outside(ratio, lo, hi, slack):
                 wanted, change = guarded_change(

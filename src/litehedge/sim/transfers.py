@@ -46,6 +46,11 @@ class Transfers:
             return [self._said[name]]
         return [ev.TransferRejected(now_ns, now_ns, name, "the venue has no such transfer")]
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is under way."""
+        return bool(self._under_way)
+
     def arrivals(self, books: Books, until_ns: int) -> list[ev.AccountEvent]:
         """Let arrive what is due."""
         said: list[ev.AccountEvent] = []

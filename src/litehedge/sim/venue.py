@@ -325,22 +325,25 @@ class SimVenue:
         middle = 0.5 * (bid + ask)
         self._price, self._quote = middle, (bid, ask)
         said: list[ev.AccountEvent] = []
-        if not self.is_open and now_ns >= self._opens_ns:
+        if not self._is_open and now_ns >= self._opens_ns:
             said.append(self._open(middle, now_ns))
-        said += self._arrived_money(middle, now_ns)
+        if self._transfers.is_busy:
+            said += self._arrived_money(middle, now_ns)
         if self._pending and not self._is_down:
             for _, order in self._arrived(now_ns):
                 said += self._fill_at_quote(order, now_ns, bid, ask)
-        if not self._has_mark:
-            said += self._on_mark(now_ns, middle)
+        if not self._has_mark and (more := self._on_mark(now_ns, middle)):
+            said += more
         return said
 
     def _on_mark(self, now_ns: int, mark: float) -> list[ev.AccountEvent]:
-        if not self._is_alive:
+        if not self._is_open and not self._holds(HEDGE):
             return []
-        said = self._stops.look(now_ns)
-        if not self._is_down:
-            said += self._stops.arrive(self.books, mark, now_ns)
+        said: list[ev.AccountEvent] = []
+        if self._stops.is_busy:
+            said += self._stops.look(now_ns)
+            if not self._is_down:
+                said += self._stops.arrive(self.books, mark, now_ns)
         low, high = self._bounds
         if low < mark < high and not self._stops.is_hit(mark, mark):
             return said

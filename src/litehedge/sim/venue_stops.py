@@ -101,6 +101,11 @@ class Stops:
         wanted.look_ns = now_ns + wanted.wait_ns
         wanted.wait_ns = min(2 * wanted.wait_ns, LONGEST_NS)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is on its way, or is seen to once more some time."""
+        return bool(self._coming) or any(one.look_ns >= 0 for one in self._wanted.values())
+
     def look(self, now_ns: int) -> list[ev.AccountEvent]:
         """See to what was refused or not answered."""
         said: list[ev.AccountEvent] = []
@@ -149,7 +154,10 @@ class Stops:
 
     def is_hit(self, low: float, high: float) -> bool:
         """Tell whether marks in this range fire any stop."""
-        return any(one.is_hit(low, high) for one in self.armed.values())
+        for one in self.armed.values():
+            if low <= one.trigger_usdt if one.falls else high >= one.trigger_usdt:
+                return True
+        return False
 
     def first(
         self, at: float, low: float, high: float, bounds: tuple[float, float]

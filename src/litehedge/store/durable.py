@@ -12,9 +12,9 @@ from pathlib import Path
 from litehedge.errors import DataError
 
 
-def write_synced(path: Path, payload: bytes | memoryview) -> None:
+def write_synced(path: Path, payload: bytes | memoryview, mode: int = 0o644) -> None:
     """Write a new file and wait until it is on the disk."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         rest = memoryview(payload)
         while rest:

@@ -31,7 +31,7 @@ from litehedge.market.events import AccountEvent, AnyEvent, Command, decode_batc
 from litehedge.orders.manager import Order
 from litehedge.risk.state import TradingState
 from litehedge.store.durable import sync_folder
-from litehedge.store.transaction import Transaction, first_line
+from litehedge.store.transaction import FileTransaction, Transaction, first_line, insertion
 
 FORMAT: Final = 1
 BATCH: Final = 2048
@@ -59,6 +59,8 @@ EFFECTS = sa.Table(
     sa.Column("kind", sa.String(20), nullable=False, index=True),
     sa.Column("payload", sa.LargeBinary, nullable=False),
 )
+
+_INTO_EVENTS, _INTO_EFFECTS = insertion(EVENTS), insertion(EFFECTS)
 
 _ENCODER = msgspec.msgpack.Encoder()
 _EFFECT_DECODER = msgspec.msgpack.Decoder(Effect)
@@ -243,13 +245,22 @@ class Journal:
         self._pack()
         if not self._batches and not self._effects:
             return
-        with self._transaction() as connection:
-            if self._batches:
-                connection.execute(EVENTS.insert(), self._batches)
-            if self._effects:
-                connection.execute(EFFECTS.insert(), self._effects)
+        if self.path is not None:
+            self._write_file()
+        else:
+            with self._transaction() as connection:
+                if self._batches:
+                    connection.execute(EVENTS.insert(), self._batches)
+                if self._effects:
+                    connection.execute(EFFECTS.insert(), self._effects)
         self._batches = []
         self._effects = []
+
+    def _write_file(self) -> None:
+        """Write to SQLite as its driver does it: an order waits for this, and half as long so."""
+        with FileTransaction(self._engine, self.url) as cursor:
+            cursor.executemany(_INTO_EVENTS, self._batches)
+            cursor.executemany(_INTO_EFFECTS, self._effects)
 
     def keep(self) -> None:
         """Begin to make durable what was written: here there is nobody who could; see `flush`."""

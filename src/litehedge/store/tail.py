@@ -144,7 +144,7 @@ class Tail:
             batch = decode_batch(payload)
             newest_ns = newest_ns or batch[-1].known_ns
             if newest_ns - batch[0].known_ns > self._recent_ns:
-                first = number
+                first = number - 1  # with this one: it may hold the whole run
                 break
         return event, place, first
 

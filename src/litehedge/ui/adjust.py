@@ -17,12 +17,11 @@ from nicegui import ui
 from litehedge.errors import LitehedgeError
 from litehedge.market import events as ev
 from litehedge.report.style import number, percent
-from litehedge.risk.state import RESUME_WORD, TradingState
+from litehedge.risk.state import CLOSE_WORDS, RESUME_WORD, TradingState
 from litehedge.ui.page import Page, say
 from litehedge.ui.seen import Seen
 from litehedge.units import NS_PER_MINUTE
 
-CLOSE_WORDS: Final = "CLOSE ALL"
 LASTING_MIN: Final = {30: "30 minutes", 120: "2 hours", 480: "8 hours", 1440: "1 day"}
 SAME_RATIO: Final = 0.005
 
@@ -112,7 +111,7 @@ class Adjust:
             _say("Both are closed at the market, in pieces where the book is thin; then the "
                  "session only watches. What was lost is lost; nothing more can be.")  # fmt: skip
             _button(
-                "CLOSE ALL", "hg-halt", lambda: self._ask(ev.CloseAll(0, 0, "the screen"), sheet)
+                CLOSE_WORDS, "hg-halt", lambda: self._ask(ev.CloseAll(0, 0, "the screen"), sheet)
             )
             _button("Keep both", "hg-safe", sheet.close)
         sheet.open()

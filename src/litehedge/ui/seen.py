@@ -25,10 +25,10 @@ from litehedge.effects import (
     Watched,
 )
 from litehedge.engine import relive
-from litehedge.engine_state import State, restore, start
+from litehedge.engine_state import State, restore, start, tiers_by_venue
 from litehedge.hedge.policies import policy_named
 from litehedge.margin.account import equity
-from litehedge.margin.liquidation import bounds, distance
+from litehedge.margin.liquidation import bounds_apart, distance_apart
 from litehedge.market import events as ev
 from litehedge.market.events import AnyEvent
 from litehedge.model.baselines.blind import BlindForecaster
@@ -212,10 +212,10 @@ class Seen:
         price = self.price if price != price else price
         if state is None or not state.is_open or not price > 0.0:
             return None
-        tiers = state.fixed.tiers.rows
+        tiers, second = tiers_by_venue(state)
         position, hedge = sizes(state.terms, state.books)
         worth = float(equity(state.books, price))
-        low, high = bounds(state.books, price, tiers)
+        low, high = bounds_apart(state.books, price, tiers, second)
         qty = state.books["qty"][0]
         near = nan
         if low > 0.0 or high < float("inf"):
@@ -228,7 +228,7 @@ class Seen:
             ratio=float(hedge / position) if position > 0.0 else 0.0,
             equity_usdt=worth,
             leverage=abs(float(qty.sum())) * price / worth if worth > 0.0 else nan,
-            away=float(distance(state.books, price, tiers)),
+            away=float(distance_apart(state.books, price, tiers, second)),
             liquidation=near,
         )
 

@@ -7,14 +7,20 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI
 from nicegui import run, ui
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
+from litehedge.ui import api, health, login, panic
+from litehedge.ui.binding import Binding
 from litehedge.ui.desk import desk
+from litehedge.ui.door import Door
+from litehedge.ui.guard import Guard
 from litehedge.ui.map import map_page
+from litehedge.ui.once import Once
 from litehedge.ui.watching import EVERY_S, Home
 from litehedge.ui.why import why
 
@@ -29,8 +35,8 @@ RECONNECT_S: Final = 20.0
 STATIC: Final = Path(__file__).parent / "static"
 
 
-def create(home: Home) -> Any:
-    """Return the screen as an ASGI application."""
+def create(home: Home, door: Door, binding: Binding) -> ASGIApp:
+    """Return the screen as an ASGI application, with the guard in front of all of it."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -41,6 +47,11 @@ def create(home: Home) -> Any:
         home.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    once = Once(home.root / "ui")
+    app.router.routes.extend(
+        [*login.routes(door, binding), *panic.routes(home, once), *health.routes(home)]
+    )
+    app.mount(api.AT, api.api(home, once, binding))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
     @ui.page("/", response_timeout=PATIENCE_S)
@@ -59,7 +70,7 @@ def create(home: Home) -> Any:
         app, title="litehedge", dark=True, language="en-US", show_welcome_message=False,
         reconnect_timeout=RECONNECT_S,
     )  # fmt: skip
-    return app
+    return Guard(app, door=door, binding=binding)
 
 
 async def _look(home: Home) -> None:

@@ -115,7 +115,8 @@ class Watching:
 def _idle_s(session: Session) -> float:
     """Return how long ago a journal was last written, by its files."""
     files = (session.journal, session.journal.with_name(f"{session.journal.name}-wal"))
-    last = max((file.stat().st_mtime for file in files if file.is_file()), default=0.0)
+    told = [file.stat() for file in files if file.is_file()]
+    last = max((one.st_mtime for one in told if one.st_size > 0), default=0.0)
     return max(0.0, time.time() - last)
 
 

@@ -191,9 +191,12 @@ class Rest:
         VenueDown
             When that would take too long: nothing was sent.
         """
+        cost, urgent = costs(method, path, params), is_urgent(method, path)
+        if self.waiter.at_once(cost, urgent):
+            return
         try:
             async with asyncio.timeout(self._patience_s):
-                await self.waiter.wait(costs(method, path, params), is_urgent(method, path))
+                await self.waiter.wait(cost, urgent)
         except TimeoutError:
             raise VenueDown(
                 f"Binance's limits are used up; {what} was not asked for",

@@ -397,4 +397,7 @@ def contract_of(
         clearance_fee=exact(clearance, "the liquidation fee"),
         tiers=list(tiers),
         funding_interval_h=interval_h,
+        max_market_qty_ltc=(
+            rule("MARKET_LOT_SIZE", "maxQty") if "MARKET_LOT_SIZE" in filters else None
+        ),
     )

@@ -1,8 +1,7 @@
 """Bybit USDT perpetuals: `BybitClient` is one account, `BybitMarket` what the market tells.
 
 Bybit takes an order before it knows what becomes of it: `place` returns that it was accepted, and
-fills come over `run`. Stops are those of the position (`trading-stop`): one for each leg, replaced
-in one step, sized by the venue, so that there is never a moment without one.
+fills come over `run`. Protective stops are conditional orders: see `bybit_stops`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from litehedge.errors import BadMessage, VenueDown, VenueError, VenueRefused
+from litehedge.errors import BadMessage, VenueDown, VenueError
 from litehedge.market.events import AnyEvent
 from litehedge.orders.manager import is_ours
 from litehedge.orders.reports import (
@@ -49,13 +48,7 @@ from litehedge.venues.bybit_orders import (
     report,
 )
 from litehedge.venues.bybit_rest import PRODUCTION, TESTNET, Hosts, Rest, now_ms
-from litehedge.venues.bybit_stops import (
-    NO_STOP,
-    no_stop_request,
-    stop_request,
-    stops_of,
-    stops_traded,
-)
+from litehedge.venues.bybit_stops import PAGES, Stops, open_rows
 from litehedge.venues.bybit_stream import PrivateStream
 from litehedge.venues.bybit_trade import CREATE, TradeSocket
 from litehedge.venues.bybit_values import NS_PER_MS, time_ns
@@ -65,11 +58,10 @@ from litehedge.venues.limiter import Waiter
 __all__ = ["PRODUCTION", "TESTNET", "BybitClient", "BybitMarket", "Hosts", "Keys"]
 
 RIGHTS_LIVE_S: Final = 600.0
-PAGES: Final = 10
 LONGEST_PAST_MS: Final = 6 * 86_400_000  # a question that begins earlier ends before today
 NO_DEAD_MAN: Final = (
     "bybit cancels orders on disconnection for institutions only; orders are immediate or cancel, "
-    "so none is left lying, and the stops of the position stay at the venue"
+    "so none is left lying, and protective stops stay at the venue"
 )
 
 
@@ -133,6 +125,7 @@ class BybitClient:
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
         self._rest: Rest | None = None
+        self._made_stops: Stops | None = None
         self._trade: TradeSocket | None = None
         self._trading: asyncio.Task[None] | None = None
         self._ear = _Ear()
@@ -165,6 +158,7 @@ class BybitClient:
             self._session, self._hosts.rest, self._keys, self._waiter, self._clock_ms,
             self._timeout_s,
         )  # fmt: skip
+        self._made_stops = Stops(self._rest, self._symbol, self._clock_ms)
         self._trade = TradeSocket(
             self._hosts.trade, self._keys, self._rest, self._clock_ms, min(5.0, self._timeout_s)
         )
@@ -183,7 +177,13 @@ class BybitClient:
             self._trading = None
         if self._session is not None:
             await self._session.close()
-        self._session = self._rest = self._trade = None
+        self._session = self._rest = self._trade = self._made_stops = None
+
+    @property
+    def _stops(self) -> Stops:
+        if self._made_stops is None:
+            raise VenueDown("the connection to bybit is not open", errors.AS_IT_WAS)
+        return self._made_stops
 
     @property
     def _asks(self) -> Rest:
@@ -209,7 +209,10 @@ class BybitClient:
             return contract_of(instruments.result, tiers.result, fees.result, self._symbol)
 
     async def account(self) -> AccountReport:
-        """Return what the account holds. USDT alone is the wallet, whatever else backs it."""
+        """Return what the account holds. USDT alone is the wallet, whatever else backs it.
+
+        It is of the time of the earliest answer: a later one may know of what another does not.
+        """
         asks, about = self._asks, {"category": "linear", "symbol": self._symbol}
         rights, wallet, positions, everywhere, info = await asyncio.gather(
             self._key_rights(),
@@ -231,7 +234,7 @@ class BybitClient:
                 wallet_of(wallet.result),
                 isolated,
                 rights,
-                time_ns(wallet.time, "time of an answer"),
+                time_ns(min(wallet.time, positions.time, everywhere.time), "time of an answer"),
                 others_of(everywhere.result, self._symbol, isolated),
             )
 
@@ -287,25 +290,13 @@ class BybitClient:
         return [row.order_link_id or row.order_id for row in await self._resting()]
 
     async def _resting(self) -> list[OrderRow]:
-        found: list[OrderRow] = []
-        cursor = ""
-        for _ in range(PAGES):
-            answer = await self._asks.get(
-                "/v5/order/realtime", "the open orders", category="linear", symbol=self._symbol,
-                openOnly=0, limit=50, cursor=cursor,
-            )  # fmt: skip
-            with _Readable("the open orders"):
-                rows, cursor = order_list(answer.result)
-                found += [
-                    row
-                    for row in rows
-                    if row.symbol == self._symbol
-                    and row.order_status != "Untriggered"
-                    and report(row).status == "open"
-                ]
-            if not cursor or not rows:
-                break
-        return found
+        rows = await open_rows(self._asks, self._symbol, "the open orders")
+        with _Readable("the open orders"):
+            return [
+                row
+                for row in rows
+                if row.order_status != "Untriggered" and report(row).status == "open"
+            ]
 
     async def cancel_all(self) -> None:
         """Cancel every open order of ours; those of others, and all stops, stay."""
@@ -320,39 +311,23 @@ class BybitClient:
                     raise
 
     async def set_protective_stop(self, closes: VenueOrder, trigger_usdt: Decimal) -> None:
-        """Set or move the stop of a leg, by the mark price.
+        """Place or replace the stop that closes a leg when the mark passes a price.
 
-        It closes the whole leg at the market, whatever quantity and limit the order names.
+        There is a stop at every moment in between; see `bybit_stops`.
         """
-        body = stop_request(closes, trigger_usdt, self._symbol)
-        doing = f"the stop of the {closes.position_side} leg at {trigger_usdt} USDT"
-        await self._asks.post("/v5/position/trading-stop", doing, body, emergency=True)
+        await self._stops.put(closes, trigger_usdt)
 
     async def protective_stops(self) -> list[StopReport]:
-        """Return the stops of our legs; each closes all that its leg holds."""
-        answer = await self._asks.get(
-            "/v5/position/list", "the stops", category="linear", symbol=self._symbol
-        )
-        with _Readable("the stops"):
-            return stops_of(positions_of(answer.result), self._symbol)
+        """Return our protective stops that wait for their trigger."""
+        return await self._stops.armed()
 
     async def remove_protective_stop(self, position_side: PositionSide) -> None:
-        """Take the stop of a leg away; one that is not there is what was wanted."""
-        body = no_stop_request(position_side, self._symbol)
-        doing = f"the end of the stop of the {position_side} leg"
-        try:
-            await self._asks.post("/v5/position/trading-stop", doing, body, emergency=True)
-        except VenueRefused as error:
-            if error.code not in NO_STOP:
-                raise
+        """Take the stops of a leg away; those that are not there are what was wanted."""
+        await self._stops.remove(position_side)
 
     async def stop_outcome(self, stop: StopReport) -> OrderReport:
-        """Return what a stop traded, from the executions of the last hour."""
-        now_ms = self._clock_ms()
-        rows = await self._executions_since(now_ms - 3_600_000)
-        with _Readable("the executions of a stop"):
-            found = stops_traded(rows, self._symbol, stop.position_side)
-        return found or OrderReport(stop.client_id, "expired", event_ns=now_ms * NS_PER_MS)
+        """Return what a stop traded: triggered, it is an order like any other."""
+        return await self.order(stop.client_id)
 
     async def arm_dead_man(self, after_ms: int) -> bool:
         """Return False: `why_no_dead_man` says why."""

@@ -34,7 +34,7 @@ class _PriceFilter(Wire, frozen=True):
 class _LotFilter(Wire, frozen=True):
     qty_step: str
     max_order_qty: str
-    min_order_qty: str = ""
+    max_mkt_order_qty: str = ""
     min_notional_value: str = ""
 
 
@@ -120,6 +120,7 @@ def contract_of(
         clearance_fee=Decimal(0),
         tiers=tiers_of(tiers, symbol),
         funding_interval_h=ours.funding_interval / 60.0,
+        max_market_qty_ltc=money(ours.lot_size_filter.max_mkt_order_qty, "largest order") or None,
     )
 
 

@@ -74,7 +74,9 @@ class OrderRow(Wire, frozen=True):
     cum_fee_detail: Any = None
     cancel_type: str = ""
     reject_reason: str = ""
-    stop_order_type: str = ""
+    side: str = ""
+    qty: str = ""
+    trigger_price: str = ""
     updated_time: str = ""
 
 
@@ -272,9 +274,10 @@ def executions_told(message: Private) -> list[ExecutionRow]:
 
 
 def stop_link(row: ExecutionRow, hedge_mode: bool) -> str:
-    """Return our name for the order that came of a leg's stop, "" for any other order.
+    """Return a name for the order that came of the stop of a leg itself, "" for any other order.
 
-    Bybit gives a `trading-stop` no client id; `createType` says what it is. A stop always closes.
+    People set it, and versions before this one did. Bybit gives a `trading-stop` no client id;
+    `createType` says what it is. A stop always closes.
     """
     if row.create_type not in _STOPPED or not row.order_id:
         return ""

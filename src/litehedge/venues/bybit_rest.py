@@ -102,9 +102,12 @@ class Rest:
         VenueDown
             When that would take too long: nothing was sent.
         """
+        cost = {"ip": 1.0, path: 1.0}
+        if self.waiter.at_once(cost, emergency):
+            return
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await self.waiter.wait({"ip": 1.0, path: 1.0}, emergency)
+                await self.waiter.wait(cost, emergency)
         except TimeoutError:
             what = f"{doing}: bybit's limits are used up, or it asked for silence"
             raise VenueDown(what, "nothing was sent, the position is as it was") from None

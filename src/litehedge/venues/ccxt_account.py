@@ -116,9 +116,15 @@ async def _funding_interval_h(venue: CcxtVenue, exchange: Any) -> float:
 
 
 async def account(
-    venue: CcxtVenue, exchange: Any, contract_ltc: Decimal, *, hedge_mode: bool, leverage: int
-) -> AccountReport:
-    """Return wallet, legs and mode; the mode is what the venue says, else what was set."""
+    venue: CcxtVenue, exchange: Any, contract_ltc: Decimal, *, hedge_mode: bool, leverage: int,
+    ahead_ms: float = 0.0,
+) -> AccountReport:  # fmt: skip
+    """Return wallet, legs and mode; the mode is what the venue says, else what was set.
+
+    It is of the moment before the first question, by the venue's clock (`ahead_ms`: what ours is
+    ahead of it): what happens while it answers may be in one answer and not in another.
+    """
+    asked_ms = exchange.milliseconds() - ahead_ms
     is_one_account = venue.ccxt_id in ("okx", "krakenfutures")  # there `type` is another thing
     balance = await exchange.fetch_balance({} if is_one_account else {"type": "swap"})
     told = await exchange.fetch_positions()  # of every contract: they share the wallet
@@ -136,7 +142,6 @@ async def account(
         )
         if one is not None
     ]
-    now_ns = int(exchange.milliseconds()) * NS_PER_MS
     settle = venue.symbol.rpartition(":")[2]
     others = [
         one
@@ -149,7 +154,7 @@ async def account(
         if one is not None
     ]
     held = wallet(venue.name, balance["info"])
-    return AccountReport(now_ns, held, legs, mode, others=others)
+    return AccountReport(int(asked_ms) * NS_PER_MS, held, legs, mode, others=others)
 
 
 async def place(

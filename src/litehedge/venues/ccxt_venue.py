@@ -101,6 +101,7 @@ class CcxtClient:
         self._poll_s, self._testnet = poll_s, testnet
         self._exchange: Any = None
         self._contract_ltc = Decimal(1)
+        self._ahead_ms = 0.0  # by how much this machine's clock is ahead, as last measured
         self._unsettled: dict[str, None] = {}
         self._has_stop = False
 
@@ -151,7 +152,8 @@ class CcxtClient:
             else:
                 answer = await exchange.publicGetTickers()
                 venue_ms = exchange.parse8601(answer["serverTime"])
-            return 0.5 * (before_ms + exchange.milliseconds()) - float(venue_ms)
+            self._ahead_ms = 0.5 * (before_ms + exchange.milliseconds()) - float(venue_ms)
+        return self._ahead_ms
 
     async def contract(self) -> Contract:
         """Return the rules of the contract, its tiers, and our fees."""
@@ -169,6 +171,7 @@ class CcxtClient:
                 self._contract_ltc,
                 hedge_mode=self._hedge_mode,
                 leverage=self._leverage,
+                ahead_ms=self._ahead_ms,
             )
 
     async def place(self, order: VenueOrder) -> OrderReport:

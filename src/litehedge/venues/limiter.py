@@ -252,6 +252,16 @@ class Waiter:
             return self._kinds.get(cost, {self._general: 1.0})
         return {self._general: cost} if isinstance(cost, (int, float)) else cost
 
+    def at_once(self, cost: float | str | Mapping[str, float], emergency: bool = False) -> bool:
+        """Spend at once where nobody waits and there is room; else spend nothing, and say no."""
+        if self._waiting:
+            return False
+        ticket = self.limiter.ask(self.costs(cost), emergency)
+        if self.limiter.granted(self.now_s()):
+            return True
+        self.limiter.drop(ticket)
+        return False
+
     async def wait(self, cost: float | str | Mapping[str, float], emergency: bool = False) -> None:
         """Return when the request may be sent. `emergency`: an order, a cancel, a stop."""
         ticket = self.limiter.ask(self.costs(cost), emergency)

@@ -59,13 +59,13 @@ def _endpoint(name: str, per_s: float) -> Rule:
 _BYBIT_PATHS: Final = {
     "order": "/v5/order/create", "cancel": "/v5/order/cancel", "cancel_all": "/v5/order/cancel-all",
     "query": "/v5/order/realtime", "account": "/v5/account/wallet-balance",
-    "settings": "/v5/position/set-leverage", "stop": "/v5/position/trading-stop",
+    "settings": "/v5/position/set-leverage", "stop": "/v5/order/create",
 }  # fmt: skip
 BYBIT_RATES: Final = {
     "/v5/order/create": 10, "/v5/order/amend": 10, "/v5/order/cancel": 10,
     "/v5/order/cancel-all": 10, "/v5/order/realtime": 50, "/v5/order/history": 50,
     "/v5/execution/list": 50, "/v5/position/list": 50, "/v5/position/set-leverage": 10,
-    "/v5/position/switch-mode": 10, "/v5/position/trading-stop": 10,
+    "/v5/position/switch-mode": 10,
     "/v5/account/wallet-balance": 50, "/v5/account/info": 50, "/v5/account/fee-rate": 5,
     "/v5/user/query-api": 10,
 }  # fmt: skip
