@@ -139,6 +139,8 @@ def _step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
                 effects = effects + said
         if state.plan_terms is not None and (kind is ev.Tick or kind in _PRICED):
             effects = effects + look_at_plans(state, event.known_ns)
+    elif kind is ev.FeedHealth:  # for people: not even time passes by it
+        return state, _NOTHING
     else:
         effects = REACTIONS[kind](state, event)
         state.guards.alarm = None  # the account may be another one

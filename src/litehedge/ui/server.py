@@ -21,8 +21,10 @@ from litehedge.ui.builder_ask import Tests
 from litehedge.ui.desk import desk
 from litehedge.ui.door import Door
 from litehedge.ui.guard import Guard
+from litehedge.ui.map import map_page
 from litehedge.ui.once import Once
 from litehedge.ui.watching import EVERY_S, Home
+from litehedge.ui.why import why
 
 log = logging.getLogger("litehedge.ui")
 
@@ -64,6 +66,14 @@ def create(home: Home, door: Door, binding: Binding) -> ASGIApp:
     @ui.page("/builder", response_timeout=PATIENCE_S)
     async def builder_page(session: str = "", rules: str = "") -> None:
         await builder(home, trying, session, rules)
+
+    @ui.page("/why", response_timeout=PATIENCE_S)
+    async def why_page(session: str = "", at: int = 0, show: str = "", before: int = 0) -> None:
+        await why(home, session, at, show, before)
+
+    @ui.page("/map", response_timeout=PATIENCE_S)
+    async def map_(session: str = "") -> None:
+        await map_page(home, session)
 
     ui.run_with(
         app, title="litehedge", dark=True, language="en-US", show_welcome_message=False,
