@@ -21,6 +21,10 @@ Typed = Mapping[str, Any]
 """What stands in the fields: text, or a truth value for a switch, by dotted path."""
 
 HIDDEN: Final = "(hidden)"
+UNITS: Final = {
+    "usdt": "USDT", "ltc": "LTC", "bps": "bps", "ms": "ms", "s": "seconds", "min": "minutes",
+}  # fmt: skip
+"""What the last part of a setting's name says of its unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +40,18 @@ class Field:
 
     @property
     def name(self) -> str:
-        """Its label: the name of the setting, readable."""
-        return self.path.rsplit(".", 1)[-1].replace("_", " ")
+        """Its label: the name of the setting, readable, with its unit."""
+        leaf = self.path.rsplit(".", 1)[-1]
+        stem, _, last = leaf.rpartition("_")
+        if stem and last in UNITS:
+            leaf = f"{stem}, {UNITS[last]}"
+        return leaf[:1].upper() + leaf[1:].replace("_", " ")
 
     @property
     def hint(self) -> str:
         """What stands below the field while nothing is wrong."""
         parts = [self.about[:1].upper() + self.about[1:]]
-        parts += [self.range] if self.range else []
+        parts += [self.range[:1].upper() + self.range[1:]] if self.range else []
         if self.kind == "switch":
             parts.append(f"Default: {'on' if self.default else 'off'}")
         elif self.kind == "lines":

@@ -135,15 +135,11 @@ def _of_ledger(result: Mapping[str, Any]) -> list[Figure]:
 
 
 def _of_study(result: Mapping[str, Any]) -> list[Figure]:
-    mixed = [
-        row
-        for row in result.get("rows") or []
-        if row.get("leverage") is None and row.get("wrong", 0) in (0, "right", "not")
-    ]
     return [
-        Figure(f"Ruined, {row['arm']}", percent(_float(row, "ruin_rate")))
-        for row in {str(r["arm"]): r for r in reversed(mixed)}.values()
-    ][::-1]
+        Figure(f"Ruined, {row.get('arm')}", percent(_float(row, "ruin_rate")))
+        for row in result.get("rows") or []
+        if (row.get("forecaster"), row.get("side"), row.get("leverage")) == ("right", "both", None)
+    ]
 
 
 def _float(row: Mapping[str, Any], key: str) -> float:
@@ -224,5 +220,3 @@ def differ(one: Report, other: Report) -> list[tuple[str, str, str]]:
     names = [*one.asked, *(name for name in other.asked if name not in one.asked)]
     rows = [(n, str(one.asked.get(n, "")), str(other.asked.get(n, ""))) for n in names]
     return [row for row in rows if row[1] != row[2]]
-
-

@@ -67,7 +67,7 @@ def edited(text: str, values: Mapping[str, Any]) -> str:
             section, leaf = path.split(".")
             if section not in document:
                 document[section] = tomlkit.table()
-            document[section][leaf] = value  # type: ignore[index]
+            document[section][leaf] = value
         return document.as_string()
     except (TOMLKitError, TypeError) as error:
         raise ConfigError(
