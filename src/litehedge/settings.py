@@ -302,8 +302,7 @@ def mistakes(tree: Mapping[str, Any]) -> dict[str, list[str]]:
 def _placed(item: Any) -> tuple[list[str], str]:
     """Return the settings that a mistake belongs to, and what it says beside their fields."""
     location = [str(part) for part in item["loc"]]
-    while len(location) > 1 and _field(location) is None and _field(location[:-1]) is not None:
-        location.pop()  # an element of a list
+    location = location[:2]  # without the number of a list's element
     path = ".".join(location)
     if item["type"] == "extra_forbidden":
         return [path], f"is not a setting.{near_miss(location[-1], _names_in(location[:-1]))}"

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,12 +67,21 @@ class Programs(Protocol):
 
 
 class Commands:
-    """The commands of this installation, for the home folder `root`."""
+    """The commands of this installation, for a home folder.
 
-    def __init__(self, root: Path) -> None:
+    Parameters
+    ----------
+    root
+        ``$LITEHEDGE_HOME``.
+    begin
+        What every command line begins with.
+    """
+
+    def __init__(
+        self, root: Path, begin: Sequence[str] = (sys.executable, "-m", "litehedge")
+    ) -> None:
         self._root = root
-        self._begin = [sys.executable, "-m", "litehedge"]
-        self._started: list[subprocess.Popen[bytes]] = []
+        self._begin = list(begin)
 
     def _environ(self) -> dict[str, str]:
         told = {
@@ -82,7 +92,6 @@ class Commands:
 
     def start(self, arguments: Sequence[str], log: Path, lock: Path | None = None) -> int:
         """Start a command that goes on by itself, and return its process id."""
-        self._started = [one for one in self._started if one.poll() is None]
         inherited: tuple[int, ...] = ()
         try:
             if lock is not None:
@@ -98,7 +107,7 @@ class Commands:
         finally:
             for descriptor in inherited:
                 os.close(descriptor)
-        self._started.append(one)
+        threading.Thread(target=one.wait, daemon=True).start()  # else it stays as a zombie
         return one.pid
 
     def ask(self, arguments: Sequence[str], timeout_s: float) -> Answer:

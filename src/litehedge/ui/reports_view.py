@@ -177,7 +177,7 @@ def progress_words(progress: Progress | None, *, rate: float, age_s: float) -> s
         Since it was asked for.
     """
     if progress is None:
-        return f"starting, {age_s:.0f} s so far"
+        return f"at work, {age_s:.0f} s so far"
     told = [progress.what]
     if progress.begin_ns:
         told.append(day(progress.begin_ns + int(progress.done)))
@@ -186,6 +186,8 @@ def progress_words(progress: Progress | None, *, rate: float, age_s: float) -> s
         if progress.begin_ns:
             told.append(f"{number(rate / NS_PER_DAY, 1)} days of the market a second")
         told.append(f"{span(max(0.0, progress.of - progress.done) / rate)} left")
+    else:
+        told.append(f"{span(age_s)} so far")
     return ", ".join(told)
 
 
