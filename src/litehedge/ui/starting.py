@@ -56,8 +56,8 @@ def known(session: Session) -> Known:
 
 def start(
     programs: Programs, session: Session, arguments: Sequence[str], asked: Mapping[str, Any]
-) -> None:
-    """Start a paper session; it goes on by itself.
+) -> int:
+    """Start a paper session, which goes on by itself, and return its process id.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def start(
         raise UsageError(
             f"{session.folder} cannot be used ({error.strerror})", "look at its permissions"
         ) from None
-    programs.start(arguments, session.folder / LOG, session.folder / LOCK)
+    return programs.start(arguments, session.folder / LOG, session.folder / LOCK)
 
 
 def again(session: Session) -> list[str]:
