@@ -70,6 +70,8 @@ def paper(arguments: list[str]) -> int:
         say("error: binance cannot be reached")
         say("  look at the network")
         return 1
+    while "slow" in name:
+        time.sleep(0.05)
     say("warming up on 1,000 events of the past …")
     say("warming up: 500 of 1,000 events of the past")
     time.sleep(0.3)

@@ -44,9 +44,9 @@ def faked(root: Path, *arguments: str) -> Iterator[tuple[str, Path]]:
 
 def main(root: str, settings: str, *arguments: str) -> None:
     """Serve."""
-    import fake_litehedge
     import uvicorn
 
+    import fake_litehedge
     from litehedge.ui.programs import Commands
     from litehedge.ui.server import create
     from litehedge.ui.serving import _listening

@@ -15,7 +15,8 @@ from litehedge.exchange.scene import Scripted
 from litehedge.exchange.server import FakeExchange
 from litehedge.live.session import is_held, session_at
 from litehedge.live.sockets import SocketThread
-from litehedge.ui.programs import end, lives
+from litehedge.ui import starting
+from litehedge.ui.programs import lives
 
 pytestmark = pytest.mark.xdist_group("browser")
 PAST_S = 1800
@@ -46,15 +47,9 @@ def walk(page, name):
 
 def ended(root, name):
     """End what a test started."""
-    import re
-    import subprocess
-
-    folder = session_at(root, name).folder
-    found = subprocess.run(
-        ["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True
-    ).stdout
-    for pid in re.findall(rf"^\s*(\d+) .*paper --name={name} ", found, re.MULTILINE):
-        end(int(pid), folder / "started.lock")
+    session = session_at(root, name)
+    starting.call_off(session)
+    assert not lives(session.folder / starting.LOCK)
 
 
 def test_the_desk_without_a_session_leads_here(screen, visiting):
@@ -69,6 +64,7 @@ def test_every_step_fits(screen, visiting, size):
     for step in range(1, 7):
         expect(page.locator(f'[data-step="{step}"]')).to_be_visible()
         assert overflow(page) <= 0
+        page.wait_for_timeout(1000)
         found = [
             one["id"] for one in Axe().run(page).response["violations"]
             if one["impact"] in ("serious", "critical")
@@ -103,6 +99,16 @@ def test_a_start_shows_its_stages_and_leads_to_the_desk(screen, visiting):
         ended(screen[1], "mine")
 
 
+def test_a_start_is_called_off(screen, visiting):
+    page = visiting(screen[0] + "begin")
+    walk(page, "early-slow")
+    page.get_by_role("button", name="Next").click()
+    page.get_by_role("button", name="Start the session").click()
+    page.get_by_role("button", name="Call it off").click()
+    expect(page.get_by_text("It ended. Its last words:")).to_be_visible(timeout=20_000)
+    assert not lives(session_at(screen[1], "early-slow").folder / "started.lock")
+
+
 def test_a_start_that_fails_says_why_and_can_be_tried_again(screen, visiting):
     page = visiting(screen[0] + "begin")
     walk(page, "bad")
@@ -134,9 +140,7 @@ def exchange():
         thread.call(made.__aexit__(None, None, None))
 
 
-def test_the_real_command_guards_a_position_and_is_stopped_politely(
-    tmp_path, exchange, visiting
-):
+def test_the_real_command_guards_a_position_and_is_stopped_politely(tmp_path, exchange, visiting):
     quick = ("--frame=1m", "--warm-up=25m", f"--host={exchange.url}")
     with faked(tmp_path, "--real", *quick) as (address, _):
         page = visiting(address + "begin")

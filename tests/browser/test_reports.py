@@ -58,9 +58,9 @@ def test_a_report_is_made_opened_and_deleted(page, screen):
     sheet = opened.value
     expect(sheet.get_by_text("a sheet")).to_be_visible()
     assert sheet.title() == "ran"
-    assert sheet.evaluate("() => { try { return document.cookie } catch (e) { return 'none' } }") == (
-        "none"
-    )
+    assert sheet.evaluate(
+        "() => { try { return document.cookie } catch (e) { return 'none' } }"
+    ) == ("none")
     headers = page.context.request.get(sheet.url).headers
     assert "sandbox allow-scripts" in headers["content-security-policy"]
     assert "default-src 'none'" in headers["content-security-policy"]
@@ -79,6 +79,7 @@ def test_it_fits(screen, page, visiting, size):
     expect(cards(other)).to_have_count(1)
     assert overflow(other) <= 0
     assert not covered(other)
+    other.wait_for_timeout(1000)
     found = [
         one["id"] for one in Axe().run(other).response["violations"]
         if one["impact"] in ("serious", "critical")

@@ -42,6 +42,7 @@ def test_it_fits(screen, visiting, size):
     expect(field(page, "limits.max_leverage")).to_contain_text("Max leverage")
     assert overflow(page) <= 0
     assert not covered(page)
+    page.wait_for_timeout(1000)
     found = [
         one["id"] for one in Axe().run(page).response["violations"]
         if one["impact"] in ("serious", "critical")
@@ -58,15 +59,15 @@ def test_every_mistake_stands_beside_its_field_and_what_was_typed_stays(page, sc
     expect(page.get_by_text("2 changes, not saved yet")).to_be_visible()
     page.get_by_role("button", name="Save …").click()
     expect(page.get_by_text("3 fields are wrong; nothing was saved")).to_be_visible()
-    expect(field(page, "position.leverage")).to_contain_text("must be a number")
+    expect(field(page, "position.leverage")).to_contain_text("Must be a number")
     assert field(page, "position.leverage").locator("input").input_value() == "lots"
     open_section(page, "Costs")
-    expect(field(page, "costs.half_spread_bps")).to_contain_text("the collar ends inside")
+    expect(field(page, "costs.half_spread_bps")).to_contain_text("The collar ends inside")
     open_section(page, "Limits")
-    expect(field(page, "limits.collar_bps")).to_contain_text("the collar ends inside")
+    expect(field(page, "limits.collar_bps")).to_contain_text("The collar ends inside")
     shoot(page, "settings-mistakes")
     field(page, "limits.collar_bps").locator("input").fill("100")
-    expect(field(page, "limits.collar_bps")).not_to_contain_text("the collar ends inside")
+    expect(field(page, "limits.collar_bps")).not_to_contain_text("The collar ends inside")
     assert screen[1].read_text() == before
 
 
@@ -102,7 +103,9 @@ def test_what_is_riskier_needs_the_word(page, screen):
 def test_a_file_with_mistakes_is_told_and_not_touched(screen, visiting):
     screen[1].write_text("[limits]\nmax_leverge = 3\n")
     page = visiting(screen[0] + "settings")
-    expect(page.get_by_text("max_leverge is not a setting. Did you mean max_leverage?")).to_be_visible()
+    expect(
+        page.get_by_text("max_leverge is not a setting. Did you mean max_leverage?")
+    ).to_be_visible()
     assert screen[1].read_text() == "[limits]\nmax_leverge = 3\n"
 
 

@@ -8,9 +8,9 @@ import subprocess
 import sys
 import time
 
-import fake_litehedge
 import pytest
 
+import fake_litehedge
 from litehedge.errors import UsageError
 from litehedge.live.session import session_at
 from litehedge.store.journal import Journal
@@ -18,7 +18,7 @@ from litehedge.store.lake import Lake
 from litehedge.ui import begin_view as view
 from litehedge.ui import starting
 from litehedge.ui.checks import alert_lines, key_lines, newest
-from litehedge.ui.programs import Commands, end
+from litehedge.ui.programs import Commands
 from litehedge.ui.tools import Bars, Tools
 from litehedge_runs import header
 from made_lakes import store
@@ -136,8 +136,10 @@ def test_a_start_goes_through_its_stages_and_is_seen_by_a_screen_that_comes_late
             starting.start(programs, session, ["paper", "--name=paper"], {})
         kept = json.loads((session.folder / starting.ASKED).read_text())
         assert kept["arguments"] == ["paper", "--name=paper"]
+        assert kept["pid"] == pid
     finally:
-        assert end(pid, session.folder / starting.LOCK)
+        assert starting.call_off(session)
+    assert not starting.call_off(session_at(tmp_path, "other"))
     assert wait(session, lambda now: now.is_over).problem
 
 

@@ -21,7 +21,14 @@ CARDS = {name: artefact.load_card(folder) for name, folder in model_folders().it
 @pytest.mark.parametrize("name", sorted(CARDS))
 def test_every_model_that_ships_is_told_in_words(name):
     told = dict(view.card_lines(CARDS[name], 0))
-    assert set(told) == {"What it is", "Learnt from", "Tuned on", "Squeezes seen", "Expires", "Made"}
+    assert set(told) == {
+        "What it is",
+        "Learnt from",
+        "Tuned on",
+        "Squeezes seen",
+        "Expires",
+        "Made",
+    }
     assert all(told.values())
     rows = view.score_rows(CARDS[name])
     assert rows

@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-import fake_litehedge
 import pytest
 
+import fake_litehedge
 from litehedge.errors import UsageError
 from litehedge.ui import asking
 from litehedge.ui import reports_view as view

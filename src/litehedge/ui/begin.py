@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import Any, Final
 
 from nicegui import ui
@@ -106,10 +108,17 @@ class _Wizard:
 
     def _position(self) -> None:
         self._choices(
-            "side",
-            [("long", "Long", "It profits when Litecoin rises. Longs are squeezed when it falls."),
-             ("short", "Short", ("It profits when Litecoin falls. Shorts are squeezed when it "
-              "rises."))],
+            "Side",
+            [
+                (
+                    {"side": "long"}, "Long",
+                    "It profits when Litecoin rises. Longs are squeezed when it falls.",
+                ),
+                (
+                    {"side": "short"}, "Short",
+                    "It profits when Litecoin falls. Shorts are squeezed when it rises.",
+                ),
+            ],
         )  # fmt: skip
         with ui.element("div").classes("hg-pair").style("margin-top:8px"):
             self._field("leverage", "Leverage", "Position divided by wallet, up to 125.",
@@ -117,21 +126,23 @@ class _Wizard:
             self._field("wallet", "Wallet, USDT", "What may be lost.", 'inputmode="decimal"')
 
     def _what(self) -> None:
-        chosen = (self.typed["policy"], self.typed["rules"])
-        rows = [(("plugin", ""), "The policy alone", self._policies.get("plugin", ""))]
+        rows: list[tuple[dict[str, Any], str, str]] = [
+            (
+                {"policy": "plugin", "rules": ""},
+                "The policy alone",
+                self._policies.get("plugin", ""),
+            )
+        ]
         for preset in self._tools.presets():
             rules = parse_rules(preset_text(preset), preset, preset)
             policy = rules.policy if rules.policy in self._policies else "plugin"
             title = preset.replace("-", " ").capitalize()
-            rows.append(((policy, preset), title, rules.about))
-        rows.append(((WATCH_ONLY, ""), "Only watch", "No hedge: see what the forecast says."))
-        with (
-            ui.element("div").classes("hg-stack").props('role="radiogroup" aria-label="What to do"')
-        ):
-            for value, title, about in rows:
-                policy, rules_name = value
-                _choice(title, about, value == chosen, lambda p=policy, r=rules_name: self._take(
-                    {"policy": p, "rules": r}, 1))  # fmt: skip
+            rows.append(({"policy": policy, "rules": preset}, title, rules.about))
+        rows.append((
+            {"policy": WATCH_ONLY, "rules": ""}, "Only watch",
+            "No hedge: see what the forecast says.",
+        ))  # fmt: skip
+        self._choices("What to do", rows)
 
     def _market(self) -> None:
         venue = ui.select(list(asking.VENUES), value=self.typed["venue"], label="Whose market")
@@ -197,15 +208,23 @@ class _Wizard:
 
     # --- choices ------------------------------------------------------------------------------
 
-    def _choices(self, field: str, rows: list[tuple[str, str, str]]) -> None:
-        with ui.element("div").classes("hg-stack").props('role="radiogroup" aria-label="Side"'):
-            for value, title, about in rows:
-                _choice(title, about, self.typed[field] == value, lambda v=value: self._take(
-                    {field: v}, 0))  # fmt: skip
+    def _choices(self, label: str, rows: list[tuple[dict[str, Any], str, str]]) -> None:
+        """Place choices of which one counts; each is what it puts into what was typed."""
+        placed: list[tuple[dict[str, Any], ui.element]] = []
 
-    def _take(self, news: dict[str, Any], step: int) -> None:
-        self.typed.update(news)
-        self.show(step)
+        def mark() -> None:
+            for news, element in placed:
+                is_chosen = all(self.typed[name] == value for name, value in news.items())
+                element.props(f'aria-checked="{str(is_chosen).lower()}"')
+
+        def take(news: dict[str, Any]) -> None:
+            self.typed.update(news)
+            mark()
+
+        with ui.element("div").classes("hg-stack").props(f'role="radiogroup" aria-label="{label}"'):
+            for news, title, about in rows:
+                placed.append((news, _choice(title, about, partial(take, news))))
+        mark()
 
     # --- the start ----------------------------------------------------------------------------
 
@@ -259,6 +278,13 @@ class _Wizard:
                       "frame of prices.", "hg-dim hg-sentence")  # fmt: skip
             else:
                 words("You may close this page: it goes on.", "hg-dim hg-sentence")
+                with ui.element("div").classes("hg-row").style("margin-top:12px"):
+                    button("Call it off", self._call_off, "hg-small")
+
+    async def _call_off(self) -> None:
+        session = self._tools.session(self._follows)
+        if not await asyncio.to_thread(starting.call_off, session):
+            ui.notify("It does not end. Try again in a while.", type="negative")
 
     def _again(self) -> None:
         self._follows = ""
@@ -291,11 +317,12 @@ def _bar(step: int) -> None:
             ui.element("div").classes("hg-step").props(f'data-state="{state}"')
 
 
-def _choice(title: str, about: str, is_chosen: bool, act: Any) -> None:
-    with ui.element("button").classes("hg-choice").props(
-        f'type="button" role="radio" aria-checked="{str(is_chosen).lower()}"'
-    ).on("click", act):  # fmt: skip
+def _choice(title: str, about: str, act: Any) -> ui.element:
+    element = ui.element("button").classes("hg-choice").props('type="button" role="radio"')
+    element.on("click", act)
+    with element:
         ui.element("span").classes("hg-dot")
         with ui.element("span"):
             words(title, "hg-name", "span")
             words(about, "hg-dim", "span")
+    return element

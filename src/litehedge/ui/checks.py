@@ -47,7 +47,7 @@ def sessions_card(tools: Tools, page: Page) -> None:
             for session, _ in tools.sessions():
                 _session(tools, starting.known(session))
 
-    look()
+    _fill()
     page.pushes.append(look)
 
 

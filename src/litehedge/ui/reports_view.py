@@ -51,8 +51,8 @@ def about(report: Report) -> str:
     if report.kind != "backtest":
         return f"{TITLES[report.kind]} · {made}"
     meta = (report.result or {}).get("meta", {})
-    first = str(asked.get("from") or meta.get("from") or "the beginning")[:10]
-    last = str(asked.get("to") or meta.get("to") or "the end")[:10]
+    first = str(asked.get("from") or meta.get("from") or "")[:10] or "the beginning"
+    last = str(asked.get("to") or meta.get("to") or "")[:10] or "the end"
     return f"{TITLES['backtest']} · {asked.get('policy')} · {first} to {last} · {made}"
 
 

@@ -166,7 +166,7 @@ class _Form:
         """
         wrong = forms.wrong_in(self._typed())
         for path, element in self._elements.items():
-            text = " ".join(wrong.get(path, []))
+            text = " ".join(one[:1].upper() + one[1:] for one in wrong.get(path, []))
             if only_gone and text:
                 continue
             if hasattr(element, "error"):

@@ -14,7 +14,7 @@ from litehedge.errors import LitehedgeError, UsageError
 from litehedge.live.session import Session, is_held
 from litehedge.store.journal import Header, Journal
 from litehedge.ui.begin_view import Start, start_of
-from litehedge.ui.programs import Programs, lives, tail_of
+from litehedge.ui.programs import Programs, end, lives, tail_of
 
 LOG: Final = "started.log"
 LOCK: Final = "started.lock"
@@ -68,15 +68,37 @@ def start(
         raise UsageError("only sessions on paper are started from the screen", "use the terminal")
     if is_held(session) or lives(session.folder / LOCK):
         raise UsageError(f"session {session.name} runs already", "look at the desk")
+    told: dict[str, Any] = {"arguments": list(arguments), "asked": dict(asked), "pid": 0}
     try:
         session.folder.mkdir(parents=True, exist_ok=True)
-        told = {"arguments": list(arguments), "asked": dict(asked)}
-        (session.folder / ASKED).write_text(json.dumps(told), encoding="utf-8")
+        _keep(session, told)
+        pid = programs.start(arguments, session.folder / LOG, session.folder / LOCK)
+        _keep(session, told | {"pid": pid})
     except OSError as error:
         raise UsageError(
             f"{session.folder} cannot be used ({error.strerror})", "look at its permissions"
         ) from None
-    return programs.start(arguments, session.folder / LOG, session.folder / LOCK)
+    return pid
+
+
+def _keep(session: Session, told: Mapping[str, Any]) -> None:
+    aside = session.folder / f"{ASKED}.partial"
+    aside.write_text(json.dumps(told), encoding="utf-8")
+    aside.replace(session.folder / ASKED)
+
+
+def _kept(session: Session) -> dict[str, Any]:
+    try:
+        found = json.loads((session.folder / ASKED).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def call_off(session: Session) -> bool:
+    """End a start that was begun from the screen. Return whether it is gone."""
+    pid = _kept(session).get("pid")
+    return isinstance(pid, int) and pid > 1 and end(pid, session.folder / LOCK)
 
 
 def again(session: Session) -> list[str]:
@@ -90,12 +112,9 @@ def again(session: Session) -> list[str]:
     header = header_of(session)
     if header is None or header.mode != "paper":
         raise UsageError(f"{session.name} is no session on paper", "use the terminal")
-    try:
-        kept = json.loads((session.folder / ASKED).read_bytes())["arguments"]
-        if kept[0] == "paper":
-            return [str(one) for one in kept]
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
-        pass
+    kept = _kept(session).get("arguments")
+    if isinstance(kept, list) and kept[:1] == ["paper"]:
+        return [str(one) for one in kept]
     return [
         "paper", f"--name={session.name}", f"--venue={header.data}", f"--policy={header.policy}",
         "--no-ui",

@@ -70,6 +70,7 @@ a.hg-button { display:inline-flex; align-items:center; justify-content:center;
   outline-offset:2px; }
 .hg-stack { display:flex; flex-direction:column; gap:10px; }
 .hg-tabs { display:flex; gap:6px; overflow-x:auto; padding:2px; scrollbar-width:thin; }
+@media (min-width:860px) { .hg-tabs { flex-wrap:wrap; } }
 .hg-tab { flex:none; min-height:44px; padding:6px 14px; border-radius:22px; font-size:14px;
   border:1px solid var(--hg-line); background:none; color:var(--hg-dim); cursor:pointer; }
 .hg-tab[aria-selected=true] { background:#1d2740; color:var(--hg-ink); font-weight:600; }
