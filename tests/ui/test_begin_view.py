@@ -76,8 +76,8 @@ def test_advice_is_told_in_words():
         "advised": {"leverage": 3.9}, "past": {"told": "1 of 10"}, "what_to_do": ["carry less"],
     }  # fmt: skip
     assert view.advice_lines(told) == [
-        ("Without a hedge, 5x is liquidated within a week with a probability of 8.5%, at 67.14 "
-         "USDT, 19.6% away.", "hg-warn"),
+        (("Without a hedge, 5x is liquidated within a week with a probability of 8.5%, at 67.14 "
+         "USDT, 19.6% away."), "hg-warn"),
         ("Advised: at most 3.9x, for the 5.0% that you accept.", ""),
         ("In the past, 1 of 10.", ""),
         ("Carry less.", "hg-dim"),

@@ -59,6 +59,7 @@ class _Wizard:
         self._wrong: dict[str, str] = {}
         self._follows: str = ""
         self._seen: view.Start | None = None
+        self._rows: list[tuple[ui.element, ui.label, ui.label, ui.label]] = []
         self._box = ui.element("div").classes("hg-stack")
 
     # --- steps --------------------------------------------------------------------------------
@@ -130,7 +131,7 @@ class _Wizard:
             (
                 {"policy": "plugin", "rules": ""},
                 "The policy alone",
-                self._policies.get("plugin", ""),
+                self._policies.get("plugin", "").capitalize() + ".",
             )
         ]
         for preset in self._tools.presets():
@@ -246,25 +247,31 @@ class _Wizard:
         now = starting.progress(self._tools.session(self._follows))
         if now == self._seen:
             return ""
-        self._seen = now
-        self._box.clear()
-        with self._box:
-            self._stages(now)
+        before, self._seen = self._seen, now
+        if before is None or (before.is_done, before.problem) != (now.is_done, now.problem):
+            self._box.clear()
+            with self._box:
+                self._stages(now)
+        for stage, (row, mark, name, detail) in zip(now.stages, self._rows, strict=True):
+            row.props(f'data-state="{stage.state}"')
+            mark.text = _MARKS[stage.state]
+            name.text = f"{stage.name}{_SAID[stage.state]}"
+            detail.text = stage.detail
         return ""
 
     def _stages(self, now: view.Start) -> None:
         name = self._follows
+        self._rows = []
         with ui.element("div").classes("hg-head"), ui.element("h2").classes("hg-big"):
             ui.label(f"{name} guards" if now.is_done else f"Starting {name}")
         with card() as box:
             box.props('aria-live="polite"')
-            for stage in now.stages:
-                with ui.element("div").classes("hg-stage").props(f'data-state="{stage.state}"'):
-                    words(_MARKS[stage.state], "hg-mark", "span")
+            for _ in now.stages:
+                row = ui.element("div").classes("hg-stage")
+                with row:
+                    mark = ui.label().classes("hg-mark")
                     with ui.element("div"):
-                        words(f"{stage.name}{_SAID[stage.state]}")
-                        if stage.detail:
-                            words(stage.detail, "hg-dim")
+                        self._rows.append((row, mark, ui.label(), ui.label().classes("hg-dim")))
             if now.problem:
                 words("It ended. Its last words:", "hg-sentence").style("font-weight:600")
                 words(now.problem, "hg-problem").props('role="alert"')

@@ -165,7 +165,8 @@ def wallet_lines(tools: Tools, typed: dict[str, Any], price: float) -> list[tupl
                 "wallet_usdt": float(typed["wallet"]),
             }
         )
-        settings = settings.model_copy(update={"position": position})
+        hedge = settings.hedge.model_copy(update={"policy": str(typed["policy"])})
+        settings = settings.model_copy(update={"position": position, "hedge": hedge})
         tiers = tier_table("binance", settings.venue.symbol)
         check = capital_check(settings, price, tiers)
     except (LitehedgeError, KeyError, TypeError, ValueError):
