@@ -157,7 +157,8 @@ def test_a_backtest_is_asked_for_with_what_was_typed():
     ("name", "value"),
     [("data", "other"), ("side", "both"), ("leverage", "x"), ("leverage", "126"),
      ("leverage", "-1"), ("leverage", "nan"), ("wallet", "inf"), ("wallet", ""),
-     ("policy", "--help"), ("from", "yesterday"), ("from", "2023-01-01"), ("to", "2025-01-01"), ("to", "2024-01-01")],
+     ("policy", "--help"), ("from", "yesterday"), ("from", "2023-01-01"), ("to", "2025-01-01"),
+     ("to", "2024-01-01")],
 )  # fmt: skip
 def test_every_mistake_stands_at_its_field(name, value):
     _, wrong = asking.backtest(TYPED | {name: value}, SPANS, ["plugin"])

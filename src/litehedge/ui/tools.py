@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,6 +60,7 @@ class Tools:
     workshop: Workshop
     lineage: Lineage | None = None
     paper_arguments: tuple[str, ...] = ()
+    _policies: dict[str, dict[str, str]] = field(default_factory=dict)  # by the network's name
 
     @classmethod
     def at(
@@ -85,6 +86,12 @@ class Tools:
     def policies(self) -> dict[str, str]:
         """Return the policies that a session may have, by name, and what each is."""
         settings, _ = self.settings()
+        name = settings.hedge.network
+        if name not in self._policies:
+            self._policies[name] = self._read_policies(settings)
+        return self._policies[name]
+
+    def _read_policies(self, settings: Settings) -> dict[str, str]:
         try:
             known = all_policies(settings)
         except LitehedgeError:
