@@ -69,6 +69,7 @@ class _Made:
         self._chosen: list[str] = []
         self._first: dict[str, tuple[str, float, float]] = {}
         self._rows: dict[str, tuple[ui.label, ui.element, ui.element]] = {}
+        self._compares: dict[str, ui.element] = {}
         self._box: ui.element | None = None
 
     def place(self) -> None:
@@ -188,15 +189,13 @@ class _Made:
         with ui.element("div").classes("hg-row").style("margin-top:12px"):
             link("Open", f"{SHEETS}{report.id}", "hg-small hg-safe", apart=True)
             if report.kind in ("backtest", "session"):
-                is_chosen = report.id in self._chosen
                 compare = button(
-                    "Chosen" if is_chosen else "Compare", partial(self._choose, report.id),
+                    "Compare", partial(self._choose, report.id),
                     "hg-small", f"Compare {view.title(report)}",
                 )  # fmt: skip
-                compare.props(f'aria-pressed="{str(is_chosen).lower()}"')
+                self._compares[report.id] = compare
+                self._mark(report.id)
             self._delete(report, "Delete …")
-        if self._chosen == [report.id]:
-            words("Choose a second one to see both side by side.", "hg-dim hg-sentence")
 
     def _choose(self, name: str) -> None:
         if name in self._chosen:
@@ -207,7 +206,17 @@ class _Made:
             one, other = self._chosen
             ui.navigate.to(f"/reports?one={one}&other={other}")
             return
-        self._fill()
+        self._mark(name)
+        if self._chosen:
+            ui.notify("Choose a second one to see both side by side.")
+
+    def _mark(self, name: str) -> None:
+        """Show in place whether a report is chosen: a list made anew would lose the next tap."""
+        is_chosen = name in self._chosen
+        self._compares[name].props(f'aria-pressed="{str(is_chosen).lower()}"')
+        for label in self._compares[name].descendants():
+            if isinstance(label, ui.label):
+                label.text = "Chosen" if is_chosen else "Compare"
 
     def _delete(self, report: Report, text: str) -> None:
         def act() -> Any:
