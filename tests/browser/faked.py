@@ -47,6 +47,8 @@ def main(root: str, settings: str, *arguments: str) -> None:
     import uvicorn
 
     import fake_litehedge
+    from litehedge.ui.binding import bound
+    from litehedge.ui.door import Door
     from litehedge.ui.programs import Commands
     from litehedge.ui.server import create
     from litehedge.ui.serving import _listening
@@ -64,7 +66,9 @@ def main(root: str, settings: str, *arguments: str) -> None:
     taken = _listening("127.0.0.1", 0)
     taken.listen()  # who comes before the server is ready waits
     print(f"at http://127.0.0.1:{taken.getsockname()[1]}/", flush=True)
-    app = create(Home(home), tools)
+    binding = bound("127.0.0.1", taken.getsockname()[1])
+    guard = create(Home(home), Door(home / "ui", is_demo=True), binding, tools)
+    app = guard._app  # who comes in is tested where the guard is
     uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[taken])
 
 
