@@ -114,7 +114,7 @@ def test_a_tape_that_the_newer_draft_needs_too_is_built_on(root):
     [
         ({"data": "nothing"}, "no data set nothing"),
         ({"model": "nobody"}, "no model 'nobody'"),
-        ({"leverage": 120.0}, "leverage"),
+        ({"leverage": 120.0}, "above the maximum"),
         ({"rules": "[[rules]]\nnever_above = 7\nalways = true"}, "never_above"),
     ],
 )

@@ -101,7 +101,7 @@ class Trier:
         except Aside:
             return
         except LitehedgeError as error:
-            self._told(question, problem=f"{error.what}. {error.remedy}.")
+            self._told(question, problem=f"{error.what}; {error.remedy}.")
         except Exception as error:
             log.exception("a draft could not be tried")
             self._told(question, problem=f"It could not be tried: {error!r}.")
