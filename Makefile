@@ -1,4 +1,4 @@
-# make demo    watch it work, in the terminal
+# make demo    watch it work, on the screen
 # make test    everything CI runs: lint, types, import contracts, tests
 # make check   lint, types and import contracts alone
 # make bench   speed, side by side with peers
@@ -16,7 +16,7 @@ JOBS   ?= auto
 demo: $(VENV)/.installed
 	$(BIN)/litehedge demo
 
-test: check
+test: check $(VENV)/.browser
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup
 
 check: $(VENV)/.installed
@@ -74,6 +74,17 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
+
+# Debian's Chromium, for the tests of the screen; where it cannot be installed they skip and say so.
+$(VENV)/.browser: $(VENV)/.installed
+	@command -v chromium >/dev/null || \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -yqq --no-install-recommends chromium fonts-dejavu-core; } >/dev/null 2>&1 || \
+	  { sudo -n apt-get update -qq && \
+	    sudo -n apt-get install -yqq --no-install-recommends chromium fonts-dejavu-core; } \
+	    >/dev/null 2>&1 || \
+	  echo "Chromium cannot be installed here: tests of the screen in a browser are skipped"
+	@touch $@
 
 $(VENV)/.bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

@@ -27,6 +27,12 @@ ON_PHONE: Final = ("/", "/why", "/builder")
 """Places in the bar of a phone; the others are behind More."""
 
 
+HEAD: Final = """<script src="/static/hg.js"></script>
+<link rel="manifest" href="/static/app.webmanifest" crossorigin="use-credentials">
+<meta name="theme-color" content="#0e1420">
+<meta name="apple-mobile-web-app-capable" content="yes">"""
+
+
 @contextmanager
 def framed(page: Page) -> Iterator[Adjust]:
     """Begin a page: everything inside stands between header and bar; then it is kept fresh.
@@ -34,7 +40,7 @@ def framed(page: Page) -> Iterator[Adjust]:
     Yields the sheets with which a person acts.
     """
     ui.add_css(CSS)
-    ui.add_head_html('<script src="/static/hg.js"></script>')
+    ui.add_head_html(HEAD)
     ui.dark_mode(True)
     adjust = Adjust(page)
     watching = page.watching

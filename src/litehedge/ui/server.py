@@ -114,7 +114,7 @@ def create(home: Home, door: Door, binding: Binding, tools: Tools | None = None)
 
     ui.run_with(
         app, title="litehedge", dark=True, language="en-US", show_welcome_message=False,
-        reconnect_timeout=RECONNECT_S,
+        reconnect_timeout=RECONNECT_S, favicon=STATIC / "icon.svg",
     )  # fmt: skip
     return Guard(app, door=door, binding=binding)
 

@@ -1,0 +1,100 @@
+"""Coming in for the first time, and the page that works without any script."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from guarding import Guarding
+from playwright.sync_api import expect
+
+from conftest import overflow, served, shoot
+from litehedge.market import events as ev
+from litehedge.store.journal import Journal
+
+pytestmark = pytest.mark.xdist_group("browser")
+PASSPHRASE = "five quiet otters swim"
+
+
+def test_the_first_link_a_passphrase_and_in_again(tmp_path, chromium):
+    with served(tmp_path) as screen:
+        first = chromium.new_context(viewport={"width": 390, "height": 844}, is_mobile=True)
+        page = first.new_page()
+        page.goto(screen.address)
+        assert "/login" in page.url, "nobody is let in without a link"
+        page.goto(screen.link)
+        assert overflow(page) <= 0
+        shoot(page, "first-phone")
+        fields = page.locator('input[type="password"]')
+        for i in range(fields.count()):
+            fields.nth(i).fill(PASSPHRASE)
+        page.locator('button[type="submit"], form button').first.click()
+        page.goto(screen.address)
+        expect(page.locator("#main")).to_contain_text("No session yet")
+        first.close()
+
+        again = chromium.new_context(viewport={"width": 390, "height": 844}, is_mobile=True)
+        page = again.new_page()
+        page.goto(screen.link)
+        page.goto(screen.address)
+        assert "/login" in page.url, "a link lets in once"
+        shoot(page, "login-phone")
+        page.locator('input[type="password"]').fill("something else entirely")
+        page.locator("form button").first.click()
+        expect(page.locator("body")).to_contain_text(re.compile("passphrase", re.I))
+        assert "/login" in page.url
+        page.locator('input[type="password"]').fill(PASSPHRASE)
+        page.locator("form button").first.click()
+        page.goto(screen.address)
+        expect(page.locator("#main")).to_contain_text("No session yet")
+        again.close()
+
+
+def test_panic_works_without_script(tmp_path, chromium):
+    with Guarding(tmp_path) as guarding, served(tmp_path, "--demo") as screen:
+        context = chromium.new_context(
+            viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True,
+            java_script_enabled=False,
+        )  # fmt: skip
+        page = context.new_page()
+        page.goto(screen.link)
+        page.goto(f"{screen.address}panic")
+        expect(page.locator("body")).to_contain_text("stay as they are")
+        shoot(page, "panic-phone")
+        page.get_by_role("button", name=re.compile("halt", re.I)).first.click()
+        if (sure := page.get_by_role("button", name=re.compile("halt", re.I))).count():
+            sure.first.click()
+        for _ in range(20):
+            page.wait_for_timeout(250)
+            page.goto(f"{screen.address}panic")
+            if "HALTED" in page.locator("body").inner_text():
+                break
+        expect(page.locator("body")).to_contain_text("HALTED")
+        context.close()
+        journal = Journal(guarding.session.journal)
+        last = journal.last_run()
+        assert last is not None
+        assert any(isinstance(command, ev.Halt) for command in journal.commands(last[0]))
+        journal.close()
+
+
+@pytest.mark.parametrize("path", ["/panic", "/login"])
+def test_plain_pages_are_for_everybody(tmp_path, looking, chromium, path):
+    with Guarding(tmp_path), served(tmp_path, "--demo") as screen:
+        page = looking(screen)
+        page.goto(screen.address.rstrip("/") + path)
+        found = Axe().run(page).response["violations"]
+        grave = [v for v in found if v["impact"] in ("serious", "critical")]
+        assert not grave, [(v["id"], [n["html"][:160] for n in v["nodes"]]) for v in grave]
+        assert overflow(page) <= 0
+
+
+def test_a_phone_can_keep_it_as_an_app(tmp_path, looking):
+    with served(tmp_path, "--demo") as screen:
+        page = looking(screen, "/", "phone")
+        session = page.context.new_cdp_session(page)
+        told = session.send("Page.getAppManifest")
+        assert told["url"].endswith("/static/app.webmanifest")
+        assert not told["errors"]
+        assert session.send("Page.getInstallabilityErrors")["installabilityErrors"] == []
