@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from litehedge import protecting
 from litehedge.cli.app import app
-from litehedge.cli.rules import GROUPS, load_rules
+from litehedge.cli.rules import GROUPS
 from litehedge.config import Settings
 from litehedge.features.vector import FAMILIES
 from litehedge.hedge.policies import policies
@@ -25,6 +25,7 @@ from litehedge.hedge.rule_reading import COMPARATORS, MAX_PLANS
 from litehedge.hedge.rules import DOES, HOLDING, words_of
 from litehedge.risk import fallbacks, parachute, state, verdicts
 from litehedge.settings import load_settings
+from litehedge.shelf.rules import load_rules
 from litehedge.sim.market.parameters import Parameters
 from litehedge.sim.scenario import SIZES, load_scenario, scenario_names
 from litehedge.store.bundled import preset_names

@@ -65,7 +65,7 @@ from litehedge.reactions import (
 )
 from litehedge.risk.guards import FRESH_NS, observe
 from litehedge.risk.limits import PARACHUTE_GUARD, Code, spend_order, spend_transfer, whole_lots
-from litehedge.risk.parachute import Fallback, Watch
+from litehedge.risk.parachute import WATCHES, Fallback, Watch
 from litehedge.risk.sliding import note_left
 from litehedge.risk.state import Cause
 from litehedge.risk.verdicts import Verdict
@@ -139,6 +139,8 @@ def _step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
                 effects = effects + said
         if state.plan_terms is not None and (kind is ev.Tick or kind in _PRICED):
             effects = effects + look_at_plans(state, event.known_ns)
+    elif kind is ev.FeedHealth:  # for people: not even time passes by it
+        return state, _NOTHING
     else:
         effects = REACTIONS[kind](state, event)
         state.guards.alarm = None  # the account may be another one
@@ -261,8 +263,10 @@ def _decide(state: State, now_ns: int, price: float) -> list[Effect]:
     if state.budgets["state"][0] > state.trading:
         effects += transition(state, Cause.EQUITY_STOP, now_ns)
     fall = fallback(state) if np.isnan(override) else Fallback.NONE
+    of_policy = change
     if fall >= Fallback.SAFE_HEDGE:
         lo, hi, wanted, change = _or_safer(state, now_ns, price, depth_usdt, lo, hi, wanted, change)
+    is_of_rule = change > max(of_policy, 0.0)
     if fall >= Fallback.NO_LIFTING and change < 0.0:
         change = 0.0
         state.allowed[PARACHUTE_GUARD] = 0.0
@@ -300,6 +304,8 @@ def _decide(state: State, now_ns: int, price: float) -> list[Effect]:
     if fixed.policy.rules is not None and np.isnan(override):
         ruling = binding(fixed.policy.rules, state.memory, now_ns, lo, hi)
         advice = msgspec.structs.replace(advice, reason=reason_of(ruling, advice.reason))
+    if is_of_rule:
+        advice = msgspec.structs.replace(advice, reason=_of_rule(state, situation))
     verdicts = _verdicts(state, wanted, price, depth_usdt, age_s) if cut else []
     order_id = ""
     if change != 0.0:
@@ -350,6 +356,14 @@ def _or_safer(
         return lo, hi, wanted, change
     state.allowed[:] = allowed
     return safer
+
+
+def _of_rule(state: State, situation: Situation) -> str:
+    """Say why the rule that needs no forecast decided, and not the policy."""
+    opened = [w for w in state.guards.chute.open if WATCHES[w].fallback >= Fallback.SAFE_HEDGE]
+    why = "; ".join(WATCHES[watch].meaning for watch in opened)
+    away = f"liquidation {situation.distance:.1%} away"
+    return f"{why}: the rule that needs no forecast hedges more than the policy; {away}"
 
 
 def _verdicts(

@@ -8,6 +8,7 @@ An environment variable ``LITEHEDGE_POSITION__LEVERAGE=20`` sets ``position.leve
 
 from __future__ import annotations
 
+import copy
 import difflib
 import json
 import re
@@ -264,6 +265,66 @@ class _Places:
             else:
                 self._pair(path)
         self._next()
+
+
+# --- for forms --------------------------------------------------------------------------------
+
+
+def mistakes(tree: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what is wrong with settings by dotted path, all of it; a contradiction at each path.
+
+    What is wrong is left out and the rest looked at again, so that one mistake does not hide
+    another. A path that is a section stands for what belongs to no single setting.
+    """
+    found: dict[str, list[str]] = {}
+    rest: dict[str, Any] = copy.deepcopy(dict(tree))
+    wrong: set[str] = set()
+    while True:
+        try:
+            Settings.model_validate(rest)
+        except ValidationError as error:
+            before = len(wrong)
+            for item in error.errors():
+                paths, text = _placed(item)
+                if item["type"] == "value_error" and wrong & set(paths):
+                    continue
+                for path in paths:
+                    if text not in found.setdefault(path, []):
+                        found[path].append(text)
+                wrong |= set(paths)
+                for path in paths:
+                    _drop(rest, path.split("."))
+            if len(wrong) > before:
+                continue
+        return found
+
+
+def _placed(item: Any) -> tuple[list[str], str]:
+    """Return the settings that a mistake belongs to, and what it says beside their fields."""
+    location = [str(part) for part in item["loc"]]
+    location = location[:2]  # without the number of a list's element
+    path = ".".join(location)
+    if item["type"] == "extra_forbidden":
+        return [path], f"is not a setting.{near_miss(location[-1], _names_in(location[:-1]))}"
+    if item["type"] != "value_error":
+        field = _field(location)
+        return [path], f"{_must(item)}{_sane(field) if item['type'] in _BOUNDS else ''}."
+    text = f"{item['ctx']['error']!s}."
+    paths = list(getattr(item["ctx"]["error"], "paths", ()))
+    known = setting_paths()
+    words = set(re.findall(r"[a-z_]+(?:\.[a-z_]+)?", text))
+    paths = paths or [p for p in known if p.startswith(path) and words & {p, p.split(".")[-1]}]
+    return paths or [path], text
+
+
+def _drop(tree: dict[str, Any], location: list[str]) -> None:
+    node: Any = tree
+    for name in location[:-1]:
+        if not isinstance(node.get(name), dict):
+            node.pop(name, None)
+            return
+        node = node[name]
+    node.pop(location[-1], None)
 
 
 # --- explaining -------------------------------------------------------------------------------

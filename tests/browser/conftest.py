@@ -113,6 +113,30 @@ def looking(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Calla
     assert not troubles, troubles
 
 
+@pytest.fixture
+def visiting(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a page by its whole address: ``visiting(address, "phone")``."""
+    contexts: list[BrowserContext] = []
+    troubles: list[str] = []
+
+    def visit(address: str, size: str = "desktop") -> Page:
+        width, height, is_phone = SIZES[size]
+        context = chromium.new_context(
+            viewport={"width": width, "height": height}, has_touch=is_phone, is_mobile=is_phone
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.goto(address)
+        page.wait_for_function("window.did_handshake === true", timeout=30_000)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert not troubles, troubles
+
+
 def shoot(page: Page, name: str) -> None:
     """Keep a picture of a page, for people to look at."""
     ARTEFACTS.mkdir(parents=True, exist_ok=True)

@@ -114,14 +114,20 @@ def test_what_cannot_be_explained_is_refused(litehedge, deep, change, says):
     assert says in result.err
 
 
-def test_a_logistic_model_says_that_it_cannot_and_names_a_network(litehedge, lake, tmp_path):
+def test_a_logistic_model_says_why_too(litehedge, lake, tmp_path):
     own = market(2_000, bar_ns=5 * NS_PER_MINUTE)
     store(lake, "five", own)
     store_companions(lake, own)
     asked = ("explain", "--data", "five", "--at", iso_utc(int(own.end_ns[-1])))
-    result = litehedge(*asked, "--model", "ltc-5m-logistic")
-    assert result.code == 2
-    assert "logistic model" in result.err
-    assert "choose" in result.err
-    assert "ltc-5m" in result.err
+    result = litehedge(*asked, "--model", "ltc-5m-logistic", "--json", "-")
+    assert result.code == 0, result.err
+    told = result.json
+    assert told["model"].startswith("ltc-5m-logistic@")
+    assert told["attention"] == told["nearest"] == []
+    for side in ("long", "short"):
+        one = told["sides"][side]
+        assert any(one["points"].values())
+        assert one["remainder"] == pytest.approx(0.0, abs=1e-9)
+        total = sum(one["points"].values())
+        assert total == pytest.approx(100.0 * (one["probability"] - one["masked"]))
     assert litehedge(*asked).code == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import keyring
 from typer.testing import CliRunner
 
@@ -20,6 +22,9 @@ def test_set_show_forget(monkeypatch):
         shown = runner.invoke(app, ["keys", "show"])
         assert "my-own" not in done.output + shown.output
         assert "bybit           keyring" in shown.output
+        told = runner.invoke(app, ["keys", "show", "--json"])
+        assert json.loads(told.output)["keys"]["bybit"] == "keyring"
+        assert "my-own" not in told.output
         monkeypatch.setenv("LITEHEDGE_BINANCE_KEY", "a")
         monkeypatch.setenv("LITEHEDGE_BINANCE_SECRET", "b")
         assert "binance         environment" in runner.invoke(app, ["keys", "show"]).output

@@ -225,6 +225,18 @@ def test_the_parachute_is_journaled_and_told():
     assert any("neither book nor trades" in e.text for e in desk.of(Alert))
 
 
+def test_a_hedge_of_the_rule_says_that_the_rule_decided_and_why():
+    desk = Desk(policy="move-3pct")
+    desk.quiet(70)
+    for _ in range(40):
+        desk.now_ns += S
+        desk.tell(ev.Tick)
+    acted = [e for e in desk.of(Decision) if e.order_id]
+    assert acted
+    assert acted[0].recommendation.reason.startswith("there is no forecast")
+    assert "needs no forecast hedges more than the policy" in acted[0].recommendation.reason
+
+
 def test_a_wrong_clock_halts():
     desk = Desk(leverage=3.0)
     desk.tell(ev.Vitals, skew_ms=-5000.0)

@@ -160,3 +160,17 @@ def test_who_wakes_it_lets_the_engine_look_around_between_seconds():
     assert [next(stream).known_ns for _ in range(2)] == [
         1_001 * NS_PER_SECOND, 1_002 * NS_PER_SECOND
     ]  # fmt: skip
+
+
+def test_a_source_that_changes_is_among_the_events_once():
+    funnel = Funnel(MadeClock(1_000 * NS_PER_SECOND))
+    funnel.health("quotes", "ok")
+    funnel.health("quotes", "ok")
+    funnel.bad("quotes", BadMessage("not JSON"), b"{")
+    funnel.bad("quotes", BadMessage("not JSON"), b"{")
+    funnel.health("quotes", "down", "reset")
+    funnel.stop()
+    heard = [e for e in funnel.events() if isinstance(e, ev.FeedHealth)]
+    assert [(e.source, e.state, e.detail, e.bad, e.failures) for e in heard] == [
+        ("quotes", "ok", "", 0, 0), ("quotes", "ok", "", 1, 0), ("quotes", "down", "reset", 2, 1),
+    ]  # fmt: skip

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from forecasters import logistic
 from litehedge.errors import UsageError
 from litehedge.features import vector as fv
-from litehedge.model.baselines.logistic import N_DESIGN, LogisticForecaster
+from litehedge.model.baselines.logistic import MODEL_FAMILIES, N_DESIGN, LogisticForecaster
 from litehedge.model.baselines.logistic_fit import MIN_EVENTS, Sample, fit, last_bins
 from litehedge.model.baselines.part import observed
 from litehedge.model.evaluate import onset_probabilities
@@ -50,6 +50,29 @@ def test_batch_equals_steps_bit_for_bit():
     np.testing.assert_array_equal(
         fc.from_scratch(model, np.arange(64), given_features), np.array(steps)
     )
+
+
+@given(st.integers(0, 1000), st.floats(0.0, 0.9), st.sampled_from([5.0, 30.0, 60.0, 240.0]))
+def test_inputs_with_everything_give_the_forecast_to_the_last_bit(seed, missing, minutes):
+    model = logistic(seed)
+    for row in features(3, seed, missing):
+        told = fc.Forecast.of_row(0, model.step(model.start(1), 0, 0, row))
+        (found,) = model.onset_of_windows(model.inputs_of(row)[np.newaxis], minutes)
+        assert found.tolist() == [told.onset_probability(s, minutes) for s in ("long", "short")]
+
+
+def test_without_a_family_it_says_what_it_says_when_that_feed_is_gone():
+    model = logistic(1)
+    row = features(1, 1)[0]
+    funding = MODEL_FAMILIES.index("funding")
+    window = model.inputs_of(row)
+    window[0, : model.family.size][model.family == funding] = 0.0
+    window[0, model.family.size :][model.family == funding] = 1.0
+    row[[fv.INDEX[name] for name in fv.FAMILIES["funding"]]] = np.nan
+    told = fc.Forecast.of_row(0, model.step(model.start(1), 0, 0, row))
+    assert model.onset_of_windows(window[np.newaxis], 30.0)[0].tolist() == [
+        told.onset_probability("long", 30.0), told.onset_probability("short", 30.0),
+    ]  # fmt: skip
 
 
 def test_cold_features_give_a_cold_row_and_nothing_else():

@@ -4,7 +4,7 @@ import pytest
 
 from litehedge.errors import ArtefactError
 from litehedge.model import artefact
-from litehedge.shelf.models import choose_model, choose_network
+from litehedge.shelf.models import choose_explained, choose_model
 from litehedge.units import NS_PER_MINUTE
 from networks import save_network
 
@@ -40,16 +40,16 @@ def test_auto_leaves_out_what_cannot_be_read_and_says_so_once(own, card, capsys)
 
 
 def test_a_network_is_found_beside_a_model_that_cannot_be_read(own, capsys):
-    assert choose_network("auto", FIVE_NS).card.name == "ltc-5m"
+    assert choose_explained("auto", FIVE_NS).card.name == "ltc-5m"
     assert len(notes(capsys)) == 1
     save_network(own / "deep")
-    assert choose_network("auto", NS_PER_MINUTE).card.name == "deep"
+    assert choose_explained("auto", NS_PER_MINUTE).card.name == "deep"
     capsys.readouterr()
-    assert choose_network("deep", NS_PER_MINUTE).card.name == "deep"
+    assert choose_explained("deep", NS_PER_MINUTE).card.name == "deep"
     assert notes(capsys) == []
 
 
-@pytest.mark.parametrize("choose", [choose_model, choose_network])
+@pytest.mark.parametrize("choose", [choose_model, choose_explained])
 def test_asked_for_by_name_it_raises(own, choose):
     for name in ("bad", str(own / "bad")):
         with pytest.raises(ArtefactError, match="cannot be read"):

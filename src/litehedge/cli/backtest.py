@@ -446,7 +446,8 @@ def _play(job: Job, settings: Settings, policy: Policy, journal_path: Path | Non
         journal = begin_journal(
             journal_path, fixed, job.model, mode="backtest", data=job.dataset.name
         )
-    with progress(f"{policy.name} on {job.dataset.name}", job.end_ns - begin) as reach:
+    what = f"{policy.name} on {job.dataset.name}"
+    with progress(what, job.end_ns - begin, begin_ns=begin) as reach:
         run = bt.play(
             feed, job.dataset.interval_ns, per_frame, settings, job.tiers, policy,
             job.model.forecaster, opens_ns=job.start_ns, session=session, reopens=job.reopens,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
@@ -28,6 +30,11 @@ console = Console()
 
 FOLDED_WIDTH = 110
 PATIENCE_S = 3.0  # what takes longer is told, also where nothing can be drawn
+
+PROGRESS: Final = "LITEHEDGE_PROGRESS"
+"""Set by a program that started a command: progress is told in lines that it can read."""
+PROGRESS_MARK: Final = "@progress "
+TELLS_EVERY_S: Final = 0.25
 
 JsonTarget = Annotated[
     str | None,
@@ -144,8 +151,19 @@ def numbers(option: str, text: str) -> list[float]:
 
 
 @contextmanager
-def progress(what: str, total: float) -> Iterator[Callable[..., None]]:
-    """Show progress and the time left on stderr; yields a function that is told how far it is."""
+def progress(what: str, total: float, *, begin_ns: int = 0) -> Iterator[Callable[..., None]]:
+    """Show progress and the time left on stderr; yields a function that is told how far it is.
+
+    Parameters
+    ----------
+    total
+        How much there is to do, in any unit.
+    begin_ns
+        Where progress is time of a market in ns: when that begins.
+    """
+    if os.environ.get(PROGRESS):
+        yield _told_in_lines(what, total, begin_ns)
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
                TimeRemainingColumn())  # fmt: skip
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
@@ -171,6 +189,23 @@ def patience(text: str) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def _told_in_lines(what: str, total: float, begin_ns: int) -> Callable[..., None]:
+    """Return what tells progress as a line of JSON, a few times a second at most."""
+    last_s = -TELLS_EVERY_S
+
+    def reach(done: float, label: str = what) -> None:
+        nonlocal last_s
+        now_s = time.monotonic()
+        if now_s - last_s < TELLS_EVERY_S and done < total:
+            return
+        last_s = now_s
+        line = {"what": label, "done": float(done), "of": float(total), "begin_ns": begin_ns}
+        print(PROGRESS_MARK + json.dumps(line), file=sys.stderr, flush=True)
+
+    reach(0.0)
+    return reach
 
 
 def note(problems: Sequence[str]) -> None:

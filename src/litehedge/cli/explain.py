@@ -12,13 +12,14 @@ from rich.table import Table
 from litehedge.cli.common import JsonTarget, console, print_table, write_json
 from litehedge.errors import UsageError
 from litehedge.model.explain import FAMILY_WORDS, Explanation, percent
+from litehedge.model.explaining import HORIZONS_MIN, Explained, explain_moment
 from litehedge.shelf.home import home, stderr
-from litehedge.shelf.models import choose_network, saw
+from litehedge.shelf.models import choose_explained, saw
 from litehedge.squeeze.forecast import SEVERITY_LEVELS
 from litehedge.squeeze.labels import SIDES, Side
 from litehedge.store.lake import Lake
 from litehedge.tape import per_frame_of
-from litehedge.training.explaining import HORIZONS_MIN, Explained, explain_moment, moment
+from litehedge.training.explaining import moment
 from litehedge.units import instant_ns, iso_utc
 
 
@@ -26,15 +27,16 @@ def explain(
     data: Annotated[str, typer.Option(help="Data set with bars.")],
     at: Annotated[str, typer.Option(help="Moment (UTC); nothing after it is used.")],
     model: Annotated[
-        str, typer.Option(help="Network by name or folder; auto takes one that fits the bars.")
+        str, typer.Option(help="Model by name or folder; auto takes a network that fits the bars.")
     ] = "auto",
     side: Annotated[str, typer.Option(help="long, short or both.")] = "both",
     json: JsonTarget = None,
 ) -> None:
-    """Say what a network forecast at a moment, and why.
+    """Say what a model forecast at a moment, and why.
 
-    Probabilities, the families of data that raise or lower them, when in the past the network
-    looks, squeezes of history that began alike, how bad it gets, how far it may be relied on.
+    Probabilities, the families of data that raise or lower them, how bad it gets, how far it may
+    be relied on; of a network also when in the past it looks, and squeezes of history that began
+    alike.
 
     Example: litehedge explain --data ltc_spot_5m --at "2024-08-05 01:00" --model deep
     """
@@ -43,7 +45,7 @@ def explain(
     sides = [s for s in SIDES if side in ("both", s)]
     dataset = Lake(home() / "lake").bars(data)
     frame_ns = dataset.interval_ns * per_frame_of(dataset.interval_ns)
-    loaded = choose_network(model, frame_ns)
+    loaded = choose_explained(model, frame_ns)
     with stderr.status(f"reading {dataset.name} …"):
         seen = moment(Lake(home() / "lake"), dataset, instant_ns(at))
     with stderr.status("taking families of data away, one after another …"):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from litehedge.cli.common import console
+from litehedge.cli.common import console, write_json
 from litehedge.errors import UsageError, WrongSetup
 from litehedge.notify.places import read_places
 from litehedge.venues.keys import (
@@ -70,8 +70,11 @@ def set_keys(venue: Venue) -> None:
 
 
 @app.command("show")
-def show_keys() -> None:
+def show_keys(
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
     """Say for which venues there are keys, and where they come from. No key is shown."""
+    known: dict[str, str] = {}
     for venue in VENUES:
         from_environment = [p for p in parts_of(venue) if os.environ.get(variable(venue, p))]
         try:
@@ -80,6 +83,11 @@ def show_keys() -> None:
             what = "none"
         else:
             what = "environment" if len(from_environment) == len(parts_of(venue)) else "keyring"
+        known[venue] = what
+    if json:
+        write_json({"keys": known}, "-")
+        return
+    for venue, what in known.items():
         console.print(f"{venue:15} {what}", highlight=False)
 
 

@@ -15,55 +15,18 @@ from litehedge.config import Settings
 from litehedge.errors import ConfigError, UsageError
 from litehedge.hedge.policies import Policy, with_rules
 from litehedge.hedge.quantities import QUANTITIES
-from litehedge.hedge.rule_reading import parse_rules
 from litehedge.hedge.rules import Rules, plan_words, tree_of, words_of
 from litehedge.settings import near_miss
 from litehedge.shelf.policies import choose_policy
+from litehedge.shelf.rules import load_rules, rule_files
 from litehedge.store.bundled import preset_names, preset_text
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-NONE = ("", "none")
 
 
 # --- for other commands -----------------------------------------------------------------------
-
-
-def load_rules(name_or_file: str) -> Rules | None:
-    """Read a preset by name or a TOML file by path; nothing and ``none`` give None.
-
-    Raises
-    ------
-    UsageError
-        When there is neither, with the nearest preset.
-    ConfigError
-        With every mistake in the file.
-    """
-    if name_or_file in NONE:
-        return None
-    text = _text_of(name_or_file)
-    path = Path(name_or_file)
-    where = f"{name_or_file}.toml" if name_or_file in preset_names() else name_or_file
-    return parse_rules(text, where, path.stem)
-
-
-def _text_of(name_or_file: str) -> str:
-    names = preset_names()
-    if name_or_file in names:
-        return preset_text(name_or_file)
-    path = Path(name_or_file)
-    hint = near_miss(path.stem, names, or_all=False).lstrip()
-    remedy = f"{hint} Presets are {', '.join(names)}; or give the path of a TOML file".lstrip()
-    try:
-        if not path.is_file():
-            raise UsageError(f"there are no rules {name_or_file}", remedy)
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ConfigError(f"{name_or_file} is not UTF-8 text", "save it as UTF-8") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no such path"
-        raise UsageError(f"{name_or_file!r} cannot be read ({reason})", remedy) from None
 
 
 def ruled(settings: Settings, policy: str | None = None) -> tuple[Settings, Rules | None]:
@@ -112,7 +75,7 @@ def _facts(found: Rules) -> dict[str, Any]:
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
-    """List the presets and what they do, in words.
+    """List the presets and what they do, in words; and your own, made on the screen.
 
     Example: litehedge rules list
     """
@@ -123,6 +86,9 @@ def list_(as_json: Json = False) -> None:
     for one in found:
         _say(one)
         console.print()
+    for name, path in rule_files().items():
+        console.print(f"[bold]{escape(name)}[/]  your own: {escape(str(path))}", highlight=False,
+                      soft_wrap=True)  # fmt: skip
 
 
 @app.command()

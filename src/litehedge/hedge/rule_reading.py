@@ -91,19 +91,27 @@ def rules_of(tree: Mapping[str, Any], place: Callable[[str], str] = str) -> Rule
     ConfigError
         With one line per mistake, all of them; `place` says where a path is.
     """
+    rules, mistakes = read_rules(tree)
+    if mistakes:
+        told = [f"{place(path)}  {_rule_named(path, tree)}{text}" for path, text in mistakes]
+        raise ConfigError("\n".join(sorted(dict.fromkeys(told), key=_line)), "nothing was started")
+    return rules
+
+
+def read_rules(tree: Mapping[str, Any]) -> tuple[Rules, list[tuple[str, str]]]:
+    """Read what can be read of a tree, and tell every mistake: its path, and what is wrong.
+
+    A path is dotted, with numbers in lists: ``rules.0.when_all.1``. With mistakes the rules are
+    not whole, and good for nothing but the words of those without one.
+    """
     reader = _Reader()
     rules = reader.file(tree)
     told_of = [re.match(r"(rules|plan)\.(\d+)", path) for path, _ in reader.mistakes]
     broken = {(one[1], int(one[2])) for one in told_of if one is not None}
     for check, kind in ((contradictions, "rules"), (plan_mistakes, "plan")):
         reader.mistakes += check(rules, {number for one, number in broken if one == kind})
-    if reader.mistakes:
-        told = [
-            f"{place(path)}  {_rule_named(path, tree)}{text}" + ("" if text[-1] in ".?" else ".")
-            for path, text in reader.mistakes
-        ]
-        raise ConfigError("\n".join(sorted(dict.fromkeys(told), key=_line)), "nothing was started")
-    return rules
+    ended = [(path, text + ("" if text[-1] in ".?" else ".")) for path, text in reader.mistakes]
+    return rules, list(dict.fromkeys(ended))
 
 
 def _line(told: str) -> int:
@@ -368,9 +376,23 @@ def _condition_of(raw: Any) -> Condition:
     return _checked(quantity, comparator, [values])
 
 
-def _from_text(text: str) -> Condition:
+def split_condition(text: str) -> tuple[str, Comparator, list[str]] | None:
+    """Take a written condition apart: quantity, comparator, values; None where it is none.
+
+    Nothing is checked: ``between`` may come with one value, and the quantity need not exist.
+    """
     found = _CONDITION.fullmatch(text)
     if found is None:
+        return None
+    comparator = COMPARATORS[" ".join(found["comparator"].split())]
+    value = found["value"].strip()
+    values = re.split(r"\s+(?:and|to)\s+", value) if comparator == "between" else [value]
+    return found["quantity"], comparator, values
+
+
+def _from_text(text: str) -> Condition:
+    parts = split_condition(text)
+    if parts is None:
         bare = QUANTITIES.get(_plain_name(text))
         if bare is not None and bare.name == "weekend":
             return Condition(bare.name, "is", (1.0,))
@@ -381,13 +403,8 @@ def _from_text(text: str) -> Condition:
         if words and _plain_name(words[0]) in QUANTITIES:
             raise Mistake(f"has no comparator; choose from {', '.join(COMPARATORS)}")
         raise Mistake(f"is not a condition; write one as {_EXAMPLE}.{hint}")
-    quantity = _quantity(found["quantity"])
-    comparator = COMPARATORS[" ".join(found["comparator"].split())]
-    value = found["value"].strip()
-    if comparator != "between":
-        return _checked(quantity, comparator, [value])
-    values = re.split(r"\s+(?:and|to)\s+", value)
-    if len(values) != 2:
+    quantity, comparator, values = _quantity(parts[0]), parts[1], parts[2]
+    if comparator == "between" and len(values) != 2:
         raise Mistake(f"between needs two values, for example: {quantity.name} between "
                       f"{quantity.range_words.replace(' to ', ' and ')}")  # fmt: skip
     return _checked(quantity, comparator, values)

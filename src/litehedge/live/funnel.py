@@ -96,6 +96,7 @@ class Funnel:
             now = replace(now, bad=now.bad + 1)
             self._states[source] = now
         if now.bad in TELL_BAD:
+            self._tell(source, now)
             start = payload[:BAD_SHOWN].decode("utf-8", "replace")
             log.warning("%s: bad message %d: %s: %s", source, now.bad, error.what, start)
 
@@ -107,12 +108,20 @@ class Funnel:
                 return
             failed = state in ("down", "stale") and before.state not in ("down", "stale")
             since_ns = before.since_ns if before.state == state else self._clock()
-            self._states[source] = replace(
+            now = self._states[source] = replace(
                 before, state=state, detail=detail, since_ns=since_ns or self._clock(),
                 failures=before.failures + failed,
             )  # fmt: skip
+        self._tell(source, now)
         level = logging.INFO if state in ("ok", "starting", "off") else logging.WARNING
         log.log(level, "%s is %s%s", source, state, f": {detail}" if detail else "")
+
+    def _tell(self, source: str, now: SourceState) -> None:
+        """Put how a source is among the events, so that the journal keeps it."""
+        now_ns = self._clock()
+        self._queue.put(
+            ev.FeedHealth(now_ns, now_ns, source, now.state, now.detail, now.bad, now.failures)
+        )
 
     def stop(self) -> None:
         """End the stream of events, after those that are in it."""

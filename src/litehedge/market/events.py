@@ -1,7 +1,8 @@
 """Everything that can happen, as frozen values with two times.
 
 ``event_ns`` is when it happened, ``known_ns`` when we knew. Nothing may use an event before its
-``known_ns``. Market events come from feeds, account events from the venue, commands from people.
+``known_ns``. Market events come from feeds, account events from the venue, commands from people;
+how the feeds themselves are is told beside them.
 """
 
 from __future__ import annotations
@@ -342,6 +343,23 @@ class TransferUnknown(Event, frozen=True, tag="transfer_unknown", gc=False):
     transfer_id: str
 
 
+# --- where events come from ---------------------------------------------------------------------
+
+
+class FeedHealth(Event, frozen=True, tag="feed_health", gc=False):
+    """How a source of events is, whenever that changes: for people, nothing is decided by it.
+
+    `state` is one of `ports.Health`; `bad` counts messages that could not be read and `failures`
+    how often it went stale or down, both since the session began.
+    """
+
+    source: str
+    state: str
+    detail: str = ""
+    bad: int = 0
+    failures: int = 0
+
+
 # --- people -----------------------------------------------------------------------------------
 
 
@@ -426,7 +444,7 @@ AccountEvent = (
     | TransferUnknown
 )
 Command = Halt | Resume | SetHedge | Freeze | Follow | Adopt | Ignore | CloseAll
-AnyEvent = MarketEvent | AccountEvent | Command
+AnyEvent = MarketEvent | AccountEvent | Command | FeedHealth
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(AnyEvent)

@@ -105,35 +105,31 @@ def find_model(name: str) -> Path:
     )
 
 
-def choose_network(name: str, frame_ns: int) -> Artefact:
-    """Return the network called `name`; ``auto`` takes the first one for frames of `frame_ns`.
+def choose_explained(name: str, frame_ns: int) -> Artefact:
+    """Return the model called `name`, which says why.
+
+    ``auto`` takes the first network for frames of `frame_ns`, which says most; without one it is
+    the logistic model that ships for them.
 
     Raises
     ------
     ArtefactError
         When it does not fit the data or this version.
     UsageError
-        When there is none, or it is another kind of model.
+        When there is none.
     """
+    if name != "auto":
+        return artefact.load(find_model(name), frame_ns)
     frame_s = frame_ns // NS_PER_SECOND
-    if name == "auto":
-        networks = _networks(frame_s)
-        if not networks:
-            raise UsageError(
-                f"there is no network for frames of {frame_s} s",
-                "train one with: litehedge train --model network",
-            )
-        return artefact.load(next(iter(networks.values())), frame_ns)
-    folder = find_model(name)
-    card = artefact.load_card(folder)
-    if card.kind != "network":
-        networks = _networks(frame_s)
-        listed = f"choose {' or '.join(networks)}" if networks else "train one"
+    folders = [*_networks(frame_s).values()]
+    if frame_s in DEFAULTS:
+        folders.append(pretrained_folder() / DEFAULTS[frame_s])
+    if not folders:
         raise UsageError(
-            f"{name} is a {card.kind} model: it cannot say why, only networks can",
-            f"{listed} (litehedge train --model network)" if not networks else listed,
+            f"there is no model for frames of {frame_s} s",
+            "train one with: litehedge train",
         )
-    return artefact.load(folder, frame_ns)
+    return artefact.load(folders[0], frame_ns)
 
 
 def _networks(frame_s: int) -> dict[str, Path]:

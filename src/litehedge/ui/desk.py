@@ -56,7 +56,7 @@ def _tour(page: Page) -> None:
 def _nothing_yet() -> None:
     with card("No session yet"):
         words("Begin one on paper: the real market, no key, no money.", "hg-sentence")
-        with ui.element("a").classes("hg-button hg-safe").props('href="/settings?begin=1"').style(
+        with ui.element("a").classes("hg-button hg-safe").props('href="/begin"').style(
             "display:inline-flex;align-items:center;justify-content:center;margin-top:12px;"
             "text-decoration:none"
         ):  # fmt: skip

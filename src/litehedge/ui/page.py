@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from nicegui import run, ui
 
 from litehedge.ui.watching import Home, Watching
 
+Answer = TypeVar("Answer")
 Sayings = Callable[[], dict[str, Any]]
 
 
@@ -60,6 +61,13 @@ def packed(value: Any) -> str:
 async def meant(home: Home, session: str) -> Watching | None:
     """Return the session that a page was asked for; the first look at it takes a while."""
     return await run.io_bound(home.meant, session or None)
+
+
+async def aside(ask: Callable[..., Answer], *given: Any) -> Answer:
+    """Return what `ask` answers, asked in a thread: pages go on meanwhile."""
+    # Without a thread pool, as the server ends, nothing would be answered.
+    answer: Answer = await run.io_bound(ask, *given)  # type: ignore[assignment]
+    return answer
 
 
 def say(key: str, css: str = "", tag: str = "span") -> ui.element:

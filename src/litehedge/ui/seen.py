@@ -92,6 +92,7 @@ class Seen:
     watches: dict[str, Watched] = field(default_factory=dict)  # open ones
     heard_ns: dict[str, int] = field(default_factory=dict)  # by kind of event: when known last
     last: dict[str, AnyEvent] = field(default_factory=dict)  # by kind: the newest
+    sources: dict[str, ev.FeedHealth] = field(default_factory=dict)  # of this run, by name
     funding: dict[str, ev.PredictedFunding] = field(default_factory=dict)  # by venue
     liquidations: deque[ev.Liquidation] = field(default_factory=lambda: deque(maxlen=2000))
     interest: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=PRICES))
@@ -111,6 +112,7 @@ class Seen:
             checkpoint=decode_checkpoint(header.checkpoint),
         )  # fmt: skip
         self.watches.clear()
+        self.sources.clear()
 
     def take(self, items: Iterable[AnyEvent | Effect]) -> None:
         """Take in events and effects in order."""
@@ -124,6 +126,9 @@ class Seen:
     def _event(self, event: AnyEvent) -> None:
         self.now_ns = max(self.now_ns, event.known_ns)
         kind = type(event)
+        if isinstance(event, ev.FeedHealth):
+            self.sources[event.source] = event
+            return
         name = str(kind.__struct_config__.tag)
         if kind in _PERSONAL:
             self._personal(event)

@@ -10,17 +10,27 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
+from fastapi.responses import FileResponse, Response
 from nicegui import run, ui
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from litehedge.ui import api, health, login, panic
+from litehedge.ui.begin import begin
 from litehedge.ui.binding import Binding
+from litehedge.ui.builder import builder
+from litehedge.ui.builder_ask import Tests
 from litehedge.ui.desk import desk
 from litehedge.ui.door import Door
 from litehedge.ui.guard import Guard
+from litehedge.ui.map import map_page
+from litehedge.ui.models import models
 from litehedge.ui.once import Once
+from litehedge.ui.reports import SHEET_POLICY, SHEETS, reports
+from litehedge.ui.settings import settings
+from litehedge.ui.tools import Tools
 from litehedge.ui.watching import EVERY_S, Home
+from litehedge.ui.why import why
 
 log = logging.getLogger("litehedge.ui")
 
@@ -33,8 +43,17 @@ RECONNECT_S: Final = 20.0
 STATIC: Final = Path(__file__).parent / "static"
 
 
-def create(home: Home, door: Door, binding: Binding) -> ASGIApp:
-    """Return the screen as an ASGI application, with the guard in front of all of it."""
+def create(home: Home, door: Door, binding: Binding, tools: Tools | None = None) -> ASGIApp:
+    """Return the screen as an ASGI application, with the guard in front of all of it.
+
+    Parameters
+    ----------
+    tools
+        Settings file and commands; by default those of this process and of the home folder.
+    """
+    shared = Tools.at(home.root) if tools is None else tools
+
+    trying = Tests(home.root)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -42,6 +61,7 @@ def create(home: Home, door: Door, binding: Binding) -> ASGIApp:
         await run.io_bound(home.meant)
         yield
         looking.cancel()
+        await trying.close()
         home.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -55,6 +75,42 @@ def create(home: Home, door: Door, binding: Binding) -> ASGIApp:
     @ui.page("/", response_timeout=PATIENCE_S)
     async def desk_page(session: str = "") -> None:
         await desk(home, session)
+
+    @ui.page("/builder", response_timeout=PATIENCE_S)
+    async def builder_page(session: str = "", rules: str = "") -> None:
+        await builder(home, trying, session, rules)
+
+    @ui.page("/why", response_timeout=PATIENCE_S)
+    async def why_page(session: str = "", at: int = 0, show: str = "", before: int = 0) -> None:
+        await why(home, session, at, show, before)
+
+    @ui.page("/map", response_timeout=PATIENCE_S)
+    async def map_(session: str = "") -> None:
+        await map_page(home, session)
+
+    @ui.page("/reports", response_timeout=PATIENCE_S)
+    async def reports_page(session: str = "", one: str = "", other: str = "") -> None:
+        await reports(home, shared, session, one, other)
+
+    @app.get(SHEETS + "{name}")
+    def sheet(name: str) -> Response:
+        file = shared.workshop.sheet(name)
+        if file is None:
+            return Response("There is no such report.", 404, media_type="text/plain")
+        headers = {"content-security-policy": SHEET_POLICY, "x-content-type-options": "nosniff"}
+        return FileResponse(file, media_type="text/html", headers=headers)
+
+    @ui.page("/models", response_timeout=PATIENCE_S)
+    async def models_page(session: str = "") -> None:
+        await models(home, shared, session)
+
+    @ui.page("/settings", response_timeout=PATIENCE_S)
+    async def settings_page(session: str = "") -> None:
+        await settings(home, shared, session)
+
+    @ui.page("/begin", response_timeout=PATIENCE_S)
+    async def begin_page(session: str = "", name: str = "") -> None:
+        await begin(home, shared, session, name)
 
     ui.run_with(
         app, title="litehedge", dark=True, language="en-US", show_welcome_message=False,

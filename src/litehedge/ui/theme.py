@@ -112,7 +112,52 @@ span > div, th > div, td > div {{ display:inline; }}
 .hg-tour ~ .hg-columns .hg-look-1::before {{ content:"1"; }}
 .hg-tour ~ .hg-columns .hg-look-2::before {{ content:"2"; }}
 .hg-tour ~ .hg-columns .hg-look-3::before {{ content:"3"; }}
-.hg-button:focus-visible, .hg-place:focus-visible, .hg-line:focus-visible {{
+.hg-tag {{ border-radius:6px; padding:3px 8px; font-size:13px; font-weight:700; color:#0e1420;
+  background:var(--hg-dim); white-space:nowrap; }}
+.hg-tag[data-state=done] {{ background:#5fcf9a; }}
+.hg-tag[data-state=bad] {{ background:#ff8a8d; }}
+.hg-why {{ font-size:20px; font-weight:600; line-height:1.35; margin:10px 0 0; letter-spacing:0;
+  overflow-wrap:anywhere; }}
+.hg-pair {{ display:grid; grid-template-columns:1fr; gap:18px; margin-top:14px; }}
+@media (min-width:860px) {{ .hg-pair {{ grid-template-columns:repeat(2, minmax(0,1fr)); }} }}
+.hg-half {{ min-width:0; }}
+.hg-bars {{ width:100%; margin:6px 0; }}
+.hg-attention {{ width:100%; height:180px; }}
+.hg-terms td:first-child {{ white-space:normal; color:var(--hg-dim); }}
+.hg-terms td:last-child {{ width:1%; }}
+.hg-base {{ align-items:baseline; }}
+.hg-scroll {{ overflow-x:auto; }}
+.hg-progress {{ height:6px; border-radius:3px; background:var(--hg-line); margin-top:6px;
+  overflow:hidden; }}
+.hg-progress > div {{ height:100%; background:var(--hg-blue); width:0; }}
+.hg-verdict {{ padding:8px 0; border-top:1px solid var(--hg-line); overflow-wrap:anywhere; }}
+.hg-verdict:first-of-type {{ border-top:0; }}
+.hg-code {{ font-weight:700; color:#ff8a8d; font-size:14px; }}
+.hg-chips {{ display:flex; gap:6px; flex-wrap:wrap; margin-bottom:4px; }}
+.hg-chip {{ min-height:44px; min-width:44px; padding:0 12px; display:flex; align-items:center;
+  border:1px solid var(--hg-line); border-radius:8px; color:var(--hg-dim); font-size:14px;
+  text-decoration:none; }}
+.hg-chip[aria-current] {{ color:var(--hg-ink); border-color:var(--hg-blue); font-weight:600; }}
+.hg-line[aria-current] {{ background:#16223a; border-radius:8px; padding-left:8px;
+  padding-right:8px; }}
+.hg-clamp {{ display:-webkit-box; -webkit-line-clamp:3; -webkit-box-orient:vertical;
+  overflow:hidden; }}
+.hg-older {{ display:flex; align-items:center; justify-content:center; text-decoration:none;
+  margin-top:8px; }}
+.hg-heat {{ width:100%; height:430px; margin-top:8px; }}
+.hg-small {{ width:100%; height:150px; margin-top:8px; }}
+.hg-twins {{ display:grid; grid-template-columns:1fr; gap:12px; }}
+@media (min-width:860px) {{ .hg-twins {{ grid-template-columns:repeat(2, minmax(0,1fr)); }} }}
+.hg-depth {{ display:grid; grid-template-columns:repeat(2, minmax(0,1fr)); gap:12px; }}
+.hg-fill {{ height:8px; border-radius:4px; background:var(--hg-line); overflow:hidden; }}
+.hg-fill > div {{ height:100%; width:0; }}
+.hg-bid .hg-fill {{ direction:rtl; }}
+.hg-bid .hg-fill > div {{ background:var(--hg-blue); }}
+.hg-ask .hg-fill > div {{ background:var(--hg-amber); }}
+.hg-dense .hg-line {{ min-height:0; padding:5px 0; font-size:14px; }}
+.hg-dense .hg-more {{ flex:none; max-width:50%; }}
+#why-rebuilt[data-state=bad] {{ color:var(--hg-amber); }}
+.hg-chip:focus-visible, .hg-button:focus-visible, .hg-place:focus-visible, .hg-line:focus-visible {{
   outline:2px solid var(--hg-blue); outline-offset:2px; }}
 .hg-skip {{ position:absolute; left:-999px; }}
 .hg-skip:focus {{ left:8px; top:8px; z-index:99; background:#fff; color:#000; padding:8px; }}

@@ -24,7 +24,7 @@ from litehedge.errors import ArtefactError
 from litehedge.features import vector as fv
 from litehedge.jit import kernel
 from litehedge.squeeze import forecast as fc
-from litehedge.squeeze.hazard import N_ONSET, N_PEAK
+from litehedge.squeeze.hazard import N_ONSET, N_PEAK, ONSET_EDGES, incidence, incidence_at
 from litehedge.squeeze.targets import PHASES, VOL_MINUTES
 
 Floats = NDArray[np.float64]
@@ -158,6 +158,20 @@ def _sigmoid(x: float) -> float:
 
 
 @kernel
+def write_onset(
+    design: Floats, onset: Floats, onset_share: Floats, onset_groups: Ints, out: Floats
+) -> None:
+    """Write the hazards of onset, ``(side, bin)`` flattened, at the begin of a forecast row."""
+    n_groups = onset.shape[0] // 2
+    n_onset = onset_groups.size
+    for side in range(2):
+        for k in range(n_onset):
+            p = _sigmoid(_linear(onset, side * n_groups + onset_groups[k], design))
+            share = onset_share[side, k]
+            out[fc.ONSET_AT + side * n_onset + k] = 1.0 - (1.0 - p) ** share
+
+
+@kernel
 def write_row(
     features: Floats, inputs: Ints, family: Ints, mean: Floats, scale: Floats,
     seen: Floats, trained_family: Floats, onset: Floats, onset_share: Floats, onset_groups: Ints,
@@ -168,8 +182,7 @@ def write_row(
 
     Shapes: `features` ``(feature,)``; `design` scratch ``(N_DESIGN,)``; `out` ``(N_FORECAST,)``.
     """
-    n_groups = onset.shape[0] // 2
-    n_onset = onset_groups.size
+    n_groups = peak.shape[0] // 2
     n_peak = peak_groups.size
     n_levels = severity.shape[0] // 2
     out[:] = np.nan
@@ -178,11 +191,8 @@ def write_row(
         out[fc.STATE_AT] = 2.0
         return
     rms = write_design(features, inputs, family, mean, scale, seen, design)
+    write_onset(design, onset, onset_share, onset_groups, out)
     for side in range(2):
-        for k in range(n_onset):
-            p = _sigmoid(_linear(onset, side * n_groups + onset_groups[k], design))
-            share = onset_share[side, k]
-            out[fc.ONSET_AT + side * n_onset + k] = 1.0 - (1.0 - p) ** share
         for k in range(n_peak):
             p = _sigmoid(_linear(peak, side * n_groups + peak_groups[k], design))
             share = peak_share[side, k]
@@ -231,11 +241,13 @@ def _write_rows(
 class LogisticForecaster:
     """The fitted model behind the forecaster interface. It has no memory of its own."""
 
-    __slots__ = ("_arguments", "id", "schema_hash")
+    __slots__ = ("_arguments", "_weights", "family", "id", "schema_hash")
 
     def __init__(self, weights: LogisticWeights, id: str, schema_hash: str) -> None:
         self.id = id
         self.schema_hash = schema_hash
+        self.family = _FAMILY
+        self._weights = weights
         w = weights
         flat = 1 + N_DESIGN
         self._arguments = (
@@ -259,4 +271,36 @@ class LogisticForecaster:
         """Return the forecast rows of many frames."""
         out = np.empty((features.shape[0], fc.N_FORECAST))
         _write_rows(features, *self._arguments, out)
+        return out
+
+    def inputs_of(self, features: Floats) -> Floats:
+        """Return the inputs of a frame as a window ``(1, 2n)``: values beside masks of missing.
+
+        What training never saw is missing too: it says nothing here.
+        """
+        w = self._weights
+        design = np.empty(N_DESIGN)
+        write_design(features, _INPUTS, _FAMILY, w.mean, w.scale, w.seen, design)
+        missing = np.isnan(features[_INPUTS]) | (w.seen == 0.0)
+        return np.concatenate([design[:N_INPUTS], missing.astype(np.float64)])[np.newaxis]
+
+    def onset_of_windows(self, windows: NDArray[np.floating[Any]], minutes: float) -> Floats:
+        """Return P(onset within `minutes`), ``(window, side)``, by the last frame of each window.
+
+        A window ``(frame, 2n)`` is as `inputs_of` gives it. With all that is there, the
+        probability is that of `step`, to the last bit.
+        """
+        w = self._weights
+        flat = w.onset.reshape(-1, 1 + N_DESIGN)
+        out = np.empty((len(windows), 2))
+        row, cif = np.empty(2 * N_ONSET), np.empty((2, N_ONSET))
+        for number, window in enumerate(windows):
+            last = np.asarray(window[-1], dtype=np.float64)
+            is_missing = (last[N_INPUTS:] == 1.0) & (w.seen == 1.0)
+            masks = np.zeros(len(MODEL_FAMILIES))
+            masks[_FAMILY[is_missing]] = 1.0
+            design = np.concatenate([np.where(is_missing, 0.0, last[:N_INPUTS]), masks])
+            write_onset(design, flat, w.onset_share, ONSET_GROUPS, row)
+            incidence(row.reshape(2, N_ONSET), cif)
+            out[number] = [incidence_at(cif[side], ONSET_EDGES, minutes) for side in range(2)]
         return out

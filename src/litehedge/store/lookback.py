@@ -1,0 +1,200 @@
+"""Looking back into a journal that another process may be writing: decisions, and what led to them.
+
+It opens the file for reading alone, so that a screen can neither change nor hold up a session.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from litehedge.effects import Decision
+from litehedge.errors import BadMessage, JournalError
+from litehedge.market.events import AnyEvent, decode_batch
+from litehedge.store.journal import FORMAT, Header
+
+_DECISION: Final = msgspec.msgpack.Decoder(Decision)
+
+
+class _When(msgspec.Struct, tag="decision"):
+    """As much of a decision as tells whether it is the one: reading all of many takes long."""
+
+    time_ns: int
+
+
+_WHEN: Final = msgspec.msgpack.Decoder(_When)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A decision and where it stands: its run, and the number of the event that it followed."""
+
+    run_id: int
+    event: int
+    decision: Decision
+
+
+class Past:
+    """A journal, read backwards.
+
+    Parameters
+    ----------
+    path
+        The SQLite file.
+
+    Raises
+    ------
+    JournalError
+        When it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = sqlite3.connect(
+                f"{path.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False,
+                isolation_level=None, timeout=2.0,
+            )  # fmt: skip
+            self._file.execute("SELECT 1 FROM runs LIMIT 1")
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def header(self, run_id: int) -> Header:
+        """Return what a run began with.
+
+        Raises
+        ------
+        JournalError
+            When there is no such run, or another version wrote it.
+        """
+        try:
+            row = self._file.execute(
+                "SELECT header FROM runs WHERE run_id = ?", (run_id,)
+            ).fetchone()
+            header = msgspec.json.decode(row[0] if row else b"", type=Header)
+        except (sqlite3.Error, msgspec.DecodeError) as error:
+            raise self._unreadable(error) from None
+        if header.format != FORMAT:
+            raise self._unreadable(f"format {header.format}, this version reads {FORMAT}")
+        return header
+
+    def decisions(
+        self, is_meant: Callable[[Decision], bool], *, before_ns: int | None = None, most: int = 20
+    ) -> list[Found]:
+        """Return at most so many decisions that are meant, of any run, the newest first.
+
+        With `before_ns` only those from before it.
+
+        Raises
+        ------
+        JournalError
+            When they cannot be read.
+        """
+        found = []
+        for run_id, event, payload in self._newest_first():
+            if before_ns is not None and self._when(payload) >= before_ns:
+                continue
+            decision = self._read(payload)
+            if is_meant(decision):
+                found.append(Found(run_id, event, decision))
+                if len(found) == most:
+                    break
+        return found
+
+    def decision_at(self, time_ns: int) -> Found | None:
+        """Return the decision of a moment, None where there is none; of several the last.
+
+        Raises
+        ------
+        JournalError
+            When they cannot be read.
+        """
+        for run_id, event, payload in self._newest_first():
+            if self._when(payload) == time_ns:
+                return Found(run_id, event, self._read(payload))
+        return None
+
+    def events(self, run_id: int, to_event: int) -> Iterator[tuple[int, list[AnyEvent]]]:
+        """Yield the batches of a run up to an event, included, each with its first event's number.
+
+        Raises
+        ------
+        JournalError
+            When some are missing or cannot be read.
+        """
+        number = 0
+        try:
+            for first, payload in self._file.execute(
+                'SELECT "first", payload FROM event_batches WHERE run_id = ? AND "first" <= ? '
+                'ORDER BY "first"',
+                (run_id, to_event),
+            ):
+                if first != number:
+                    raise self._unreadable(f"it lacks the events {number} to {first - 1}")
+                batch = decode_batch(payload)
+                number += len(batch)
+                yield first, batch[: to_event + 1 - first]
+        except (sqlite3.Error, BadMessage) as error:
+            raise self._unreadable(error) from None
+        if number <= to_event:
+            raise self._unreadable(f"it lacks the events from {number}")
+
+    def after(self, run_id: int, event: int) -> Iterator[tuple[int, list[AnyEvent]]]:
+        """Yield what a run heard after an event, in batches, each with its first event's number.
+
+        Raises
+        ------
+        JournalError
+            When they cannot be read.
+        """
+        try:
+            for first, payload in self._file.execute(
+                'SELECT "first", payload FROM event_batches WHERE run_id = ? AND "first" >= '
+                '(SELECT coalesce(max("first"), 0) FROM event_batches WHERE run_id = ? AND '
+                '"first" <= ?) ORDER BY "first"',
+                (run_id, run_id, max(0, event + 1)),
+            ):
+                skipped = max(0, event + 1 - first)
+                batch = decode_batch(payload)[skipped:]
+                if batch:
+                    yield first + skipped, batch
+        except (sqlite3.Error, BadMessage) as error:
+            raise self._unreadable(error) from None
+
+    # --- pieces -------------------------------------------------------------------------------
+
+    def _newest_first(self) -> Iterator[tuple[int, int, bytes]]:
+        try:
+            yield from self._file.execute(
+                "SELECT run_id, event, payload FROM effects WHERE kind = 'Decision' "
+                "ORDER BY run_id DESC, event DESC, place DESC"
+            )
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
+
+    def _when(self, payload: bytes) -> int:
+        try:
+            return _WHEN.decode(payload).time_ns
+        except msgspec.DecodeError as error:
+            raise self._unreadable(error) from None
+
+    def _read(self, payload: bytes) -> Decision:
+        try:
+            return _DECISION.decode(payload)
+        except msgspec.DecodeError as error:
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, error: object) -> JournalError:
+        return JournalError(
+            f"the journal {self.path} cannot be read ({error})",
+            "it is torn, or was written by another version of litehedge",
+        )

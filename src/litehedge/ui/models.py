@@ -1,0 +1,241 @@
+"""Models: what there is to forecast and decide with, which session uses which, and what comes next.
+
+What is missing: a registry that keeps a champion and a challenger, and lets one take the other's
+place. The page shows it where `Tools.lineage` is one (`models_view.Lineage`), and nothing of it
+elsewhere. Choosing the model of the next session is a setting; sessions that run keep theirs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from nicegui import ui
+
+from litehedge.errors import LitehedgeError
+from litehedge.model import artefact
+from litehedge.model.artefact import Card
+from litehedge.model.policy_artefact import PolicyCard, load_policy_card
+from litehedge.shelf.models import model_folders, own_models
+from litehedge.shelf.policies import own_policies, policy_folders
+from litehedge.store.journal import Journal
+from litehedge.ui import forms
+from litehedge.ui import models_view as view
+from litehedge.ui.frame import framed
+from litehedge.ui.page import Page, card, meant, words
+from litehedge.ui.settings_file import difference, edited, read_file, save
+from litehedge.ui.sheets import DARK, button, facts, sheet, table, told
+from litehedge.ui.theme_forms import FORMS
+from litehedge.ui.tools import Tools
+from litehedge.ui.watching import Home
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The cards by name, what cannot be read and why, and the model of each session."""
+
+    models: dict[str, Card]
+    policies: dict[str, PolicyCard]
+    broken: dict[str, str]
+    own: frozenset[str]
+    used: dict[str, str]
+
+
+async def models(home: Home, tools: Tools, session: str) -> None:
+    """Build the page."""
+    page = Page(home, "/models", await meant(home, session))
+    shelf = await asyncio.to_thread(read_shelf, tools)
+    with framed(page):
+        ui.add_css(FORMS)
+        with ui.element("div").classes("hg-columns"):
+            with ui.element("div").classes("hg-column"):
+                with ui.element("div").classes("hg-head"), ui.element("h2").classes("hg-big"):
+                    ui.label("Models")
+                for name, one in shelf.models.items():
+                    _model(name, one, shelf)
+                for name, policy in shelf.policies.items():
+                    with card():
+                        words(view.heading(name, is_own=name in shelf.own), tag="h3")
+                        facts(view.policy_lines(policy))
+                for name, why in shelf.broken.items():
+                    with card():
+                        words(name, tag="h3")
+                        words(f"It cannot be read: {why}", "hg-problem")
+            with ui.element("div").classes("hg-column"):
+                _next(tools, shelf)
+                if tools.lineage is not None:
+                    _lineage(tools.lineage)
+                _more()
+
+
+def read_shelf(tools: Tools) -> Shelf:
+    """Read the cards of all models and network policies, and what sessions use."""
+    broken: dict[str, str] = {}
+    cards: dict[str, Card] = {}
+    policies: dict[str, PolicyCard] = {}
+    folders, brains = model_folders(), policy_folders()
+    for name, folder in folders.items():
+        try:
+            cards[name] = artefact.load_card(folder)
+        except LitehedgeError as error:
+            broken[name] = error.what
+    for name, folder in brains.items():
+        try:
+            policies[name] = load_policy_card(folder)
+        except LitehedgeError as error:
+            broken[name] = error.what
+    roots = (own_models(), own_policies())
+    own = frozenset(n for n, f in [*folders.items(), *brains.items()] if f.parent in roots)
+    return Shelf(cards, policies, broken, own, _used(tools))
+
+
+def _used(tools: Tools) -> dict[str, str]:
+    """Return the name of the model of each session's last run."""
+    used = {}
+    for session, _ in tools.sessions():
+        try:
+            header = Journal(session.journal).runs()[-1][1]
+        except (LitehedgeError, IndexError):
+            continue
+        used[session.name] = Path(header.model_folder).name
+    return used
+
+
+def _model(name: str, one: Card, shelf: Shelf) -> None:
+    now_ns = time.time_ns()
+    with card() as box:
+        box.props(f'data-model="{name}"')
+        words(view.heading(name, is_own=name in shelf.own), tag="h3")
+        if used := view.used_by(name, shelf.used):
+            words(used, "hg-good")
+        if view.is_expired(one, now_ns):
+            words("Too old: the market has moved on since it learnt.", "hg-warn")
+        facts(view.card_lines(one, now_ns))
+        rows = view.score_rows(one)
+        if rows:
+            with ui.element("details").classes("hg-details"):
+                words("How good it was, beside the simplest rival", tag="summary")
+                table(("on data it had not seen (90 % interval)", "this model", "simplest rival"),
+                      rows)  # fmt: skip
+                words("The rival knows how often squeezes come, and nothing else, or what its card "
+                      "says of it.", "hg-dim")  # fmt: skip
+
+
+def _next(tools: Tools, shelf: Shelf) -> None:
+    with card("For the next session"):
+        settings, trouble = tools.settings()
+        if trouble:
+            words(f"The settings hold mistakes: {trouble}", "hg-problem")
+            words("Correct them first, on the page of settings or in the file.", "hg-dim")
+            return
+        named = {n: f"{n} ({c.kind})" for n, c in shelf.models.items()}
+        choices = {"auto": "auto: the one for the length of a frame", **named,
+                   "none": "none: policies fall back on their rules"}  # fmt: skip
+        if settings.model.name not in choices:
+            choices[settings.model.name] = settings.model.name
+        policies = {name: f"{name}: {what}" for name, what in tools.policies().items()}
+        if settings.hedge.policy not in policies:
+            policies[settings.hedge.policy] = settings.hedge.policy
+        with ui.element("div").classes("hg-form"):
+            model = ui.select(choices, value=settings.model.name, label="Model").props(DARK)
+            policy = ui.select(policies, value=settings.hedge.policy, label="Policy").props(DARK)
+            button(
+                "Save …",
+                lambda: _pick(tools, {"model.name": model.value, "hedge.policy": policy.value}),
+                "hg-safe",
+            )
+            words("Sessions that run keep theirs; a new choice counts from the next start on.",
+                  "hg-dim")  # fmt: skip
+
+
+def _pick(tools: Tools, wanted: dict[str, str]) -> None:
+    try:
+        file = read_file(tools.settings_path)
+        values = {
+            path: value
+            for path, value in wanted.items()
+            if forms.value_at(file.settings, path) != value
+        }
+        if not values:
+            ui.notify("That is chosen already.")
+            return
+        before = file.text or ""
+        lines = difference(before, edited(before, values))
+    except LitehedgeError as error:
+        told(error)
+        return
+    risks = forms.riskier(file.settings, values)
+    with sheet("Save this choice?", "hg-wide-sheet") as dialog:
+        words(f"In {file.path}:", "hg-dim")
+        diff(lines)
+        for risk in risks:
+            words(f"Riskier: {risk}.", "hg-warn")
+        typed = ui.input(f"Type {forms.RISKY_WORD}").props(DARK)
+        typed.set_visibility(bool(risks))
+        problem = ui.label().classes("hg-problem").props('role="alert"')
+
+        def go() -> None:
+            if risks and (typed.value or "").strip() != forms.RISKY_WORD:
+                problem.text = f"Type {forms.RISKY_WORD} in the field above. Nothing was saved."
+                return
+            try:
+                save(file, values)
+            except LitehedgeError as error:
+                told(error)
+                return
+            dialog.close()
+            ui.notify("Saved. It counts from the next start of a session on.", type="positive")
+
+        button("Save", go, "hg-safe")
+        button("Cancel", dialog.close)
+
+
+def diff(lines: list[str]) -> None:
+    """Place what changes in a file."""
+    with ui.element("div").classes("hg-diff").props('tabindex="0" aria-label="What changes"'):
+        for line in lines:
+            css = "hg-plus" if line.startswith("+") else "hg-minus" if line[:1] == "-" else "hg-dim"
+            words(line or " ", css)
+
+
+def _lineage(lineage: view.Lineage) -> None:
+    with card("Champion and challenger"):
+        for one in lineage.standings():
+            words(one.name, tag="h3")
+            words(view.standing_words(one), "hg-dim")
+            if one.can_promote:
+                button("Promote …", partial(_act, "Promote", one.name, lineage), "hg-small")
+        button("Roll back …", partial(_act, "Roll back", "", lineage), "hg-small")
+
+
+def _act(what: str, name: str, lineage: view.Lineage) -> None:
+    word = what.upper()
+    with sheet(f"{what} {name}".strip() + "?") as dialog:
+        typed = ui.input(f"Type {word}").props(DARK)
+        problem = ui.label().classes("hg-problem").props('role="alert"')
+
+        async def go() -> None:
+            if (typed.value or "").strip() != word:
+                problem.text = f"Type {word} in the field above. Nothing was changed."
+                return
+            try:
+                act = partial(lineage.promote, name) if name else lineage.roll_back
+                happened = await asyncio.to_thread(act)
+            except LitehedgeError as error:
+                told(error)
+                return
+            dialog.close()
+            ui.notify(happened, type="positive")
+
+        button(what, go)
+        button("Cancel", dialog.close, "hg-safe")
+
+
+def _more() -> None:
+    with card("More of your own"):
+        words("Training belongs in a terminal; what it makes appears here.", "hg-dim")
+        for line in ("litehedge train --data ltc_spot_5m", "litehedge models register ./folder"):
+            words(line, "hg-code").style("margin-top:8px")

@@ -1,0 +1,208 @@
+"""Reports that were asked for on the screen: made by commands, kept in folders, deletable.
+
+A report is a folder of ``$LITEHEDGE_HOME/reports``: what was asked (``asked.json``), what the
+command said (``log.txt``), and in the end ``result.json`` and ``sheet.html``, each written whole.
+The work goes on when the page is closed, and when the screen ends.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from litehedge.errors import UsageError
+from litehedge.ui.programs import Programs, end, lives, tail_of
+
+Kind = Literal["backtest", "session", "ledger", "blowup"]
+State = Literal["running", "done", "failed"]
+
+AT_ONCE: Final = 2
+"""So many run at a time; each takes a core and up to a gigabyte."""
+
+MARK: Final = "@progress "
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
+SHEET: Final = "sheet.html"
+RESULT: Final = "result.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a command is: `done` of `of`, in any unit, or in ns of a market from `begin_ns`."""
+
+    what: str
+    done: float
+    of: float
+    begin_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One report: `asked` as it was typed, `said` the last words of its command."""
+
+    id: str
+    kind: Kind
+    asked: dict[str, Any]
+    begun_s: float
+    state: State
+    progress: Progress | None
+    said: str
+    result: dict[str, Any] | None
+
+
+class Workshop:
+    """The reports of a home folder.
+
+    Parameters
+    ----------
+    root
+        ``$LITEHEDGE_HOME``.
+    programs
+        What starts commands.
+    """
+
+    def __init__(self, root: Path, programs: Programs) -> None:
+        self._folder = root / "reports"
+        self._programs = programs
+        self._results: dict[str, dict[str, Any]] = {}
+
+    def begin(self, kind: Kind, arguments: Sequence[str], asked: Mapping[str, Any]) -> str:
+        """Start the making of a report, and return its id.
+
+        Raises
+        ------
+        UsageError
+            When as many are being made as may, or it cannot be started. Nothing was begun.
+        """
+        running = sum(lives(folder / "lock") for folder in self._folders())
+        if running >= AT_ONCE:
+            raise UsageError(
+                f"{running} reports are being made", "wait for one of them, or cancel it"
+            )
+        made = datetime.now(UTC)
+        name = f"{made:%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}"
+        folder = self._folder / name
+        told = {"kind": kind, "asked": dict(asked), "begun_s": made.timestamp(), "pid": 0}
+        try:
+            folder.mkdir(parents=True)
+            (folder / "asked.json").write_text(json.dumps(told), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{folder} cannot be made ({error.strerror})") from None
+        outs = ["--json", str(folder / RESULT), "--report", str(folder / SHEET)]
+        try:
+            told["pid"] = self._programs.start(
+                [*arguments, *outs], folder / "log.txt", folder / "lock"
+            )
+        except UsageError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        aside = folder / "asked.json.partial"
+        aside.write_text(json.dumps(told), encoding="utf-8")
+        aside.replace(folder / "asked.json")
+        return name
+
+    def reports(self) -> list[Report]:
+        """Return all reports, the newest first; a folder that cannot be read is left out."""
+        found = (self._report(folder) for folder in reversed(self._folders()))
+        return [report for report in found if report is not None]
+
+    def report(self, name: str) -> Report | None:
+        """Return one report, None where there is none."""
+        folder = self._at(name)
+        return None if folder is None else self._report(folder)
+
+    def sheet(self, name: str) -> Path | None:
+        """Return the file of a report's sheet, None where there is none."""
+        folder = self._at(name)
+        sheet = None if folder is None else folder / SHEET
+        return sheet if sheet is not None and sheet.is_file() else None
+
+    def delete(self, name: str) -> None:
+        """Delete a report; one that is being made is cancelled first. Nothing half-done stays.
+
+        Raises
+        ------
+        UsageError
+            When its process does not end.
+        """
+        folder = self._at(name)
+        if folder is None:
+            return
+        told = _read(folder / "asked.json")
+        if lives(folder / "lock") and not end(int(told.get("pid", 0)), folder / "lock"):
+            raise UsageError("the command does not end", "try again in a while")
+        self._results.pop(name, None)
+        gone = folder.with_name(f".{folder.name}")
+        folder.replace(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    # --- folders ----------------------------------------------------------------------------------
+
+    def _folders(self) -> list[Path]:
+        if not self._folder.is_dir():
+            return []
+        return sorted(f for f in self._folder.iterdir() if _NAME.fullmatch(f.name) and f.is_dir())
+
+    def _at(self, name: str) -> Path | None:
+        folder = self._folder / name
+        return folder if _NAME.fullmatch(name) and folder.is_dir() else None
+
+    def _report(self, folder: Path) -> Report | None:
+        is_running = lives(folder / "lock")  # before the files: it may end in between
+        told = _read(folder / "asked.json")
+        kind = told.get("kind")
+        if kind not in ("backtest", "session", "ledger", "blowup"):
+            return None
+        result = None
+        if (folder / RESULT).is_file() and (folder / SHEET).is_file() and not is_running:
+            result = self._result(folder)
+        said = tail_of(folder / "log.txt")
+        progress, words = split(said)
+        state: State = "running" if is_running else "failed" if result is None else "done"
+        return Report(
+            folder.name, kind, told.get("asked", {}), float(told.get("begun_s", 0.0)), state,
+            progress, words, result,
+        )  # fmt: skip
+
+    def _result(self, folder: Path) -> dict[str, Any] | None:
+        known = self._results.get(folder.name)
+        if known is None:
+            known = _read(folder / RESULT)
+            known.pop("decisions", None)  # long, and in the sheet
+            self._results[folder.name] = known
+        return known or None
+
+
+def split(said: str) -> tuple[Progress | None, str]:
+    """Return the newest progress that a command told, and its other words."""
+    progress = None
+    words = []
+    for line in said.splitlines():
+        if not line.startswith(MARK):
+            words.append(line)
+            continue
+        try:
+            progress = Progress(**json.loads(line[len(MARK) :]))
+        except (ValueError, TypeError):
+            continue
+    return progress, "\n".join(words).strip()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def now_s() -> float:
+    """Return the time of this machine in seconds, for the age of what is being made."""
+    return time.time()
