@@ -278,7 +278,7 @@ class Pieces:
         box.make_sortable(
             {"sort": sort, "forceFallback": True, "fallbackOnBody": True, "fallbackTolerance": 3,
              "fallbackClass": "hg-drag", "swapThreshold": 0.65, "emptyInsertThreshold": 12,
-             "scrollSensitivity": 90},
+             "scrollSensitivity": 60},
             on_end=self._acts.dropped, handle=HANDLE, group=group, ghost_class="hg-ghost",
         )  # fmt: skip
 
