@@ -18,7 +18,7 @@ from litehedge.live.sockets import SocketThread
 from litehedge.ui import starting
 from litehedge.ui.programs import lives
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("browser-begin")
 PAST_S = 1800
 REAL_MS = 240_000
 

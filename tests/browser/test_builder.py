@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conftest import SIZES, Served, overflow, served, shoot
+from conftest import SIZES, Served, covered, overflow, served, shoot
 from litehedge.hedge.rule_reading import parse_rules
 from litehedge.hedge.rules import words_of
 from litehedge.store.lake import Lake
@@ -15,7 +15,7 @@ from litehedge.units import NS_PER_MINUTE
 from made_lakes import store, store_companions
 from synthetic import Crash, market
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("browser-builder")
 
 RESULT = "[data-hg-result][data-state=good]"
 FIRST_RULE = "[data-hg-rules] > [data-hg-key] >> nth=0"

@@ -13,7 +13,7 @@ from conftest import overflow, served, shoot
 from litehedge.market import events as ev
 from litehedge.store.journal import Journal
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("browser-coming_in")
 PASSPHRASE = "five quiet otters swim"
 
 

@@ -14,7 +14,7 @@ from conftest import covered, overflow, served, shoot
 from litehedge.market import events as ev
 from litehedge.store.journal import Journal
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("browser-desk")
 MOST_BYTES_S = 2048
 
 

@@ -14,7 +14,7 @@ from litehedge.model.artefact import Artefact
 from networks import card
 from told_sessions import journaled
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("browser-map")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from litehedge.ui.workshop import Workshop
 from made_lakes import store
 from synthetic import market
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("browser-reports")
 
 
 @pytest.fixture(scope="module")

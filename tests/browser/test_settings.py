@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from conftest import covered, overflow, shoot
 from litehedge.ui.settings_file import read_file
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("browser-settings")
 
 
 @pytest.fixture(scope="module")

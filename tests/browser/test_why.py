@@ -15,7 +15,7 @@ from litehedge.store.lookback import Past
 from litehedge.units import NS_PER_MINUTE
 from told_sessions import journaled
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("browser-why")
 REOPENED_MS = 120_000
 
 
