@@ -68,9 +68,9 @@ def test_panic_works_without_script(tmp_path, chromium):
         for _ in range(20):
             page.wait_for_timeout(250)
             page.goto(f"{screen.address}panic")
-            if "HALTED" in page.locator("body").inner_text():
+            if "Trading is halted" in page.locator("body").inner_text():
                 break
-        expect(page.locator("body")).to_contain_text("HALTED")
+        expect(page.locator("body")).to_contain_text("Trading is halted")
         context.close()
         journal = Journal(guarding.session.journal)
         last = journal.last_run()
@@ -97,4 +97,5 @@ def test_a_phone_can_keep_it_as_an_app(tmp_path, looking):
         told = session.send("Page.getAppManifest")
         assert told["url"].endswith("/static/app.webmanifest")
         assert not told["errors"]
-        assert session.send("Page.getInstallabilityErrors")["installabilityErrors"] == []
+        wrong = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
+        assert [one["errorId"] for one in wrong] in ([], ["in-incognito"])  # a test's window is

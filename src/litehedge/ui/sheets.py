@@ -74,7 +74,10 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Place a table that scrolls by itself where it is too wide."""
-    with ui.element("div").classes("hg-scroll"), ui.element("table").classes("hg-table"):
+    with (
+        ui.element("div").classes("hg-scroll").props('tabindex="0"'),
+        ui.element("table").classes("hg-table"),
+    ):
         with ui.element("thead"), ui.element("tr"):
             for head in heads:
                 words(head, tag="th")

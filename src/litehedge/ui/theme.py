@@ -41,7 +41,7 @@ a {{ color:var(--hg-blue); }}
 .hg-age[data-state=bad] {{ color:var(--hg-amber); font-weight:600; }}
 .hg-stale {{ background:var(--hg-amber); color:#161003; border-radius:10px; padding:10px 14px;
   font-weight:600; }}
-.hg-is-stale .hg-live {{ opacity:.5; }}
+.hg-is-stale .hg-live {{ filter:grayscale(1); opacity:.9; border:1px dashed var(--hg-amber); }}
 .hg-card {{ background:var(--hg-card); border:1px solid var(--hg-line);
   border-radius:12px; padding:14px 16px; width:100%; min-width:0; }}
 .hg-card h2 {{ font-size:14px; font-weight:500; color:var(--hg-dim); margin:0 0 6px;

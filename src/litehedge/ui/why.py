@@ -137,7 +137,10 @@ def _placed(css: str, style: str) -> None:
 
 
 def _forecast(told: Any) -> None:
-    with ui.element("div").classes("hg-scroll"), ui.element("table").classes("hg-table"):
+    with (
+        ui.element("div").classes("hg-scroll").props('tabindex="0"'),
+        ui.element("table").classes("hg-table"),
+    ):
         with ui.element("thead"), ui.element("tr"):
             words("within min", tag="th")
             for minutes in OUTLOOK_MIN:
@@ -377,7 +380,8 @@ def _past(told: Reopened, explanation: Explanation) -> None:
         return
     with (
         card("Squeezes of history that looked most alike, thirty minutes before their onset"),
-        ui.element("div").classes("hg-scroll"), ui.element("table").classes("hg-table"),
+        ui.element("div").classes("hg-scroll").props('tabindex="0"'),
+        ui.element("table").classes("hg-table"),
     ):  # fmt: skip
         with ui.element("thead"), ui.element("tr"):
             for name in ("onset, UTC", "of", "move", "to its peak", "likeness"):
