@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from browsing import overflow, shoot
 from faked import faked
 from playwright.sync_api import expect
 
-from conftest import overflow, shoot
 from litehedge.exchange.scene import Scripted
 from litehedge.exchange.server import FakeExchange
 from litehedge.live.session import is_held, session_at

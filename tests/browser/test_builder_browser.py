@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from browsing import SIZES, Served, covered, overflow, served, shoot
 
-from conftest import SIZES, Served, covered, overflow, served, shoot
 from litehedge.hedge.rule_reading import parse_rules
 from litehedge.hedge.rules import words_of
 from litehedge.store.lake import Lake

@@ -6,10 +6,10 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from browsing import overflow, served, shoot
 from guarding import Guarding
 from playwright.sync_api import expect
 
-from conftest import overflow, served, shoot
 from litehedge.market import events as ev
 from litehedge.store.journal import Journal
 

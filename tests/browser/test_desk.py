@@ -7,10 +7,10 @@ import time
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from browsing import covered, overflow, served, shoot
 from guarding import Guarding
 from playwright.sync_api import Page, expect
 
-from conftest import covered, overflow, served, shoot
 from litehedge.market import events as ev
 from litehedge.store.journal import Journal
 

@@ -6,9 +6,9 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from browsing import covered, overflow, served, shoot
 from playwright.sync_api import expect
 
-from conftest import covered, overflow, served, shoot
 from forecasters import logistic
 from litehedge.model.artefact import Artefact
 from networks import card

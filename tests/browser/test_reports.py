@@ -6,10 +6,10 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from browsing import covered, overflow, shoot
 from faked import faked
 from playwright.sync_api import expect
 
-from conftest import covered, overflow, shoot
 from litehedge.store.lake import Lake
 from litehedge.ui.workshop import Workshop
 from made_lakes import store

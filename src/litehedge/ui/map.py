@@ -146,7 +146,7 @@ def _keep_drawing(watching: Watching, levels: ui.element, interest: ui.element) 
             _drawn(watching, drawn)
         with interest:
             ui.echart(mapped.interest_option(_READ[str(watching.session.journal)].course)).classes(
-                "hg-small"
+                "hg-small-chart"
             ).props('role="img" aria-label="Open interest of the last day"')
 
     ui.timer(0.05, draw, once=True)

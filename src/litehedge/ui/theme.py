@@ -118,8 +118,8 @@ span > div, th > div, td > div {{ display:inline; }}
 .hg-tag[data-state=bad] {{ background:#ff8a8d; }}
 .hg-why {{ font-size:20px; font-weight:600; line-height:1.35; margin:10px 0 0; letter-spacing:0;
   overflow-wrap:anywhere; }}
-.hg-pair {{ display:grid; grid-template-columns:1fr; gap:18px; margin-top:14px; }}
-@media (min-width:860px) {{ .hg-pair {{ grid-template-columns:repeat(2, minmax(0,1fr)); }} }}
+.hg-sides {{ display:grid; grid-template-columns:1fr; gap:18px; margin-top:14px; }}
+@media (min-width:860px) {{ .hg-sides {{ grid-template-columns:repeat(2, minmax(0,1fr)); }} }}
 .hg-half {{ min-width:0; }}
 .hg-bars {{ width:100%; margin:6px 0; }}
 .hg-attention {{ width:100%; height:180px; }}
@@ -132,7 +132,7 @@ span > div, th > div, td > div {{ display:inline; }}
 .hg-progress > div {{ height:100%; background:var(--hg-blue); width:0; }}
 .hg-verdict {{ padding:8px 0; border-top:1px solid var(--hg-line); overflow-wrap:anywhere; }}
 .hg-verdict:first-of-type {{ border-top:0; }}
-.hg-code {{ font-weight:700; color:#ff8a8d; font-size:14px; }}
+.hg-refusal {{ font-weight:700; color:#ff8a8d; font-size:14px; }}
 .hg-chips {{ display:flex; gap:6px; flex-wrap:wrap; margin-bottom:4px; }}
 .hg-chip {{ min-height:44px; min-width:44px; padding:0 12px; display:flex; align-items:center;
   border:1px solid var(--hg-line); border-radius:8px; color:var(--hg-dim); font-size:14px;
@@ -145,7 +145,7 @@ span > div, th > div, td > div {{ display:inline; }}
 .hg-older {{ display:flex; align-items:center; justify-content:center; text-decoration:none;
   margin-top:8px; }}
 .hg-heat {{ width:100%; height:430px; margin-top:8px; }}
-.hg-small {{ width:100%; height:150px; margin-top:8px; }}
+.hg-small-chart {{ width:100%; height:150px; margin-top:8px; }}
 .hg-twins {{ display:grid; grid-template-columns:1fr; gap:12px; }}
 @media (min-width:860px) {{ .hg-twins {{ grid-template-columns:repeat(2, minmax(0,1fr)); }} }}
 .hg-depth {{ display:grid; grid-template-columns:repeat(2, minmax(0,1fr)); gap:12px; }}

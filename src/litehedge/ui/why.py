@@ -170,7 +170,7 @@ def _verdicts(seen: Seen, found: Found) -> None:
         for one in told:
             said = reasons.verdict(one, seen.settings)
             with ui.element("div").classes("hg-verdict"):
-                words(said["code"], "hg-code")
+                words(said["code"], "hg-refusal")
                 words(said["meaning"])
                 words(said["numbers"], "hg-dim")
                 words(said["setting"], "hg-dim")
@@ -321,7 +321,7 @@ def _show(
         if explanation is None:
             words("Not enough history for a forecast yet.", "hg-dim")
         else:
-            with ui.element("div").classes("hg-pair"):
+            with ui.element("div").classes("hg-sides"):
                 for side in (risky, 1 - risky):
                     _bars(told, explanation, side)
         _rebuilt(told)
