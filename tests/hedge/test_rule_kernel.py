@@ -10,7 +10,6 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from rule_files import rule_sets, rules_alone, slow_band
 from situations import TIERS, leverages, locations, sizes
 
 from litehedge.config import Hedge, Position, Settings
@@ -21,6 +20,7 @@ from litehedge.hedge.rule_kernel import N_MEMORY, new_memory, under_rules
 from litehedge.hedge.rules import Condition, Rule, Rules, binding, reason_of
 from litehedge.hedge.terms import Terms, terms_of
 from litehedge.units import NS_PER_MINUTE, instant_ns
+from rule_files import rule_sets, rules_alone, slow_band
 from strategies import instants, ratios, sides, signal_rows
 
 Singles = NDArray[np.float32]

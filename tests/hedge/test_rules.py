@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
-from rule_files import conditions, fulfilled, rule_sets, rules_alone
 
 from litehedge.errors import ConfigError
 from litehedge.hedge.policies import policy_named, with_rules
@@ -30,6 +29,7 @@ from litehedge.hedge.terms import terms_of
 from litehedge.settings import load_settings
 from litehedge.store.bundled import preset_names, preset_text
 from litehedge.units import NS_PER_HOUR
+from rule_files import conditions, fulfilled, rule_sets, rules_alone
 from synthetic import packaged_tiers
 
 HEAD = '[[rules]]\nhedge_at_least = "50 %"\n'
