@@ -13,9 +13,12 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 expect.set_options(timeout=20_000)  # a test machine may be busy; what is slow is measured in bench
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium; tests that need it skip where it cannot be installed, and say so."""
+    """Debian's Chromium; tests that need it skip where it cannot be installed, and say so.
+
+    It keeps an event loop in this thread: not longer than a file of tests, others have their own.
+    """
     found = os.environ.get("LITEHEDGE_CHROMIUM") or shutil.which("chromium")
     if not found:
         pytest.skip("NO CHROMIUM: nothing on the screen is tested. Install: apt install chromium")

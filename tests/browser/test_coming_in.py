@@ -17,6 +17,14 @@ pytestmark = pytest.mark.xdist_group("browser-coming_in")
 PASSPHRASE = "five quiet otters swim"
 
 
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """A session that runs, and a screen on its home."""
+    root = tmp_path_factory.mktemp("home")
+    with Guarding(root) as guarding, served(root, "--demo") as screen:
+        yield guarding, screen
+
+
 def test_the_first_link_a_passphrase_and_in_again(tmp_path, chromium):
     with served(tmp_path) as screen:
         first = chromium.new_context(viewport={"width": 390, "height": 844}, is_mobile=True)
@@ -51,51 +59,49 @@ def test_the_first_link_a_passphrase_and_in_again(tmp_path, chromium):
         again.close()
 
 
-def test_panic_works_without_script(tmp_path, chromium):
-    with Guarding(tmp_path) as guarding, served(tmp_path, "--demo") as screen:
-        context = chromium.new_context(
-            viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True,
-            java_script_enabled=False,
-        )  # fmt: skip
-        page = context.new_page()
-        page.goto(screen.link)
+def test_panic_works_without_script(guarded, looking, chromium):
+    guarding, screen = guarded
+    looking(screen)  # it lets in whoever has its cookie
+    context = chromium.new_context(
+        viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True,
+        java_script_enabled=False, storage_state=screen.cookies,
+    )  # fmt: skip
+    page = context.new_page()
+    page.goto(f"{screen.address}panic")
+    expect(page.locator("body")).to_contain_text("stay as they are")
+    shoot(page, "panic-phone")
+    page.get_by_role("button", name=re.compile("halt", re.I)).first.click()
+    if (sure := page.get_by_role("button", name=re.compile("halt", re.I))).count():
+        sure.first.click()
+    for _ in range(40):
+        page.wait_for_timeout(250)
         page.goto(f"{screen.address}panic")
-        expect(page.locator("body")).to_contain_text("stay as they are")
-        shoot(page, "panic-phone")
-        page.get_by_role("button", name=re.compile("halt", re.I)).first.click()
-        if (sure := page.get_by_role("button", name=re.compile("halt", re.I))).count():
-            sure.first.click()
-        for _ in range(20):
-            page.wait_for_timeout(250)
-            page.goto(f"{screen.address}panic")
-            if "Trading is halted" in page.locator("body").inner_text():
-                break
-        expect(page.locator("body")).to_contain_text("Trading is halted")
-        context.close()
-        journal = Journal(guarding.session.journal)
-        last = journal.last_run()
-        assert last is not None
-        assert any(isinstance(command, ev.Halt) for command in journal.commands(last[0]))
-        journal.close()
+        if "Trading is halted" in page.locator("body").inner_text():
+            break
+    expect(page.locator("body")).to_contain_text("Trading is halted")
+    context.close()
+    journal = Journal(guarding.session.journal)
+    last = journal.last_run()
+    assert last is not None
+    assert any(isinstance(command, ev.Halt) for command in journal.commands(last[0]))
+    journal.close()
 
 
 @pytest.mark.parametrize("path", ["/panic", "/login"])
-def test_plain_pages_are_for_everybody(tmp_path, looking, chromium, path):
-    with Guarding(tmp_path), served(tmp_path, "--demo") as screen:
-        page = looking(screen)
-        page.goto(screen.address.rstrip("/") + path)
-        found = Axe().run(page).response["violations"]
-        grave = [v for v in found if v["impact"] in ("serious", "critical")]
-        assert not grave, [(v["id"], [n["html"][:160] for n in v["nodes"]]) for v in grave]
-        assert overflow(page) <= 0
+def test_plain_pages_are_for_everybody(guarded, looking, path):
+    page = looking(guarded[1])
+    page.goto(guarded[1].address.rstrip("/") + path)
+    found = Axe().run(page).response["violations"]
+    grave = [v for v in found if v["impact"] in ("serious", "critical")]
+    assert not grave, [(v["id"], [n["html"][:160] for n in v["nodes"]]) for v in grave]
+    assert overflow(page) <= 0
 
 
-def test_a_phone_can_keep_it_as_an_app(tmp_path, looking):
-    with served(tmp_path, "--demo") as screen:
-        page = looking(screen, "/", "phone")
-        session = page.context.new_cdp_session(page)
-        told = session.send("Page.getAppManifest")
-        assert told["url"].endswith("/static/app.webmanifest")
-        assert not told["errors"]
-        wrong = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
-        assert [one["errorId"] for one in wrong] in ([], ["in-incognito"])  # a test's window is
+def test_a_phone_can_keep_it_as_an_app(guarded, looking):
+    page = looking(guarded[1], "/", "phone")
+    session = page.context.new_cdp_session(page)
+    told = session.send("Page.getAppManifest")
+    assert told["url"].endswith("/static/app.webmanifest")
+    assert not told["errors"]
+    wrong = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
+    assert [one["errorId"] for one in wrong] in ([], ["in-incognito"])  # a test's window is

@@ -52,7 +52,7 @@ CSS: Final = """
 .hg-chips { display:flex; flex-wrap:wrap; gap:6px; margin:0 0 8px; }
 .hg-chip { min-height:44px; padding:0 12px; border-radius:22px; border:1px solid var(--hg-line);
   background:none; color:var(--hg-ink); font-size:14px; cursor:pointer; }
-.hg-chip[aria-pressed=true] { background:#26406b; border-color:#3d6db3; }
+.hg-chip[aria-pressed=true] { background:#26406b; border-color:#3d6db3; color:var(--hg-ink); }
 .hg-tools { display:flex; flex-wrap:wrap; gap:8px; align-items:flex-start; }
 .hg-tools > .hg-field { flex:1 1 200px; min-width:0; }
 .hg-tools .hg-button { width:auto; flex:0 0 auto; }

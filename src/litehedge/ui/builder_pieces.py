@@ -123,7 +123,8 @@ class Pieces:
                 ui.label("when")
                 ui.toggle({"all": "ALL", "any": "ANY"}, value=block.mode,
                           on_change=self._typing(key, "mode")).props(
-                    'dense unelevated no-caps color="blue-grey-10" toggle-color="primary"'
+                    'dense unelevated no-caps color="blue-grey-10" toggle-color="light-blue-3" '
+                    'toggle-text-color="black"'
                 )  # fmt: skip
                 ui.label("of these hold" if block.mode == "all" else "of these holds")
             empty = "Drop a condition here." if block.is_plan else (
@@ -176,7 +177,8 @@ class Pieces:
                 self._grip()
                 ui.toggle({"any": "ANY", "all": "ALL"}, value=box.mode,
                           on_change=self._typing(box.key, "mode")).props(
-                    'dense unelevated no-caps color="blue-grey-10" toggle-color="primary"'
+                    'dense unelevated no-caps color="blue-grey-10" toggle-color="light-blue-3" '
+                    'toggle-text-color="black"'
                 )  # fmt: skip
                 words("of", "hg-say", "span")
                 self._menu(draft, box.key, "the group")
