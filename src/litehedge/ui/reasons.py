@@ -52,14 +52,24 @@ def meant_by(show: str) -> Callable[[Decision], bool]:
 
 def line(session: str, told: Decision, show: str = "", *, is_here: bool = False) -> Said:
     """Return a decision as a line of the list: its day, too, since it may be old."""
-    more = f"&show={show}" if show in KINDS else ""
     return {
         "time": f"{iso_utc(told.time_ns)[5:10]} {view.clock(told.time_ns)[:5]}",
         "text": view.sentence(told),
         "state": _STATES[kind_of(told)],
-        "href": f"/why?session={session}&at={told.time_ns}{more}",
+        "href": list_address(session, show, at_ns=told.time_ns),
         "here": is_here,
     }
+
+
+def list_address(session: str, show: str, *, at_ns: int = 0, before_ns: int = 0) -> str:
+    """Return the address of the page with a list; what the address asked for is never repeated.
+
+    `at_ns` is the time of the decision that is shown, `before_ns` that of the last one listed.
+    """
+    at = f"&at={at_ns}" if at_ns else ""
+    more = f"&show={show}" if show in KINDS else ""
+    before = f"&before={before_ns}" if before_ns else ""
+    return f"/why?session={session}{at}{more}{before}"
 
 
 def heading(told: Decision) -> Said:

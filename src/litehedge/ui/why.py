@@ -398,13 +398,11 @@ def _past(told: Reopened, explanation: Explanation) -> None:
 def _list(session: str, listed: list[Found], show: str, found: Found | None) -> None:
     with card("Decisions"):
         with ui.element("nav").classes("hg-chips").props('aria-label="Which decisions"'):
-            at = "" if found is None else f"&at={found.decision.time_ns}"
+            at_ns = 0 if found is None else found.decision.time_ns
             for key, name in _SHOWS:
                 here = ' aria-current="true"' if key == show else ""
-                more = f"&show={key}" if key else ""
-                with ui.element("a").classes("hg-chip").props(
-                    f'href="/why?session={session}{at}{more}"{here}'
-                ):  # fmt: skip
+                address = reasons.list_address(session, key, at_ns=at_ns)
+                with ui.element("a").classes("hg-chip").props(f'href="{address}"{here}'):
                     ui.label(name)
         with ui.element("div").classes("hg-lines"):
             for one in listed[:PER_PAGE]:
@@ -419,9 +417,8 @@ def _list(session: str, listed: list[Found], show: str, found: Found | None) -> 
         if not listed:
             words("None.", "hg-dim")
         if len(listed) > PER_PAGE:
-            before = listed[PER_PAGE - 1].decision.time_ns
-            more = f"&show={show}" if show else ""
-            with ui.element("a").classes("hg-button hg-older").props(
-                f'href="/why?session={session}{at}{more}&before={before}"'
-            ):  # fmt: skip
+            older = reasons.list_address(
+                session, show, at_ns=at_ns, before_ns=listed[PER_PAGE - 1].decision.time_ns
+            )
+            with ui.element("a").classes("hg-button hg-older").props(f'href="{older}"'):
                 ui.label("Older")
