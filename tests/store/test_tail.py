@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -102,6 +104,31 @@ def test_a_new_run_is_told_with_its_header(tmp_path):
     assert news.header is not None
     assert (news.header.session, news.items) == ("again", [_trade(2)])
     again.close()
+    journal.close()
+
+
+@pytest.mark.parametrize("piece", ["_begins", "_events", "_new_effects"])
+def test_what_a_look_lost_to_trouble_comes_with_the_next(tmp_path, monkeypatch, piece):
+    path = tmp_path / "journal.sqlite"
+    journal = Journal(path)
+    journal.begin(header())
+    journal.event(_trade(1))
+    journal.effect(Alert("done", "after 1"))
+    journal.write()
+    tail, whole = Tail(path, NS_PER_MINUTE), getattr(Tail, piece)
+
+    def breaks(reader):
+        whole(reader)
+        raise sqlite3.OperationalError("database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Tail, piece, breaks)
+        with pytest.raises(JournalError, match="locked"):
+            tail.news()
+    news = tail.news()
+    assert news is not None
+    assert news.header is not None
+    assert news.items == [_trade(1), Alert("done", "after 1")]
     journal.close()
 
 

@@ -83,6 +83,8 @@ class Tail:
         JournalError
             When the file cannot be read; the next call tries again.
         """
+        before = self._run_id, self._event, self._place, self._first
+        told = None
         try:
             version = self._file.execute("PRAGMA data_version").fetchone()[0]
             if version == self._version:
@@ -102,6 +104,9 @@ class Tail:
                 f"the journal {self._path} holds what this version cannot read ({error})",
                 "it was written by another version of litehedge",
             ) from None
+        finally:
+            if told is None:  # what was read goes nowhere: the next call reads it again
+                self._run_id, self._event, self._place, self._first = before
         self._version = version
         return told if told.header is not None or told.items else None
 
