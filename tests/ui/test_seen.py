@@ -114,3 +114,50 @@ def test_a_price_that_is_none_changes_nothing():
     seen = Seen("t")
     seen.take([ev.Trade(1, 1, 80.0, 1.0, True), ev.Trade(2, 2, 0.0, 1.0, True)])
     assert seen.price == 80.0
+
+
+def test_what_an_earlier_run_told_is_not_said_of_now(guarded):
+    path, _ = guarded
+    news = Tail(path, NS_PER_DAY).news()
+    seen = Seen("t")
+    seen.begin(news.run_id, news.header)
+    seen.take(news.items)
+    assert seen.decision is seen.decisions[-1]
+    told, prices, count = list(seen.decisions), list(seen.prices), seen.count
+    seen.begin(news.run_id + 1, news.header)
+    assert seen.count > count
+    assert math.isnan(seen.price)
+    assert seen.decision is None
+    assert not (seen.heard_ns or seen.last or seen.funding or seen.interest)
+    assert (list(seen.decisions), list(seen.prices)) == (told, prices)  # the past stays
+    seen.take([ev.Trade(seen.now_ns + 1, seen.now_ns + 1, 90.0, 1.0, True)])
+    assert seen.price == 90.0
+
+
+def test_what_is_held_is_known_before_a_price_is(guarded):
+    path, _ = guarded
+    news = Tail(path, NS_PER_DAY).news()
+    seen = Seen("t")
+    assert not seen.holds
+    seen.begin(news.run_id, news.header)
+    for item in news.items:
+        seen.take([item])
+        if seen.holds and seen.price > 0.0:
+            break
+    assert seen.account() is not None
+    seen.price = math.nan
+    assert seen.holds
+    assert seen.account() is None
+
+
+def test_what_was_forgotten_is_as_if_it_had_never_been_seen(guarded):
+    path, _ = guarded
+    news = Tail(path, NS_PER_DAY).news()
+    seen, fresh = Seen("t"), Seen("t")
+    seen.begin(news.run_id, news.header)
+    seen.take(news.items)
+    count = seen.count
+    seen.forget()
+    assert seen.count > count
+    fresh.count = seen.count
+    assert repr(seen) == repr(fresh)

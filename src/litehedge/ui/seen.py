@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import nan
 from typing import Final, get_args
 
@@ -82,6 +82,7 @@ class Seen:
     prices: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=PRICES))
     onsets: deque[tuple[int, float, float]] = field(default_factory=lambda: deque(maxlen=KEPT))
     hedges: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=KEPT))
+    decision: Decision | None = None  # the newest of this run
     decisions: deque[Decision] = field(default_factory=lambda: deque(maxlen=KEPT))
     alerts: deque[tuple[int, Alert]] = field(default_factory=lambda: deque(maxlen=50))
     changes: deque[StateChange] = field(default_factory=lambda: deque(maxlen=50))
@@ -100,7 +101,18 @@ class Seen:
     # --- taking in ----------------------------------------------------------------------------
 
     def begin(self, run_id: int, header: Header) -> None:
-        """Take in that a run began: an earlier one's prices and decisions stay."""
+        """Take in that a run began.
+
+        What an earlier one told stays as the past. What is said of now does not: the price, the
+        decision that counts, watches and sources are those of this run.
+        """
+        self.count += 1
+        self.price, self.price_ns = nan, 0
+        self.decision = None
+        self.last.clear()
+        self.heard_ns.clear()
+        self.funding.clear()
+        self.interest.clear()
         self.run_id, self.header = run_id, header
         self.settings = Settings.model_validate(header.settings)
         venue = self.settings.venue
@@ -113,6 +125,12 @@ class Seen:
         )  # fmt: skip
         self.watches.clear()
         self.sources.clear()
+
+    def forget(self) -> None:
+        """Begin anew, as if nothing had been seen."""
+        fresh = Seen(self.name, count=self.count + 1)
+        for one in fields(self):
+            setattr(self, one.name, getattr(fresh, one.name))
 
     def take(self, items: Iterable[AnyEvent | Effect]) -> None:
         """Take in events and effects in order."""
@@ -171,6 +189,7 @@ class Seen:
                 restore(self.state, effect)
         elif isinstance(effect, Decision):
             self.decisions.append(effect)
+            self.decision = effect
             self.onsets.append((effect.time_ns, effect.onset[1], effect.onset[4]))
             self.hedges.append((effect.time_ns, effect.recommendation.ratio))
         elif isinstance(effect, Alert):
@@ -202,12 +221,16 @@ class Seen:
         return TradingState.ACTIVE if self.state is None else self.state.trading
 
     @property
-    def decision(self) -> Decision | None:
-        """The newest decision."""
-        return self.decisions[-1] if self.decisions else None
+    def holds(self) -> bool:
+        """Whether there is a position or a hedge, as far as the books tell; no price is needed."""
+        state = self.state
+        return state is not None and state.is_open and bool(state.books["qty"][0].any())
 
     def account(self, price: float = nan) -> Account | None:
-        """Return the account at `price`, by default the newest; None where there is no position."""
+        """Return the account at `price`, by default the newest.
+
+        None where there is no position, and where no price of this run is known yet: see `holds`.
+        """
         state = self.state
         price = self.price if price != price else price
         if state is None or not state.is_open or not price > 0.0:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +27,9 @@ Made = TypeVar("Made")
 EVERY_S: Final = 0.25
 """How often journals are looked at."""
 
+REST_S: Final = 30.0
+"""How long a journal is left alone that could not be understood: it is then read from anew."""
+
 
 class Watching:
     """One session, followed.
@@ -42,8 +48,11 @@ class Watching:
         self.aside: list[str] = []
         self._aside_at = 0.0
         self.trouble = ""
+        self._one = threading.Lock()  # a page that opens looks from a thread
         self._monotonic_s = monotonic_s
         self._tail: Tail | None = None
+        self._file: tuple[int, int] | None = None  # which one is open: it may be replaced
+        self._rests_until_s = -math.inf
         self._came_s = monotonic_s()
         self.runs = False
         self._made: dict[str, tuple[int, Any]] = {}
@@ -57,27 +66,53 @@ class Watching:
         return found
 
     def look(self) -> None:
-        """Take in what is new; trouble is noted, never raised."""
-        self.runs = is_held(self.session)
-        self._look_aside()
-        is_first = self._tail is None
+        """Take in what is new; trouble is noted, never raised. Any thread may call it."""
+        if not self._one.acquire(blocking=False):
+            return  # another thread is at it
         try:
-            if self._tail is None:
-                self._tail = Tail(self.session.journal, RECENT_NS)
-            news = self._tail.news()
+            self._look()
         except LitehedgeError as error:
-            if self.trouble != error.what:
-                log.warning("%s", error)
-            self.trouble = error.what
+            self._fail(error.what, error)
+        except Exception as error:  # whatever it is: other sessions are looked at too
+            self.close()
+            self._rests_until_s = self._monotonic_s() + REST_S
+            self._fail(f"session {self.session.name} cannot be followed ({error})", error)
+        finally:
+            self._one.release()
+
+    def _look(self) -> None:
+        self.runs = is_held(self.session)
+        if self._monotonic_s() < self._rests_until_s:
             return
+        self._look_aside()
+        is_first = self._open()
+        assert self._tail is not None
+        news = self._tail.news()
+        if news is not None:
+            if news.header is not None:
+                self.seen.begin(news.run_id, news.header)
+            self.seen.take(news.items)
+            if news.items:
+                idle_s = _idle_s(self.session) if is_first else 0.0
+                self._came_s = self._monotonic_s() - idle_s
         self.trouble = ""
-        if news is None:
-            return
-        if news.header is not None:
-            self.seen.begin(news.run_id, news.header)
-        self.seen.take(news.items)
-        if news.items:
-            self._came_s = self._monotonic_s() - (_idle_s(self.session) if is_first else 0.0)
+
+    def _open(self) -> bool:
+        """Open the journal where it is not, or is another file by now. Return whether it was."""
+        file = _file_of(self.session.journal)
+        if self._tail is not None and file == self._file:
+            return False
+        self.close()
+        self._tail = Tail(self.session.journal, RECENT_NS)
+        self._file = file
+        if self.seen.count:
+            self.seen.forget()
+        return True
+
+    def _fail(self, what: str, error: Exception) -> None:
+        if self.trouble != what:
+            log.warning("%s", error, exc_info=not isinstance(error, LitehedgeError))
+        self.trouble = what
 
     def _look_aside(self) -> None:
         """Read the sentences beside the journal, where there are new ones."""
@@ -114,10 +149,21 @@ class Watching:
 
 def _idle_s(session: Session) -> float:
     """Return how long ago a journal was last written, by its files."""
-    files = (session.journal, session.journal.with_name(f"{session.journal.name}-wal"))
-    told = [file.stat() for file in files if file.is_file()]
-    last = max((one.st_mtime for one in told if one.st_size > 0), default=0.0)
-    return max(0.0, time.time() - last)
+    last_s = 0.0
+    for file in (session.journal, session.journal.with_name(f"{session.journal.name}-wal")):
+        with contextlib.suppress(OSError):  # who writes takes the second away at its end
+            told = file.stat()
+            last_s = max(last_s, told.st_mtime if told.st_size > 0 else 0.0)
+    return max(0.0, time.time() - last_s)
+
+
+def _file_of(path: Path) -> tuple[int, int] | None:
+    """Return which file is at a path now, None where none is."""
+    try:
+        told = path.stat()
+    except OSError:
+        return None
+    return told.st_dev, told.st_ino
 
 
 class Home:
@@ -137,7 +183,10 @@ class Home:
         """Return the sessions' names: those that run first, then by when they last wrote."""
 
         def order(session: Session) -> tuple[bool, float]:
-            return not is_held(session), -session.journal.stat().st_mtime
+            wrote_s = 0.0
+            with contextlib.suppress(OSError):  # gone meanwhile
+                wrote_s = session.journal.stat().st_mtime
+            return not is_held(session), -wrote_s
 
         return [session.name for session in sorted(sessions(self.root), key=order)]
 
@@ -154,11 +203,16 @@ class Home:
             name = names[0] if names else None
         if name is None or name not in names:
             return None
-        if name not in self._watched:
-            found = Watching(session_at(self.root, name))
-            found.look()
-            self._watched[name] = found
-        return self._watched[name]
+        known = self._watched.get(name)
+        if known is not None:
+            return known
+        found = Watching(session_at(self.root, name))
+        found.look()
+        # Many pages may open at once, each in a thread: all follow the same one.
+        kept = self._watched.setdefault(name, found)
+        if kept is not found:
+            found.close()
+        return kept
 
     def look(self) -> None:
         """Take in what is new in every session that somebody looks at."""
