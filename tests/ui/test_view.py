@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from litehedge.risk.state import TradingState
 from litehedge.store.tail import Tail
 from litehedge.ui import view
 from litehedge.ui.adjust import stage, stays
-from litehedge.ui.seen import Seen
+from litehedge.ui.seen import Account, Seen
 from litehedge.units import NS_PER_DAY, NS_PER_HOUR
 from litehedge_runs import journaled_run
 
@@ -46,6 +47,21 @@ def test_an_empty_session_says_what_it_waits_for():
     assert said["warming"] == view.WARMING
     assert said["to_liquidation"] == "no position is guarded now"
     assert "warming up" in said["forecast_state"]
+
+
+def test_an_open_position_is_not_denied_before_a_price_is_known(news):
+    seen = next(s for s in (_seen(news, x / 20) for x in range(20, 0, -1)) if s.holds)
+    seen.price = math.nan
+    said = view.desk(seen)
+    assert said["position"] == "position open"
+    assert said["to_liquidation"] == "a position is open; no price is known yet"
+    assert stays(seen).startswith("Your open position")
+    assert "3 of 3" not in stage(ev.CloseAll(1, 1, "x"), seen, received=True, runs=True)
+
+
+def test_a_leverage_that_there_is_not_is_left_out():
+    account = Account("long", 10.0, 10.0, 0.0, 0.0, -5.0, math.nan, 0.0, 80.0)
+    assert view.position_of(account) == "long 10.00 LTC"
 
 
 def test_the_same_keys_are_said_at_all_times(news):

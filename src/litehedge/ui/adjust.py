@@ -47,7 +47,7 @@ class Adjust:
 
     def _ask(self, command: ev.Command, sheet: ui.dialog) -> None:
         watching = self._page.watching
-        if watching is None:
+        if watching is None or not sheet.value:  # tapped twice: the first tap asked
             return
         self._heard = sum(type(c) is type(command) for c in watching.seen.commands)
         try:
@@ -109,7 +109,7 @@ class Adjust:
         with ui.dialog() as sheet, ui.element("div").classes("hg-sheet"):
             _title("Close position and hedge?")
             _say("Both are closed at the market, in pieces where the book is thin; then the "
-                 "session only watches. What was lost is lost; nothing more can be.")  # fmt: skip
+                 "session only watches. Closing costs fees, and what the book takes.")  # fmt: skip
             _button(
                 CLOSE_WORDS, "hg-halt", lambda: self._ask(ev.CloseAll(0, 0, "the screen"), sheet)
             )
@@ -121,7 +121,10 @@ class Adjust:
         watching = self._page.watching
         account = None if watching is None else watching.seen.account()
         if watching is None or account is None:
-            ui.notify("There is no position to hedge now.")
+            is_early = watching is not None and watching.seen.holds
+            ui.notify(
+                "No price is known yet." if is_early else "There is no position to hedge now."
+            )
             return
         now = account.ratio
         with ui.dialog() as sheet, ui.element("div").classes("hg-sheet"):
@@ -218,6 +221,8 @@ def stays(seen: Seen) -> str:
     """Say what a halt leaves as it is."""
     account = seen.account()
     if account is None:
+        if seen.holds:
+            return "Your open position and its hedge stay as they are."
         return "No position is guarded now."
     held = f"{number(account.held_ltc, 2)} LTC {account.side}"
     return (
@@ -253,16 +258,13 @@ _AFTER: Final[dict[type, str]] = {
 
 
 def _is_done(command: ev.Command, seen: Seen) -> bool:
-    account = seen.account()
     if isinstance(command, ev.Halt):
         return seen.trading is TradingState.HALTED
     if isinstance(command, ev.Resume):
         return seen.trading is TradingState.ACTIVE
     if isinstance(command, ev.CloseAll):
-        return seen.state is not None and seen.state.closing is None and (
-            account is None or account.held_ltc == 0.0
-        )  # fmt: skip
-    if isinstance(command, ev.SetHedge) and account is not None:
+        return seen.state is not None and seen.state.closing is None and not seen.holds
+    if isinstance(command, ev.SetHedge) and (account := seen.account()) is not None:
         return abs(account.ratio - command.ratio) <= 0.02
     return True
 

@@ -23,7 +23,8 @@ Health = Literal["ok", "stale", "down"]
 class Facts:
     """What is known of a session. Ages in seconds, money in USDT; NaN where it is not known.
 
-    `override` says what a person holds, "" where the policy decides.
+    `holds` says whether anything is held, also where `account` lacks a price; `override` says what a
+    person holds, "" where the policy decides.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Facts:
     age_s: float
     trouble: str
     account: Account | None
+    holds: bool
     override: str
     override_until_ns: int
     is_closing: bool
@@ -74,6 +76,7 @@ def facts_of(watching: Watching) -> Facts:
         age_s=age_s,
         trouble=watching.trouble,
         account=seen.account(),
+        holds=seen.holds,
         override=override,
         override_until_ns=0 if held is None else held.until_ns,
         is_closing=state is not None and state.closing is not None,

@@ -185,21 +185,15 @@ def is_done(asked: Asked, watching: Watching) -> bool:
     if asked.kind == "resume":
         return seen.trading is TradingState.ACTIVE
     if asked.kind == "close_all":
-        return seen.state is not None and seen.state.closing is None and not _holds(watching)
+        return seen.state is not None and seen.state.closing is None and not seen.holds
     return True
-
-
-def _holds(watching: Watching) -> bool:
-    """Return whether the session holds anything, as far as its books tell."""
-    state = watching.seen.state
-    return state is not None and state.is_open and bool(state.books["qty"][0].any())
 
 
 def _last_ns(watching: Watching, kind: str) -> int:
     """Return when the last command of a kind came to the engine, 0 where none did."""
     times = [
         command.known_ns
-        for command in watching.seen.commands
+        for command in tuple(watching.seen.commands)  # asked in a thread, while more may come
         if type(command).__struct_config__.tag == kind
     ]
     return max(times, default=0)

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Callable
 from html import escape
+from math import isfinite
 from typing import Final
 from urllib.parse import urlencode
 
@@ -272,13 +273,18 @@ def _about(facts: Facts) -> str:
 def _numbers(facts: Facts) -> str:
     account = facts.account
     rows = [("price", _price(facts.price))]
-    hero = paragraph("No position is open, as far as the journal tells.")
+    hero = paragraph(
+        "A position is open; no price is known yet." if facts.holds
+        else "No position is open, as far as the journal tells."
+    )  # fmt: skip
     if account is not None and (account.held_ltc or account.hedge_ltc):
-        way = "fall" if account.side == "long" else "rise"
-        hero = (
-            f'<p class="hg-hero">{escape(percent(account.away))}</p>'
-            + paragraph(f"the price would have to {way} to reach liquidation", "dim")
-        )  # fmt: skip
+        hero = paragraph("No price liquidates this account as it stands.")
+        if isfinite(account.liquidation):
+            way = "fall" if account.liquidation < facts.price else "rise"
+            hero = (
+                f'<p class="hg-hero">{escape(percent(account.away))}</p>'
+                + paragraph(f"the price would have to {way} to reach liquidation", "dim")
+            )  # fmt: skip
         rows += [
             ("liquidation at", _price(account.liquidation)),
             ("position", f"{account.side} {number(account.held_ltc, 3)} LTC"),

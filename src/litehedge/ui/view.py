@@ -119,9 +119,12 @@ def _account(seen: Seen) -> Said:
     account = seen.account()
     if account is None:
         waits = "waiting for the venue" if seen.state and seen.state.needs_reconciling else ""
+        if seen.holds:
+            waits = waits or "a position is open; no price is known yet"
         return {
             "away_label": "Distance to liquidation", "away": NOTHING, "away_at": 0,
-            "to_liquidation": waits or "no position is guarded now", "position": "no position",
+            "to_liquidation": waits or "no position is guarded now",
+            "position": "position open" if seen.holds else "no position",
             "equity": NOTHING, "leverage": NOTHING, "danger": "none",
         }  # fmt: skip
     falls = account.liquidation < seen.price
@@ -149,7 +152,9 @@ def danger(away: float) -> str:
 
 def position_of(account: Account) -> str:
     """Return the position in words."""
-    now = f"{account.side} {number(account.held_ltc, 2)} LTC, {account.leverage:.1f}x"
+    now = f"{account.side} {number(account.held_ltc, 2)} LTC"
+    if math.isfinite(account.leverage):
+        now += f", {account.leverage:.1f}x"
     if account.held_ltc < account.position_ltc - 1e-9:
         return f"{now} (of {number(account.position_ltc, 2)} LTC)"
     return now
