@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
@@ -190,6 +192,31 @@ def test_a_live_session_is_neither_started_nor_stopped(tmp_path):
         holder.kill()
         holder.wait()
         holder.stdout.close()
+
+
+def test_a_session_whose_journal_cannot_be_read_is_not_stopped_it_may_be_live(tmp_path):
+    session = journaled(tmp_path, "live")
+    with closing(sqlite3.connect(session.journal)) as file:
+        file.execute("UPDATE runs SET header = '{}'")
+        file.commit()
+    holder = _holding(session)
+    try:
+        with pytest.raises(UsageError, match="stopped where it was started"):
+            starting.stop(session)
+        assert holder.poll() is None
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+
+
+def test_to_look_what_a_session_is_writes_nothing_into_its_journal(tmp_path):
+    session = session_at(tmp_path, "t")
+    session.folder.mkdir(parents=True)
+    session.journal.write_bytes(b"")
+    assert starting.header_of(session) is None
+    assert session.journal.read_bytes() == b""
+    assert starting.header_of(journaled(tmp_path, "live")).mode == "live"
 
 
 def test_a_paper_session_is_asked_politely_to_stop(tmp_path):

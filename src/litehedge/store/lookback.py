@@ -18,6 +18,10 @@ from litehedge.errors import BadMessage, JournalError
 from litehedge.market.events import AnyEvent, decode_batch
 from litehedge.store.journal import FORMAT, Header
 
+Place = tuple[int, int, int]
+"""Run, event and place within it: where an effect stands in its journal."""
+
+NEWEST: Final[Place] = (2**62, 2**62, 2**62)
 _DECISION: Final = msgspec.msgpack.Decoder(Decision)
 
 
@@ -68,6 +72,20 @@ class Past:
         """Let go of the file."""
         self._file.close()
 
+    def newest_header(self) -> Header | None:
+        """Return what the last run began with, None before there is one.
+
+        Raises
+        ------
+        JournalError
+            When it cannot be read, or another version wrote it.
+        """
+        try:
+            row = self._file.execute("SELECT max(run_id) FROM runs").fetchone()
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
+        return None if row[0] is None else self.header(row[0])
+
     def header(self, run_id: int) -> Header:
         """Return what a run began with.
 
@@ -100,7 +118,7 @@ class Past:
             When they cannot be read.
         """
         found = []
-        for run_id, event, payload in self._newest_first():
+        for (run_id, event, _), payload in self._newest_first():
             if before_ns is not None and self._when(payload) >= before_ns:
                 continue
             decision = self._read(payload)
@@ -110,6 +128,18 @@ class Past:
                     break
         return found
 
+    def page(self, before: Place, count: int) -> list[tuple[Place, Decision]]:
+        """Return up to `count` decisions before a place, newest first, each with its own.
+
+        Raises
+        ------
+        JournalError
+            When they cannot be read.
+        """
+        return [
+            (place, self._read(payload)) for place, payload in self._newest_first(before, count)
+        ]
+
     def decision_at(self, time_ns: int) -> Found | None:
         """Return the decision of a moment, None where there is none; of several the last.
 
@@ -118,7 +148,7 @@ class Past:
         JournalError
             When they cannot be read.
         """
-        for run_id, event, payload in self._newest_first():
+        for (run_id, event, _), payload in self._newest_first():
             if self._when(payload) == time_ns:
                 return Found(run_id, event, self._read(payload))
         return None
@@ -172,12 +202,17 @@ class Past:
 
     # --- pieces -------------------------------------------------------------------------------
 
-    def _newest_first(self) -> Iterator[tuple[int, int, bytes]]:
+    def _newest_first(
+        self, before: Place = NEWEST, most: int = -1
+    ) -> Iterator[tuple[Place, bytes]]:
         try:
-            yield from self._file.execute(
-                "SELECT run_id, event, payload FROM effects WHERE kind = 'Decision' "
-                "ORDER BY run_id DESC, event DESC, place DESC"
-            )
+            for run_id, event, place, payload in self._file.execute(
+                "SELECT run_id, event, place, payload FROM effects WHERE kind = 'Decision' "
+                "AND (run_id, event, place) < (?, ?, ?) "
+                "ORDER BY run_id DESC, event DESC, place DESC LIMIT ?",
+                (*before, most),
+            ):
+                yield (run_id, event, place), payload
         except sqlite3.Error as error:
             raise self._unreadable(error) from None
 

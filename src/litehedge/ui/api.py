@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path as File
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, FastAPI, Header, Path, Query, Request
@@ -24,7 +26,7 @@ from litehedge.errors import LitehedgeError, UsageError
 from litehedge.live import asking
 from litehedge.market import events as ev
 from litehedge.squeeze.forecast import OUTLOOK_MIN
-from litehedge.store.past import NEWEST, Place, decisions_before
+from litehedge.store.lookback import NEWEST, Past, Place
 from litehedge.ui import api_models as told
 from litehedge.ui.binding import Binding
 from litehedge.ui.door import Who
@@ -140,8 +142,8 @@ def _reads(app: FastAPI, home: Home, binding: Binding) -> None:
     )
     security = [Depends(_reader), Depends(_BEARER), Depends(cookie)]
 
-    def found(name: SessionName) -> Watching:
-        watching = meant(home, name)
+    async def found(name: SessionName) -> Watching:
+        watching = await meant(home, name)
         if watching is None:
             raise Problem(404, f"there is no session {name}", "GET /sessions lists them")
         return watching
@@ -153,7 +155,7 @@ def _reads(app: FastAPI, home: Home, binding: Binding) -> None:
         """List the sessions: those that run first."""
         return [
             told.SessionTold(name=f.name, mode=f.mode, runs=f.runs, health=f.health)
-            for f in every(home)
+            for f in await every(home)
         ]
 
     @app.get("/sessions/{name}", dependencies=security)
@@ -193,7 +195,7 @@ def _reads(app: FastAPI, home: Home, binding: Binding) -> None:
     ) -> told.DecisionsTold:  # fmt: skip
         """Tell decisions, newest first, as far back as the journal goes."""
         place = NEWEST if before is None else _place(before)
-        rows = await run_in_threadpool(decisions_before, watching.session.journal, place, limit + 1)
+        rows = await run_in_threadpool(_page, watching.session.journal, place, limit + 1)
         shown = rows[:limit]
         more = ".".join(map(str, shown[-1][0])) if len(rows) > limit else None
         return told.DecisionsTold(decisions=[_decision(d) for _, d in shown], next=more)
@@ -228,6 +230,11 @@ def _reads(app: FastAPI, home: Home, binding: Binding) -> None:
         return [told.FeedTold(kind=kind, age_s=known(age_s)) for kind, age_s in ages.items()]
 
 
+def _page(journal: File, before: Place, count: int) -> list[tuple[Place, Decision]]:
+    with closing(Past(journal)) as past:
+        return past.page(before, count)
+
+
 def _decision(d: Decision) -> told.DecisionTold:
     r = d.recommendation
     return told.DecisionTold(
@@ -255,7 +262,7 @@ def _asks(app: FastAPI, home: Home, once: Once, wall_ns: Callable[[], int]) -> N
     async def ask(
         name: str, key: str, who: Who, make: Callable[[], ev.Command], shape: str
     ) -> told.AskedTold:
-        watching = meant(home, name)
+        watching = await meant(home, name)
         if watching is None:
             raise Problem(404, f"there is no session {name}", "GET /sessions lists them")
         command = make()

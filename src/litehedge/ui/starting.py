@@ -7,12 +7,14 @@ import os
 import re
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final
 
 from litehedge.errors import LitehedgeError, UsageError
 from litehedge.live.session import Session, is_held
-from litehedge.store.journal import Header, Journal
+from litehedge.store.journal import Header
+from litehedge.store.lookback import Past
 from litehedge.ui.begin_view import Start, start_of
 from litehedge.ui.programs import Programs, end, lives, tail_of
 
@@ -36,16 +38,10 @@ def header_of(session: Session) -> Header | None:
     if not session.journal.is_file():
         return None
     try:
-        journal = Journal(session.journal)
+        with closing(Past(session.journal)) as past:  # for reading alone: it may be a live one's
+            return past.newest_header()
     except LitehedgeError:
         return None
-    try:
-        found = journal.last_run()
-    except LitehedgeError:
-        return None
-    finally:
-        journal.close()
-    return None if found is None else found[1]
 
 
 def known(session: Session) -> Known:
@@ -132,9 +128,11 @@ def stop(session: Session) -> None:
     if not is_held(session):
         raise UsageError(f"session {session.name} does not run", "there is nothing to stop")
     header = header_of(session)
-    if header is not None and header.mode != "paper":
+    began_here = header is None and lives(session.folder / LOCK)  # only paper is
+    mode = "of an unknown kind" if header is None else header.mode
+    if mode != "paper" and not began_here:
         raise UsageError(
-            f"session {session.name} is {header.mode}: it is stopped where it was started",
+            f"session {session.name} is {mode}: it is stopped where it was started",
             "use HALT to stop its trading",
         )
     try:
