@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -84,7 +85,7 @@ def test_each_family_is_described_once_and_its_samples_stand_together(told, scre
     from litehedge.ui.health import every, written
 
     copy_session(left_session, tmp_path, "second")
-    text = written(every(screen.home))
+    text = written(asyncio.run(every(screen.home)))
     heads = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
     assert len(heads) == len(set(heads))
     names = [line.partition("{")[0] for line in text.splitlines() if not line.startswith("#")]
@@ -106,6 +107,6 @@ def test_what_is_not_known_is_left_out(screen):
     from litehedge.ui.health import every, written
 
     screen.home.meant("paper").seen.price = float("nan")
-    text = written(every(screen.home))
+    text = written(asyncio.run(every(screen.home)))
     assert "price_usdt" not in text
     assert "nan" not in text.lower()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
+from dataclasses import replace
 
 import pytest
 from screens import Fields, Screen, Sitting, commands_in, copy_session
 
 from litehedge.live.session import held, session_at
 from litehedge.market import events as ev
+from litehedge.ui.seen import Seen
 
 TICK = '<span class="hg-done">&#10003;</span> '
 
@@ -187,3 +190,22 @@ def test_what_cannot_be_written_is_told_and_may_be_asked_again(inside, session):
     session.inbox.unlink()
     assert inside.post("/panic", fields).status == 303
     assert len(commands_in(session)) == 1
+
+
+def test_it_names_no_way_to_a_liquidation_that_no_price_brings(inside, monkeypatch):
+    account = inside.home.meant("paper").seen.account()
+    safe = replace(account, liquidation=math.nan, away=1.0)
+    monkeypatch.setattr(Seen, "account", lambda seen: safe)
+    page = inside.get("/panic").text
+    assert "No price liquidates this account" in page
+    assert "the price would have to" not in page
+    above = replace(account, side="long", liquidation=2.0 * inside.home.meant("paper").seen.price)
+    monkeypatch.setattr(Seen, "account", lambda seen: above)
+    assert "the price would have to rise" in inside.get("/panic").text
+
+
+def test_a_position_is_not_denied_where_no_price_is_known(inside):
+    inside.home.meant("paper").seen.price = math.nan
+    page = inside.get("/panic").text
+    assert "A position is open; no price is known yet." in page
+    assert "No position is open" not in page

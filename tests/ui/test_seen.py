@@ -128,7 +128,7 @@ def test_what_an_earlier_run_told_is_not_said_of_now(guarded):
     assert seen.count > count
     assert math.isnan(seen.price)
     assert seen.decision is None
-    assert not (seen.heard_ns or seen.last or seen.funding or seen.interest)
+    assert [*seen.heard_ns, *seen.last, *seen.funding, *seen.interest] == []
     assert (list(seen.decisions), list(seen.prices)) == (told, prices)  # the past stays
     seen.take([ev.Trade(seen.now_ns + 1, seen.now_ns + 1, 90.0, 1.0, True)])
     assert seen.price == 90.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
@@ -11,6 +12,7 @@ from litehedge.market import events as ev
 from litehedge.store.journal import Journal
 from litehedge.store.tail import Tail
 from litehedge.ui import watching as module
+from litehedge.ui.facts import meant
 from litehedge.ui.seen import Seen
 from litehedge.ui.watching import REST_S, Home, Watching
 from litehedge.units import NS_PER_SECOND
@@ -174,4 +176,27 @@ def test_a_home_without_sessions_has_none(tmp_path):
     assert home.names() == []
     assert home.meant() is None
     home.look()
+    home.close()
+
+
+@pytest.mark.parametrize("name", ["t", None])
+def test_a_session_is_opened_in_a_thread_and_what_is_new_is_taken_in_beside_the_pages(
+    session, tmp_path, monkeypatch, name
+):
+    writer = _journal(session, [80.0])
+    home, looked = Home(tmp_path), []
+    look = Watching.look
+
+    def notes(watching):
+        looked.append(threading.current_thread() is threading.main_thread())
+        look(watching)
+
+    monkeypatch.setattr(Watching, "look", notes)
+    watching = asyncio.run(meant(home, name))
+    assert looked == [False, True]
+    _trades(writer, [81.0])
+    assert asyncio.run(meant(home, name)) is watching
+    assert looked == [False, True, True]
+    assert _prices(watching) == [80.0, 81.0]
+    writer.close()
     home.close()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from nicegui import Client, ui
+from test_reasons import decision
 
 from litehedge.store.lookback import Found
 from litehedge.ui import why
-from test_reasons import decision
 
 
 @pytest.mark.parametrize("show", ['x" :a="alert(1)', 'x" onmouseover="alert(1)', "<b>", "refused"])

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from math import isfinite, nan
 from typing import Final, Literal
 
+from starlette.concurrency import run_in_threadpool
+
 from litehedge.errors import UsageError
 from litehedge.market import events as ev
 from litehedge.risk.state import TradingState
@@ -23,8 +25,8 @@ Health = Literal["ok", "stale", "down"]
 class Facts:
     """What is known of a session. Ages in seconds, money in USDT; NaN where it is not known.
 
-    `holds` says whether anything is held, also where `account` lacks a price; `override` says what a
-    person holds, "" where the policy decides.
+    `holds` says whether anything is held, also where `account` lacks a price; `override` says
+    what a person holds, "" where the policy decides.
     """
 
     name: str
@@ -90,10 +92,14 @@ def facts_of(watching: Watching) -> Facts:
     )
 
 
-def meant(home: Home, name: str | None) -> Watching | None:
-    """Return a session as of now, by name or the one that people mean; None where it is not."""
+async def meant(home: Home, name: str | None) -> Watching | None:
+    """Return a session as of now, by name or the one that people mean; None where it is not.
+
+    The first look at a long journal takes seconds: it is made in a thread. What is new after that
+    is taken in here, where pages read it.
+    """
     try:
-        watching = home.meant(name)
+        watching = await run_in_threadpool(home.meant, name)
     except (UsageError, OSError):  # no name of ours; a folder that went away meanwhile
         return None
     if watching is not None:

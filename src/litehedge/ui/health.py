@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -28,14 +29,14 @@ def routes(home: Home) -> list[Route]:
     """Return the routes of health and metrics."""
 
     async def health(request: Request) -> Response:
-        running = [facts for facts in every(home) if facts.runs]
+        running = [facts for facts in await every(home) if facts.runs]
         word = "down" if not running else "ok"
         if any(facts.health != "ok" for facts in running):
             word = "stale"
         return JSONResponse({"status": word}, 200 if word == "ok" else 503)
 
     async def metrics(request: Request) -> Response:
-        return Response(written(every(home)), media_type=METRICS_TYPE)
+        return Response(written(await every(home)), media_type=METRICS_TYPE)
 
     return [
         Route("/health", health, methods=["GET"]),
@@ -43,9 +44,9 @@ def routes(home: Home) -> list[Route]:
     ]
 
 
-def every(home: Home) -> list[Facts]:
+async def every(home: Home) -> list[Facts]:
     """Return what is known of each session."""
-    found = (meant(home, name) for name in home.names())
+    found = [await meant(home, name) for name in await run_in_threadpool(home.names)]
     return [facts_of(watching) for watching in found if watching is not None]
 
 

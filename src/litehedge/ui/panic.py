@@ -89,7 +89,7 @@ class _Pages:
     async def show(self, request: Request) -> Response:
         """Show a session, and what may be asked of it."""
         name = request.query_params.get("session")
-        watching = meant(self._home, name)
+        watching = await meant(self._home, name)
         if watching is None:
             return self._nothing(name)
         who: Who = request.scope[WHO]
@@ -102,7 +102,7 @@ class _Pages:
     async def sure(self, request: Request) -> Response:
         """Ask once more before trading is halted."""
         name = request.query_params.get("session")
-        watching = meant(self._home, name)
+        watching = await meant(self._home, name)
         if watching is None:
             return self._nothing(name)
         who: Who = request.scope[WHO]
@@ -126,7 +126,7 @@ class _Pages:
             return self._wrong(str(error), 400)
         if not is_ours(fields, who.csrf):
             return self._wrong("this page was open too long, or came from elsewhere", 403)
-        watching = meant(self._home, fields.get("session", ""))
+        watching = await meant(self._home, fields.get("session", ""))
         if watching is None:
             return self._nothing(fields.get("session", ""))
         act, word, key = (fields.get(name, "") for name in ("act", "word", "key"))

@@ -1,0 +1,46 @@
+"""The sheets with which a person acts: a command is asked once, of the session that is shown."""
+
+from __future__ import annotations
+
+import pytest
+from nicegui import Client, ui
+from screens import commands_in
+
+from litehedge.errors import JournalError
+from litehedge.market import events as ev
+from litehedge.ui.adjust import Adjust
+from litehedge.ui.page import Page
+from litehedge.ui.watching import Home, Watching
+
+
+@pytest.fixture
+def adjust(session, tmp_path):
+    home = Home(tmp_path)
+    with Client(ui.page("/"), request=None):
+        yield Adjust(Page(home, "/", home.meant("paper")))
+    home.close()
+
+
+def test_a_second_tap_asks_nothing(adjust, session):
+    with ui.dialog() as sheet:
+        pass
+    sheet.open()
+    for _ in range(2):  # the second one was sent before the browser heard of the first
+        adjust._ask(ev.Halt(0, 0, "the screen"), sheet)
+    assert commands_in(session) == [ev.Halt(7, 7, "the screen")]
+
+
+def test_what_could_not_be_asked_may_be_asked_again(adjust, session, monkeypatch):
+    with ui.dialog() as sheet:
+        pass
+    sheet.open()
+
+    def fails(watching, command):
+        raise JournalError("the inbox cannot be written", "nothing was asked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Watching, "ask", fails)
+        adjust._ask(ev.Halt(0, 0, "the screen"), sheet)
+    assert commands_in(session) == []
+    adjust._ask(ev.Halt(0, 0, "the screen"), sheet)
+    assert len(commands_in(session)) == 1
