@@ -44,3 +44,17 @@ def test_what_could_not_be_asked_may_be_asked_again(adjust, session, monkeypatch
     assert commands_in(session) == []
     adjust._ask(ev.Halt(0, 0, "the screen"), sheet)
     assert len(commands_in(session)) == 1
+
+
+def test_it_is_received_when_the_journal_shows_it_however_many_came_before(adjust):
+    seen = adjust._page.watching.seen
+    seen.take([ev.Halt(n, n, "") for n in range(1, 61)])  # more than are kept
+    with ui.dialog() as sheet:
+        pass
+    sheet.open()
+    adjust._ask(ev.Halt(0, 0, "the screen"), sheet)
+    assert "1 of 3" in adjust.says()["stage"] or "does not run" in adjust.says()["stage"]
+    seen.take([ev.Freeze(61, 61, 99)])
+    assert "received" not in adjust.says()["stage"]
+    seen.take([ev.Halt(62, 62, "the screen")])
+    assert "2 of 3" in adjust.says()["stage"] or "3 of 3" in adjust.says()["stage"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 
 import pytest
@@ -199,4 +200,13 @@ def test_a_session_is_opened_in_a_thread_and_what_is_new_is_taken_in_beside_the_
     assert looked == [False, True, True]
     assert _prices(watching) == [80.0, 81.0]
     writer.close()
+    home.close()
+
+
+def test_a_copy_of_a_session_by_a_name_that_is_none_hinders_nobody(session, tmp_path):
+    _journal(session, [80.0]).close()
+    shutil.copytree(session.folder, session.folder.with_name("t (copy)"))
+    home = Home(tmp_path)
+    assert home.names() == ["t"]
+    assert home.meant().session.name == "t"
     home.close()

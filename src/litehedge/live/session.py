@@ -73,10 +73,11 @@ def session_at(root: Path, name: str) -> Session:
 
 
 def sessions(root: Path) -> list[Session]:
-    """Return the sessions that have a journal, by name."""
+    """Return the sessions that have a journal, by name; a copy by another name is none."""
     folder = root / "sessions"
     found = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [s for s in (Session(f.name, f) for f in found) if s.journal.is_file()]
+    named = (Session(f.name, f) for f in found if _NAME.fullmatch(f.name))
+    return [s for s in named if s.journal.is_file()]
 
 
 def is_held(session: Session) -> bool:

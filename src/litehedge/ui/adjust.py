@@ -32,7 +32,7 @@ class Adjust:
     def __init__(self, page: Page) -> None:
         self._page = page
         self._asked: ev.Command | None = None
-        self._heard = 0
+        self._heard: object = None  # the newest of its kind before it was asked
 
     # --- stages ---------------------------------------------------------------------------------
 
@@ -42,14 +42,15 @@ class Adjust:
         if self._asked is None or watching is None:
             return {"stage": ""}
         seen = watching.seen
-        received = sum(type(c) is type(self._asked) for c in seen.commands) > self._heard
+        newest = _newest(seen, type(self._asked))
+        received = newest is not None and newest != self._heard
         return {"stage": stage(self._asked, seen, received=received, runs=watching.runs)}
 
     def _ask(self, command: ev.Command, sheet: ui.dialog) -> None:
         watching = self._page.watching
         if watching is None or not sheet.value:  # tapped twice: the first tap asked
             return
-        self._heard = sum(type(c) is type(command) for c in watching.seen.commands)
+        self._heard = _newest(watching.seen, type(command))
         try:
             watching.ask(command)
         except LitehedgeError as error:
@@ -215,6 +216,11 @@ class Adjust:
             _button(does, "", act)
             _button("Cancel", "hg-safe", sheet.close)
         sheet.open()
+
+
+def _newest(seen: Seen, kind: type) -> object:
+    """Return the newest command of a kind that the journal shows, None where there is none."""
+    return next((c for c in reversed(seen.commands) if type(c) is kind), None)
 
 
 def stays(seen: Seen) -> str:
