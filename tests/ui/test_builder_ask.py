@@ -1,0 +1,34 @@
+"""Who listens to the process that tries drafts goes on, whatever a page does with an answer."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import msgspec
+
+from litehedge.ui.builder_ask import Tests as Trials
+from litehedge.ui.builder_worker import Answer
+
+
+class _Process(SimpleNamespace):
+    async def wait(self) -> int:
+        return 0
+
+
+def test_a_page_that_fails_with_its_answer_takes_none_from_the_others(tmp_path):
+    async def rows():
+        for page in ("closed", "open"):
+            yield msgspec.json.encode(Answer(page, 1, problem="x")) + b"\n"
+
+    def fails(answer):
+        raise RuntimeError("the page is gone")
+
+    heard = []
+    trying = Trials(tmp_path)
+    trying._asked = {
+        "closed": (SimpleNamespace(number=1), fails),
+        "open": (SimpleNamespace(number=1), heard.append),
+    }
+    asyncio.run(trying._listen(_Process(stdout=rows())))
+    assert [answer.page for answer in heard] == ["open"]
