@@ -58,3 +58,12 @@ def test_it_is_received_when_the_journal_shows_it_however_many_came_before(adjus
     assert "received" not in adjust.says()["stage"]
     seen.take([ev.Halt(62, 62, "the screen")])
     assert "2 of 3" in adjust.says()["stage"] or "3 of 3" in adjust.says()["stage"]
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_before_all_is_closed_it_says_whether_anybody_would_do_it(adjust, runs):
+    adjust._page.watching.runs = runs
+    adjust.open_close_all()
+    texts = [one.text for one in ui.context.client.elements.values() if isinstance(one, ui.label)]
+    assert any("does not run now" in text for text in texts) is not runs
+    assert not any("nothing more can be" in text for text in texts)

@@ -111,6 +111,8 @@ class Adjust:
             _title("Close position and hedge?")
             _say("Both are closed at the market, in pieces where the book is thin; then the "
                  "session only watches. Closing costs fees, and what the book takes.")  # fmt: skip
+            if not watching.runs:
+                _say("The session does not run now: this counts only if it starts within a minute.")
             _button(
                 CLOSE_WORDS, "hg-halt", lambda: self._ask(ev.CloseAll(0, 0, "the screen"), sheet)
             )
