@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 ARTEFACTS = Path(__file__).parents[2] / "artefacts" / "browser"
@@ -93,3 +94,13 @@ def covered(page: Page) -> list[str]:
           return top && !e.contains(top) && !top.contains(e);
         }).map((e) => e.outerHTML.slice(0, 120))"""
     )
+
+
+def shut_out(page: Page) -> list[tuple[str, list[str]]]:
+    """Return what shuts people out of a page, by axe: rule and elements, serious and worse."""
+    found = Axe().run(page).response["violations"]
+    return [
+        (one["id"], [node["html"][:160] for node in one["nodes"]])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from browsing import SIZES, Served, covered, overflow, served, shoot
+from browsing import SIZES, Served, covered, overflow, served, shoot, shut_out
 
 from litehedge.hedge.rule_reading import parse_rules
 from litehedge.hedge.rules import words_of
@@ -226,4 +226,5 @@ def test_what_is_saved_is_what_the_commands_read(
     assert overflow(page) <= 0
     page.evaluate("window.scrollTo(0, 0)")
     assert not covered(page)
+    assert not shut_out(page)
     shoot(page, f"builder-{size}-saved")
