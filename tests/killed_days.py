@@ -157,12 +157,13 @@ def made_plan() -> Plan:
         "position": {"leverage": 10.0, "wallet_usdt": 2000.0},
         "hedge": {"location": "same_account"},
         "limits": {
-            "max_orders_per_minute": 10**6, "max_orders_per_day": 10**6, "daily_cost_share": 1.0,
-            "weekly_cost_share": 1.0,
+            "max_orders_per_day": 10**6, "daily_cost_share": 1.0, "weekly_cost_share": 1.0,
             "max_ratio_per_minute": 1e6, "max_hedge_notional_usdt": 1e9, "max_depth_share": 1.0,
             "equity_stop_share": 0.0,
         },
     })  # fmt: skip
+    limits = settings.limits.model_copy(update={"max_orders_per_minute": 10**6})
+    settings = settings.model_copy(update={"limits": limits})
     return Plan(
         settings, policy_named("unhedged", settings), tiers_of(CONTRACT), BlindForecaster(), "none",
         12 * ATOM_NS,

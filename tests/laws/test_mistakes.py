@@ -36,7 +36,8 @@ def test_a_contradiction_stands_at_both_and_beside_other_mistakes():
         tree({
             "position.leverage": -1.0, "position.margin_mode": "isolated",
             "hedge.location": "same_account", "limits.collar_bps": 0.5,
-            "limits.max_orders_per_minute": 300, "limits.max_hedge_notional_usdt": 1.0,
+            "limits.max_orders_per_minute": 50, "limits.max_orders_per_day": 20,
+            "limits.max_hedge_notional_usdt": 1.0,
         })
     )  # fmt: skip
     assert set(found) == {
