@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import time
 from dataclasses import replace
@@ -156,6 +157,8 @@ def test_a_session_that_does_not_run_is_told(inside):
 
 
 def test_one_that_says_nothing_new_is_told(inside, session):
+    for file in session.folder.iterdir():
+        os.utime(file)  # written now
     with held(session):
         assert "Nothing new" not in inside.get("/panic").text
         inside.home.meant("paper")._monotonic_s = lambda: time.monotonic() + 3600.0
