@@ -18,6 +18,7 @@ from synthetic import Crash, market
 pytestmark = pytest.mark.xdist_group("browser-builder")
 
 RESULT = "[data-hg-result][data-state=good]"
+LIES_THERE = "at => !!at.closest('[data-hg-drop]').querySelector(':scope > .hg-ghost')"
 FIRST_RULE = "[data-hg-rules] > [data-hg-key] >> nth=0"
 
 
@@ -56,9 +57,11 @@ def by_mouse(page: Any, grip: Any, target: Any, name: str = "") -> None:
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 8, y + 8, steps=3)
-    for _ in range(2):  # near an edge the page scrolls meanwhile
+    for _ in range(100):  # near an edge the page scrolls meanwhile
         page.mouse.move(*centre(target), steps=12)
         page.wait_for_timeout(150)
+        if target.evaluate(LIES_THERE):
+            break
     if name:
         shoot(page, name)
     page.mouse.up()

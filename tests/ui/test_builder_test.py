@@ -84,6 +84,7 @@ def test_a_second_draft_reads_no_market_again(trier):
 
 def test_a_newer_draft_puts_the_older_one_aside(trier):
     trying, waiting, told = trier
+    trying.answer(question())  # the market is read, the position walked
     told.clear()
     waiting.put(question(number=8))
     waiting.put(question(number=9))
