@@ -46,6 +46,10 @@ class ArtefactError(LitehedgeError):
     exit_code = 2
 
 
+class RegistryError(LitehedgeError):
+    """The registry of models cannot be read or changed. Sessions go on with the model they have."""
+
+
 class OrderProtocolError(LitehedgeError):
     """An order was told something its state does not allow. The engine halts."""
 

@@ -125,7 +125,7 @@ class Artefact(msgspec.Struct, frozen=True):
     @property
     def id(self) -> str:
         """Name and a piece of the weights' hash."""
-        return _id(self.card)
+        return id_of(self.card)
 
 
 def sha256_of(payload: bytes) -> str:
@@ -238,6 +238,25 @@ def copy(folder: Path, target: Path, name: str) -> Card:
         When a part is missing or changed.
     """
     card = load_card(folder)
+    parts = _parts(folder, card)
+    card = msgspec.structs.replace(card, name=name)
+    _save(target, card, parts)
+    return card
+
+
+def parts_of(folder: Path) -> dict[str, bytes]:
+    """Return the parts of an artefact by the names of their files, without the card.
+
+    Raises
+    ------
+    ArtefactError
+        When a part is missing or changed.
+    """
+    parts = _parts(folder, load_card(folder))
+    return {part_file(part, sha256_of(payload)): payload for part, payload in parts.items()}
+
+
+def _parts(folder: Path, card: Card) -> dict[str, bytes]:
     where = f"model {card.name} ({folder})"
     files = card.files if card.kind == "network" else {WEIGHTS: card.weights_sha256}
     unknown = set(files) - set(_PARTS)
@@ -246,10 +265,7 @@ def copy(folder: Path, target: Path, name: str) -> Card:
             f"{where}: its card lists the files {', '.join(sorted(files))}",
             f"an artefact has some of {', '.join(_PARTS)}",
         )
-    parts = {part: _read(folder, part, sha, where) for part, sha in files.items()}
-    card = msgspec.structs.replace(card, name=name)
-    _save(target, card, parts)
-    return card
+    return {part: _read(folder, part, sha, where) for part, sha in files.items()}
 
 
 def load_card(folder: Path) -> Card:
@@ -307,11 +323,12 @@ def load(folder: Path, frame_ns: int) -> Artefact:
         return _load_network(folder, card, where)
     payload = _read(folder, WEIGHTS, card.weights_sha256, where)
     weights = LogisticWeights.from_json(msgspec.json.decode(payload))
-    forecaster: Forecaster = LogisticForecaster(weights, _id(card), card.feature_schema)
+    forecaster: Forecaster = LogisticForecaster(weights, id_of(card), card.feature_schema)
     return Artefact(card, forecaster)
 
 
-def _id(card: Card) -> str:
+def id_of(card: Card) -> str:
+    """Return name and a piece of the weights' hash, as journals record a model."""
     return f"{card.name}@{card.weights_sha256[:8]}"
 
 
@@ -350,7 +367,7 @@ def _load_network(folder: Path, card: Card, where: str) -> Artefact:
             Standards.from_json(msgspec.json.decode(parts[STANDARDS])),
             calibration_of(parts[CALIBRATION]),
             frame_ns=card.frame_s * NS_PER_SECOND,
-            id=_id(card),
+            id=id_of(card),
             schema_hash=card.feature_schema,
             expires_ns=card.expires_ns,
             neighbours=_neighbours_of(index),
