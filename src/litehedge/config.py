@@ -348,7 +348,7 @@ class Model(_Section):
     """The forecaster."""
 
     name: str = Field(
-        "auto", description="an artefact by name or folder; auto takes the one for the bar length"
+        "auto", description="a model by name or folder; auto: the champion for the bar length"
     )
 
 

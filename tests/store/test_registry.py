@@ -134,7 +134,7 @@ def test_lengths_of_frames_do_not_mix(registry, tmp_path):
     assert roles(registry, 60) == {"champion": "fast@1"}
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(["0", "1", "2", "3", "back"]), max_size=14))
 def test_whatever_is_done_nobody_holds_two_roles_and_history_tells_the_champion(
     tmp_path_factory, acts
@@ -295,7 +295,7 @@ def test_killed_anywhere_it_is_whole_and_can_go_on(tmp_path):
         died = _dies_at(n, work)
         registry = Registry(home)
         held = roles(registry)
-        newest = [c for c in registry.history() if c.act == "promote"][0]
+        newest = next(c for c in registry.history() if c.act == "promote")
         assert newest.version.label == held["champion"]
         assert held.get("previous") == (newest.before and newest.before.label)
         for version in registry.versions():

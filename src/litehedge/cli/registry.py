@@ -8,14 +8,17 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from litehedge.cli.common import console, print_table, write_json
-from litehedge.errors import LitehedgeError, UsageError
+from litehedge.cli import champions
+from litehedge.cli.common import console, note, print_table, write_json
+from litehedge.errors import LitehedgeError, RegistryError, UsageError
 from litehedge.model import artefact
 from litehedge.model.artefact import Card, Score
-from litehedge.model.probe import probe
+from litehedge.shelf import lineage
+from litehedge.shelf.champion import opened, own_registry
 from litehedge.shelf.home import stderr
 from litehedge.shelf.models import find_model, model_folders, own_models
-from litehedge.units import NS_PER_SECOND, describe_ns
+from litehedge.store.versions import Held, Version
+from litehedge.units import NS_PER_SECOND, describe_ns, iso_utc
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -26,25 +29,47 @@ SCORES = ("auc", "ap")
 
 @app.callback(invoke_without_command=True)
 def models(context: typer.Context, as_json: Json = False) -> None:
-    """List the models; show one or register another with the commands below.
+    """List the models; show, compare, register, promote and roll back with the commands below.
 
-    What each is, what it learnt from, how good it was, where it lies.
+    What each is, what it learnt from, how good it was, where it lies; and which serves.
 
     Your own come before those that ship with the package. Scores are for an onset within 30
     minutes, as on the card.
 
     Example: litehedge models
     """
-    if context.invoked_subcommand is not None:
-        return
+    if context.invoked_subcommand is None:
+        _list_all(as_json=as_json)
+
+
+@app.command("list")
+def list_models(as_json: Json = False) -> None:
+    """List the models, and the versions in the registry with their roles.
+
+    Example: litehedge models list
+    """
+    _list_all(as_json=as_json)
+
+
+def _list_all(*, as_json: bool) -> None:
     rows, broken = [], []
     for name, folder in model_folders().items():
         try:
             rows.append(_facts(name, folder, artefact.load_card(folder)))
         except LitehedgeError as error:
             broken.append({"name": name, "folder": str(folder), "reason": error.what})
+    versions, held, trouble = _registered()
     if as_json:
-        write_json({"models": rows, "broken": broken}, "-")
+        told = {
+            "versions": [
+                {"name": v.label, "model": v.id, "frame_s": v.frame_s, "sha256": v.sha256,
+                 "registered": iso_utc(v.time_ns, seconds=True), "who": v.who, "why": v.why,
+                 "lineage": v.lineage}
+                for v in versions
+            ],
+            "roles": [lineage.told(one) for one in held], "trouble": trouble,
+        }  # fmt: skip
+        write_json({"models": rows, "broken": broken, "registry": told}, "-")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("name", "kind", "frames", "members", "trained until", "squeezes",
@@ -63,6 +88,41 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     print_table(table)
     for one in broken:
         stderr.print(f"broken: {one['name']}: {one['reason']}", highlight=False, markup=False)
+    _print_registered(versions, held)
+    note([trouble] if trouble else [])
+
+
+def _registered() -> tuple[list[Version], list[Held], str]:
+    """Return what the registry holds, or why it cannot be read."""
+    try:
+        found = own_registry()
+        if found is None:
+            return [], [], ""
+        try:
+            return found.versions(), found.held(), ""
+        finally:
+            found.close()
+    except RegistryError as error:
+        return [], [], f"{error.what}: {error.remedy}"
+
+
+def _print_registered(versions: list[Version], held: list[Held]) -> None:
+    if not versions:
+        return
+    roles = {one.version.key: one for one in held}
+    table = Table(title="in the registry", box=None, pad_edge=False, header_style="bold")
+    for heading in ("version", "role", "since (UTC)", "frames", "trained until", "why", "by"):
+        table.add_column(heading, no_wrap=True)
+    for v in versions:
+        one = roles.get(v.key)
+        table.add_row(
+            v.label, "" if one is None else one.role,
+            iso_utc(v.time_ns if one is None else one.time_ns),
+            describe_ns(v.frame_s * NS_PER_SECOND),
+            max((s.end for s in v.card.trained_on), default="")[:10],
+            v.why if one is None else one.why, v.who if one is None else one.who,
+        )  # fmt: skip
+    print_table(table)
 
 
 @app.command()
@@ -96,13 +156,22 @@ def register(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace a model of your own of that name.")
     ] = False,
+    why: Annotated[str, typer.Option(help="Why, for the history.")] = "registered by hand",
+    parent: Annotated[
+        str, typer.Option(help="The model that it was trained on from, if there is one.")
+    ] = "",
+    expires_days: Annotated[
+        int | None,
+        typer.Option(min=1, help="Too old so many days after its data. Default: as its card says."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check a model and copy it to the others.
+    """Check a model, copy it to the others, and keep it in the registry as the next version.
 
     Its parts must be those of its card, made for the features, labels and format of this version;
     and it must say on made-up frames what a forecast can be, the same frame by frame as in a
-    batch. Nothing is copied otherwise.
+    batch. Nothing is copied otherwise. It becomes the challenger for its length of frames, which
+    changes nothing for sessions: see litehedge models promote.
 
     Example: litehedge models register ./deep --name deep
     """
@@ -113,18 +182,32 @@ def register(
         raise UsageError(f"{folder} is registered already", "give another --name")
     if target.exists() and not replace:
         raise UsageError(f"there already is a model {name}", "add --replace, or another --name")
-    frame_ns = artefact.load_card(folder).frame_s * NS_PER_SECOND
-    loaded = artefact.load(folder, frame_ns)
-    with stderr.status("feeding it made-up frames …"):
-        probe(loaded.forecaster, frame_ns)
+    registry = opened()
+    try:
+        with stderr.status("feeding it made-up frames …"):
+            version = lineage.enlist(
+                registry, folder, name, why=why, parent=parent, expires_days=expires_days
+            )
+    finally:
+        registry.close()
     card = artefact.copy(folder, target, name)
     if as_json:
-        write_json({"folder": str(target), "bytes": _size(target), "card": card}, "-")
+        write_json(
+            {"folder": str(target), "bytes": _size(target), "card": card, "version": version.label},
+            "-",
+        )
         return
+    frames = describe_ns(card.frame_s * NS_PER_SECOND)
     console.print(
-        f"registered {card.kind} {name} for frames of {describe_ns(frame_ns)} in {target}",
+        f"registered {card.kind} {name} for frames of {frames} in {target}, as {version.label}; "
+        f"let it serve with: litehedge models promote {version.label}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
+
+
+app.command()(champions.compare)
+app.command()(champions.promote)
+app.command()(champions.rollback)
 
 
 def _facts(name: str, folder: Path, card: Card) -> dict[str, Any]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from rich.markup import escape
 
-from litehedge.errors import ArtefactError, UsageError
+from litehedge.errors import ArtefactError, RegistryError, UsageError
 from litehedge.model import artefact
 from litehedge.model.artefact import Artefact, Card
 from litehedge.model.baselines.blind import BlindForecaster
+from litehedge.shelf.champion import champion_of, own_registry
 from litehedge.shelf.home import home, stderr
 from litehedge.squeeze.forecast import Forecaster
 from litehedge.store.bundled import pretrained_folder
@@ -44,53 +46,120 @@ def model_folders() -> dict[str, Path]:
     return found
 
 
-def choose_model(name: str, frame_ns: int) -> Chosen:
+def choose_model(name: str, frame_ns: int, before: str = "") -> Chosen:
     """Return the model called `name`: a name, a folder, ``auto`` or ``none``.
 
-    ``auto`` takes a model of your own for frames of `frame_ns`, else the default that ships, and
-    goes on without one where there is none. A card that cannot be read does not stop it.
+    ``auto`` takes the registry's champion for frames of `frame_ns`; where there is none, a model of
+    your own, else the default that ships, and goes on without one where there is none. What cannot
+    be read does not stop it. A version of the registry is called as in ``deep@2``.
+
+    Parameters
+    ----------
+    before
+        Folder of the model that a session used last: it goes on with that one where the registry
+        or its champion cannot be used.
 
     Raises
     ------
     ArtefactError
         When the model does not fit the data or this version.
+    RegistryError
+        When a version was asked for and the registry cannot be read.
     UsageError
         When there is no model of that name.
     """
     if name == "none":
         return Chosen(BlindForecaster(), None, "")
-    folders = model_folders()
     if name == "auto":
-        shipped = pretrained_folder()
-        default = shipped / DEFAULTS.get(frame_ns // NS_PER_SECOND, "")
-        candidates = [folder for folder in folders.values() if folder.parent != shipped]
-        if (default / artefact.CARD).is_file():
-            candidates.append(default)
-        for folder in candidates:
-            card = _card_or_note(folder)
-            if card is not None and card.frame_s * NS_PER_SECOND == frame_ns:
-                return _load(folder, frame_ns)
-        stderr.print(
-            f"[yellow]note:[/] there is no model for frames of {frame_ns // NS_PER_SECOND} s: "
-            "the policies fall back on their rules",
-            highlight=False,
-        )
-        return Chosen(BlindForecaster(), None, "")
+        return _champion(frame_ns, before) or _without_champion(frame_ns)
+    folders = model_folders()
     if name in folders:
         return _load(folders[name], frame_ns)
     if Path(name).is_dir():
         return _load(Path(name), frame_ns)
+    if (folder := _registered(name)) is not None:
+        return _load(folder, frame_ns)
     raise UsageError(
         f"there is no model {name!r}",
         f"choose one of {', '.join([*folders, 'auto', 'none'])}, or give a folder",
     )
 
 
+def _champion(frame_ns: int, before: str) -> Chosen | None:
+    """Return the registry's champion, None without one; where it cannot be used, what else."""
+    try:
+        found = champion_of(frame_ns // NS_PER_SECOND)
+        return None if found is None else _load(found.folder, frame_ns)
+    except (ArtefactError, RegistryError) as error:
+        trouble = error.what
+    shipped = pretrained_folder() / DEFAULTS.get(frame_ns // NS_PER_SECOND, "")
+    for folder in (Path(before), shipped):
+        # Not a model that lies around: nobody may have let it serve.
+        if (before or folder == shipped) and (folder / artefact.CARD).is_file():
+            try:
+                chosen = _load(folder, frame_ns)
+            except ArtefactError:
+                continue
+            _note_trouble(trouble, f"{folder.name} serves")
+            return chosen
+    _note_trouble(trouble, "the policies fall back on their rules")
+    return Chosen(BlindForecaster(), None, "")
+
+
+def _note_trouble(trouble: str, instead: str) -> None:
+    stderr.print(
+        f"[yellow]note:[/] no champion of the registry is used: {escape(trouble)}; "
+        f"{escape(instead)} meanwhile",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def _without_champion(frame_ns: int) -> Chosen:
+    for folder in auto_folders(frame_ns):
+        return _load(folder, frame_ns)
+    stderr.print(
+        f"[yellow]note:[/] there is no model for frames of {frame_ns // NS_PER_SECOND} s: "
+        "the policies fall back on their rules",
+        highlight=False,
+    )
+    return Chosen(BlindForecaster(), None, "")
+
+
+def auto_folders(frame_ns: int) -> Iterator[Path]:
+    """Yield what ``auto`` takes for frames of `frame_ns` without a champion: the first counts."""
+    shipped = pretrained_folder()
+    default = shipped / DEFAULTS.get(frame_ns // NS_PER_SECOND, "")
+    candidates = [folder for folder in model_folders().values() if folder.parent != shipped]
+    if (default / artefact.CARD).is_file():
+        candidates.append(default)
+    for folder in candidates:
+        card = _card_or_note(folder)
+        if card is not None and card.frame_s * NS_PER_SECOND == frame_ns:
+            yield folder
+
+
+def _registered(name: str) -> Path | None:
+    """Return the folder of a version of the registry, None where there is none of that name."""
+    found = own_registry() if name else None
+    if found is None:
+        return None
+    try:
+        return found.folder(found.find(name))
+    except UsageError:
+        return None
+    finally:
+        found.close()
+
+
 def find_model(name: str) -> Path:
-    """Return the folder of a model, by name or folder.
+    """Return the folder of a model, by name, folder, or version of the registry.
 
     Raises
     ------
+    ArtefactError
+        When a version's artefact is not here, or not what was registered.
+    RegistryError
+        When the registry cannot be read.
     UsageError
         When there is none.
     """
@@ -99,6 +168,8 @@ def find_model(name: str) -> Path:
         return folders[name]
     if (Path(name) / artefact.CARD).is_file():
         return Path(name)
+    if (folder := _registered(name)) is not None:
+        return folder
     raise UsageError(
         f"there is no model {name!r}",
         f"choose one of {', '.join(folders) or 'none yet'}, or give a folder",

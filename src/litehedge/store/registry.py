@@ -24,6 +24,7 @@ from litehedge.model.artefact import Card
 from litehedge.store.artefacts import Artefacts
 from litehedge.store.transaction import first_line
 from litehedge.store.versions import ROLES, Act, Change, Held, Lineage, Role, Version
+from litehedge.units import NS_PER_SECOND, describe_ns
 
 FORMAT: Final = 1
 FILE: Final = "registry.sqlite"
@@ -280,8 +281,9 @@ class Registry:
             roles = self._roles(connection, frame_s)
             back = self._by_key(connection, roles.get("previous"))
             if back is None:
+                frames = describe_ns(frame_s * NS_PER_SECOND)
                 raise UsageError(
-                    f"there is no previous champion for frames of {frame_s} s",
+                    f"there is no previous champion for frames of {frames}",
                     "promote another model: litehedge models promote NAME",
                 )
             self.folder(back)
