@@ -136,7 +136,7 @@ def _frame_s(frame: str | None) -> int:
         return lengths[0]
     if not lengths:
         raise UsageError(
-            "the registry holds no models", "promote one: litehedge models promote NAME"
+            "there is no champion in the registry yet", "see: litehedge models promote --help"
         )
     known = ", ".join(describe_ns(n * NS_PER_SECOND) for n in lengths)
     raise UsageError(f"there are models for frames of {known}", "say which, as with --frame 5m")

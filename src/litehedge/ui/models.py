@@ -1,17 +1,19 @@
 """Models: what there is to forecast and decide with, which session uses which, and what comes next.
 
-What is missing: a registry that keeps a champion and a challenger, and lets one take the other's
-place. The page shows it where `Tools.lineage` is one (`models_view.Lineage`), and nothing of it
-elsewhere. Choosing the model of the next session is a setting; sessions that run keep theirs.
+Promoting needs a typed word; rolling back, which is safer, a tap and a confirmation. Both are
+written into the registry, which sessions look at by themselves: the screen reaches no session and
+no venue.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from nicegui import ui
 
@@ -19,6 +21,7 @@ from litehedge.errors import LitehedgeError
 from litehedge.model import artefact
 from litehedge.model.artefact import Card
 from litehedge.model.policy_artefact import PolicyCard, load_policy_card
+from litehedge.shelf.lineage import Standing
 from litehedge.shelf.models import model_folders, own_models
 from litehedge.shelf.policies import own_policies, policy_folders
 from litehedge.store.journal import Journal
@@ -32,6 +35,10 @@ from litehedge.ui.theme_forms import FORMS
 from litehedge.ui.tools import Tools
 from litehedge.ui.watching import Home
 
+PROMOTE_WORD: Final = "PROMOTE"
+SHOWN_S: Final = 2.0
+"""How long it is said what happened, before the page shows it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
@@ -42,6 +49,8 @@ class Shelf:
     broken: dict[str, str]
     own: frozenset[str]
     used: dict[str, str]
+    standings: list[Standing]
+    trouble: str  # why the registry cannot be read
 
 
 async def models(home: Home, tools: Tools, session: str) -> None:
@@ -66,8 +75,7 @@ async def models(home: Home, tools: Tools, session: str) -> None:
                         words(f"It cannot be read: {why}", "hg-problem")
             with ui.element("div").classes("hg-column"):
                 _next(tools, shelf)
-                if tools.lineage is not None:
-                    _lineage(tools.lineage)
+                _lineage(tools.lineage, shelf)
                 _more()
 
 
@@ -89,7 +97,12 @@ def read_shelf(tools: Tools) -> Shelf:
             broken[name] = error.what
     roots = (own_models(), own_policies())
     own = frozenset(n for n, f in [*folders.items(), *brains.items()] if f.parent in roots)
-    return Shelf(cards, policies, broken, own, _used(tools))
+    standings, trouble = [], ""
+    try:
+        standings = list(tools.lineage.standings())
+    except LitehedgeError as error:
+        trouble = f"{error.what}: {error.remedy}"
+    return Shelf(cards, policies, broken, own, _used(tools), standings, trouble)
 
 
 def _used(tools: Tools) -> dict[str, str]:
@@ -201,19 +214,36 @@ def diff(lines: list[str]) -> None:
             words(line or " ", css)
 
 
-def _lineage(lineage: view.Lineage) -> None:
-    with card("Champion and challenger"):
-        for one in lineage.standings():
-            words(one.name, tag="h3")
-            words(view.standing_words(one), "hg-dim")
-            if one.can_promote:
-                button("Promote …", partial(_act, "Promote", one.name, lineage), "hg-small")
-        button("Roll back …", partial(_act, "Roll back", "", lineage), "hg-small")
+def _lineage(lineage: view.Lineage, shelf: Shelf) -> None:
+    with card("Which model serves") as box:
+        box.props('data-standings=""')
+        if shelf.trouble:
+            words(f"It cannot be read: {shelf.trouble}.", "hg-problem")
+        elif not shelf.standings:
+            words("Nobody was promoted yet: sessions that choose by themselves take what ships, or "
+                  "a model of yours. To try another one and be able to go back, in a terminal:",
+                  "hg-dim")  # fmt: skip
+            words("litehedge models promote ltc-5m", "hg-code").style("margin-top:8px")
+        for one in shelf.standings:
+            with ui.element("div").props(f'data-standing="{one.name}"'):
+                words(f"{one.name}: {one.role}", tag="h3")
+                words(view.standing_words(one), "hg-dim")
+                if one.can_promote:
+                    button("Promote …", partial(_promote, one, lineage), "hg-small",
+                           f"Promote {one.name}")  # fmt: skip
+                if one.can_bring_back:
+                    button("Roll back …", partial(_roll_back, one, lineage), "hg-small hg-safe",
+                           f"Roll back to {one.name}")  # fmt: skip
+        if shelf.standings:
+            words("Sessions with the model auto take a new champion between two frames, without a "
+                  "pause, and never in a squeeze.", "hg-dim")  # fmt: skip
 
 
-def _act(what: str, name: str, lineage: view.Lineage) -> None:
-    word = what.upper()
-    with sheet(f"{what} {name}".strip() + "?") as dialog:
+def _promote(one: Standing, lineage: view.Lineage) -> None:
+    word = PROMOTE_WORD
+    with sheet(f"Promote {one.name}?") as dialog:
+        words("Sessions that choose their model by themselves will act on what it says. The "
+              "champion before it stays at hand: rolling back takes a tap.", "hg-dim")  # fmt: skip
         typed = ui.input(f"Type {word}").props(DARK)
         problem = ui.label().classes("hg-problem").props('role="alert"')
 
@@ -221,21 +251,38 @@ def _act(what: str, name: str, lineage: view.Lineage) -> None:
             if (typed.value or "").strip() != word:
                 problem.text = f"Type {word} in the field above. Nothing was changed."
                 return
-            try:
-                act = partial(lineage.promote, name) if name else lineage.roll_back
-                happened = await asyncio.to_thread(act)
-            except LitehedgeError as error:
-                told(error)
-                return
-            dialog.close()
-            ui.notify(happened, type="positive")
+            problem.text = "Trying it first …"
+            await _done(partial(lineage.promote, one.name), dialog, problem)
 
-        button(what, go)
+        button("Promote", go)
         button("Cancel", dialog.close, "hg-safe")
+
+
+def _roll_back(one: Standing, lineage: view.Lineage) -> None:
+    with sheet(f"Roll back to {one.name}?") as dialog:
+        words("It served before, and serves again. The champion of now stays in the registry.",
+              "hg-dim")  # fmt: skip
+        problem = ui.label().classes("hg-problem").props('role="alert"')
+        act = partial(lineage.roll_back, one.frame_s)
+        button("Roll back", partial(_done, act, dialog, problem), "hg-safe")
+        button("Cancel", dialog.close)
+
+
+async def _done(act: Callable[[], str], dialog: ui.dialog, problem: ui.label) -> None:
+    """Do it in a thread, say what came of it, and show the page anew."""
+    try:
+        happened = await asyncio.to_thread(act)
+    except LitehedgeError as error:
+        problem.text = f"{error.what}. {error.remedy}".rstrip(". ") + "."
+        return
+    dialog.close()
+    ui.notify(happened, type="positive", multi_line=True)
+    ui.timer(SHOWN_S, ui.navigate.reload, once=True)
 
 
 def _more() -> None:
     with card("More of your own"):
         words("Training belongs in a terminal; what it makes appears here.", "hg-dim")
-        for line in ("litehedge train --data ltc_spot_5m", "litehedge models register ./folder"):
+        for line in ("litehedge train --data ltc_spot_5m --name mine",
+                     "litehedge models promote mine"):  # fmt: skip
             words(line, "hg-code").style("margin-top:8px")

@@ -1,19 +1,18 @@
 """What the page of models says: pure functions of their cards.
 
-A champion that serves and a challenger that runs beside it need a registry, which keeps their
-lineage. `Lineage` is all that the page asks of one; without it nothing of the kind is shown.
+`Lineage` is all that the page asks of a registry, which keeps champions and challengers.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from litehedge.model.artefact import Card, Score, Span
 from litehedge.model.policy_artefact import PolicyCard
 from litehedge.report.style import UNKNOWN, counted, number, percent
+from litehedge.shelf.lineage import Standing
 from litehedge.units import NS_PER_DAY, NS_PER_SECOND, describe_ns, iso_utc
 
 KINDS: Final = {
@@ -28,22 +27,17 @@ SCORES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What a registry knows of one model: its role, since when, why, and what may follow."""
-
-    name: str
-    role: str
-    since_ns: int
-    words: str
-    can_promote: bool = False
-
-
 class Lineage(Protocol):
     """A registry of champion and challenger, as far as the page needs one."""
 
     def standings(self) -> Sequence[Standing]:
-        """Return the champion and its challengers."""
+        """Return champions, challengers, previous champions, and what else may serve.
+
+        Raises
+        ------
+        LitehedgeError
+            When they cannot be read.
+        """
         ...
 
     def promote(self, name: str) -> str:
@@ -56,8 +50,8 @@ class Lineage(Protocol):
         """
         ...
 
-    def roll_back(self) -> str:
-        """Let the champion before this one serve again, and say what happened.
+    def roll_back(self, frame_s: int) -> str:
+        """Let the champion before this one serve frames of that length again; say what happened.
 
         Raises
         ------

@@ -13,6 +13,7 @@ from litehedge.config import Settings
 from litehedge.errors import LitehedgeError, UsageError
 from litehedge.hedge.policies import ORACLE
 from litehedge.live.session import Session, is_held, session_at, sessions
+from litehedge.shelf.lineage import RegistryLineage
 from litehedge.shelf.policies import all_policies
 from litehedge.store.bundled import preset_names
 from litehedge.ui.models_view import Lineage
@@ -49,7 +50,7 @@ class Tools:
     programs
         What starts commands.
     lineage
-        Where a champion and its challenger are kept; None where nothing keeps them.
+        Where a champion and its challenger are kept; by default the registry.
     paper_arguments
         What else sessions on paper are started with.
     """
@@ -58,7 +59,7 @@ class Tools:
     settings_path: Path
     programs: Programs
     workshop: Workshop
-    lineage: Lineage | None = None
+    lineage: Lineage
     paper_arguments: tuple[str, ...] = ()
     _policies: dict[str, dict[str, str]] = field(default_factory=dict)  # by the network's name
 
@@ -70,7 +71,8 @@ class Tools:
         """Return the tools of a home folder; settings are those of the folder of this process."""
         starts = Commands(root) if programs is None else programs
         path = (Path(NAME) if settings_path is None else settings_path).absolute()
-        return cls(root, path, starts, Workshop(root, starts), lineage, paper_arguments)
+        kept = RegistryLineage() if lineage is None else lineage
+        return cls(root, path, starts, Workshop(root, starts), kept, paper_arguments)
 
     def settings(self) -> tuple[Settings, str]:
         """Return the settings of the file, and what is wrong with it: then those that ship."""
