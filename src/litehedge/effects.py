@@ -130,6 +130,20 @@ class Watched(msgspec.Struct, frozen=True, tag="watched"):
     detail: str
 
 
+class ModelChange(msgspec.Struct, frozen=True, tag="model_change"):
+    """Another model forecasts from now on: ids before and after, its folder, why it was offered.
+
+    It lived through the frames that ended from `from_ns` on (0: none before its offer).
+    """
+
+    time_ns: int
+    before: str
+    after: str
+    folder: str
+    from_ns: int
+    why: str
+
+
 class StateChange(msgspec.Struct, frozen=True, tag="state_change"):
     """The trading state changed."""
 
@@ -197,5 +211,6 @@ Effect = (
     | Protection
     | Watched
     | StateChange
+    | ModelChange
     | Checkpoint
 )

@@ -69,7 +69,9 @@ from litehedge.risk.parachute import WATCHES, Fallback, Watch
 from litehedge.risk.sliding import note_left
 from litehedge.risk.state import Cause
 from litehedge.risk.verdicts import Verdict
-from litehedge.squeeze.forecast import ForecastState, heard, outlook_of
+from litehedge.squeeze.forecast import ForecastState, outlook_of
+from litehedge.squeeze.history import Mind
+from litehedge.succession import hear, on_model_offered
 from litehedge.truth import is_apart, settle, within_truth
 from litehedge.units import BPS, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
 
@@ -89,10 +91,13 @@ _MILESTONES: Final = (Decision, PlanFired, StateChange, Submit, Transfer)
 _BEGINNINGS: Final = (ev.Opened, ev.Adopt, ev.Ignore)
 
 
-def step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
-    """Take in one event; return the state after it and what is to be done."""
+def step(state: State, event: ev.AnyEvent, mind: Mind | None = None) -> tuple[State, list[Effect]]:
+    """Take in one event; return the state after it and what is to be done.
+
+    `mind` is the model that a `ModelOffered` speaks of: loaded, and fed what that event says.
+    """
     was_closing = state.closing is not None
-    state, effects = _step(state, event)
+    state, effects = _step(state, event, mind)
     if state.fixed.keeps_checkpoints and (
         isinstance(event, _BEGINNINGS)
         or was_closing != (state.closing is not None)
@@ -113,7 +118,7 @@ def relive(state: State, events: Iterable[ev.AnyEvent]) -> State:
     return state
 
 
-def _step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
+def _step(state: State, event: ev.AnyEvent, mind: Mind | None = None) -> tuple[State, list[Effect]]:
     kind = type(event)
     orders = state.orders_made
     if kind in _MARKET:
@@ -141,6 +146,8 @@ def _step(state: State, event: ev.AnyEvent) -> tuple[State, list[Effect]]:
             effects = effects + look_at_plans(state, event.known_ns)
     elif kind is ev.FeedHealth:  # for people: not even time passes by it
         return state, _NOTHING
+    elif kind is ev.ModelOffered:
+        return state, on_model_offered(state, event, mind)  # type: ignore[arg-type]
     else:
         effects = REACTIONS[kind](state, event)
         state.guards.alarm = None  # the account may be another one
@@ -206,12 +213,11 @@ def _on_frame(state: State, end_ns: int, frame: Floats) -> list[Effect]:
         return _NOTHING
     state.price = price
     phase = (end_ns // fixed.atom_ns) % fixed.per_frame
-    row = heard(fixed.forecaster, state.model, phase, end_ns, features)
+    row, effects = hear(state, phase, end_ns, features)
     sg.write_signals(row, features, state.cif, state.signals, 0)
     state.row = row
-    effects = _NOTHING
     if state.moves_money:
-        effects = check_transfer(state, end_ns) or _move_money(state, end_ns, price)
+        effects = effects + (check_transfer(state, end_ns) or _move_money(state, end_ns, price))
     if state.order is not None:
         return effects + check_order(state, end_ns)
     if state.needs_reconciling:

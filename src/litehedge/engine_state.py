@@ -18,7 +18,7 @@ from litehedge.effects import (
     KeepStop,
     StateChange,
 )
-from litehedge.features.vector import FeatureStream
+from litehedge.features.vector import N_FEATURES, FeatureStream
 from litehedge.hedge import signals as sg
 from litehedge.hedge.plan_kernel import terms_of_plans
 from litehedge.hedge.policies import Policy, policy_named
@@ -36,6 +36,7 @@ from litehedge.risk.limits import N_GUARDS, limits_array, new_budget
 from litehedge.risk.state import Cause, TradingState, next_state
 from litehedge.squeeze.forecast import Forecaster, Memory, cold_row
 from litehedge.squeeze.hazard import N_ONSET
+from litehedge.squeeze.history import Heir, History
 from litehedge.units import BPS, NS_PER_HOUR
 
 Floats = NDArray[np.float64]
@@ -144,6 +145,8 @@ class State:
     plans_true_ns: dict[str, int] = field(default_factory=dict)  # plans that fired: last held
     plans_looked_ns: int = -1
     plan_terms: Terms | None = None  # terms with the plans for rules; None without plans
+    history: History | None = None  # of a session that goes on: what another model begins with
+    heir: Heir | None = None  # a model that waits to take over: see `succession`
 
 
 def start(
@@ -199,6 +202,8 @@ def start(
         moves_money=settings.transfer.enabled and settings.hedge.location == "second_venue",
     )
     state.plan_terms = terms_of_plans(state.terms, policy.rules)
+    if keeps_checkpoints:
+        state.history = History(per_frame, N_FEATURES)
     if checkpoint is not None:
         restore(state, checkpoint)
     return state

@@ -24,12 +24,14 @@ from litehedge.margin.account import POSITION
 from litehedge.market.events import (
     AnyEvent,
     MarketEvent,
+    ModelOffered,
     OrderRejected,
     Recording,
     TransferRejected,
 )
 from litehedge.orders.manager import Order
 from litehedge.ports import Inbox, Journal, Notifier, Venue
+from litehedge.squeeze.history import Mind
 
 _MARKET: Final = frozenset(get_args(MarketEvent))
 
@@ -47,6 +49,7 @@ def run(
     observe: Observer | None = None,
     flush_ns: int | None = None,
     flush_from_ns: int = 0,
+    minds: Callable[[ModelOffered], Mind | None] = lambda offered: None,
 ) -> State:
     """Drive the engine until the feed ends. Return its last state.
 
@@ -65,6 +68,8 @@ def run(
         leaves; None: until it is full.
     flush_from_ns
         Events up to then are the past, which can be had again: they wait until the journal is full.
+    minds
+        Gives the model that an offer speaks of, loaded and warm.
     observe
         Is shown every event with its effects, after they were carried out.
     """
@@ -73,7 +78,10 @@ def run(
         nonlocal state
         if journal is not None:
             journal.event(event)
-        state, effects = step(state, event)
+        if type(event) is ModelOffered:
+            state, effects = step(state, event, minds(event))
+        else:
+            state, effects = step(state, event)
         if effects:
             if journal is not None:
                 for effect in effects:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -25,15 +26,18 @@ from litehedge.errors import UsageError
 from litehedge.hedge.policies import with_rules
 from litehedge.hedge.rules import Rules
 from litehedge.live.digest import Day, Digest
+from litehedge.live.following import Candidate, Following
 from litehedge.live.funnel import Funnel
 from litehedge.live.running import ATOM_NS, Observer, Plan, compile_kernels
 from litehedge.live.session import Session
 from litehedge.margin.tiers import TierTable
 from litehedge.market import events as ev
 from litehedge.ports import Notifier
+from litehedge.shelf.champion import folder_of, holder_of
 from litehedge.shelf.home import stderr
 from litehedge.shelf.models import choose_model
 from litehedge.shelf.policies import choose_policy
+from litehedge.squeeze.history import Mind
 from litehedge.store.inbox import Inbox
 from litehedge.store.inbox_watch import InboxWatch
 from litehedge.units import NS_PER_MINUTE, NS_PER_SECOND, duration_ns, iso_utc
@@ -42,8 +46,15 @@ WARM_UP: Final = "8d"
 FRAME: Final = "5m"
 
 
-def plan_of(settings: Settings, rules: Rules | None, tiers: TierTable, frame: str) -> Plan:
+def plan_of(
+    settings: Settings, rules: Rules | None, tiers: TierTable, frame: str, before: str = ""
+) -> Plan:
     """Return what a session guards with.
+
+    Parameters
+    ----------
+    before
+        Folder of the model that its last run ended with, for when the registry cannot be used.
 
     Raises
     ------
@@ -53,7 +64,7 @@ def plan_of(settings: Settings, rules: Rules | None, tiers: TierTable, frame: st
     frame_ns = duration_ns(frame)
     if frame_ns not in (NS_PER_MINUTE, 5 * NS_PER_MINUTE):
         raise UsageError(f"--frame {frame} has no model", "use 1m or 5m")
-    model = choose_model(settings.model.name, frame_ns)
+    model = choose_model(settings.model.name, frame_ns, before)
     policy = with_rules(choose_policy(settings.hedge.policy, settings), rules)
     if policy.free_ratio:
         raise UsageError(
@@ -86,6 +97,42 @@ def stopping(funnel: Funnel, after: str | None) -> Iterator[None]:
             timer.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def following(state: State, settings: Settings, funnel: Funnel) -> Iterator[Following | None]:
+    """Let a session that chooses its model by itself follow the champion."""
+    if settings.model.name != "auto":
+        yield None
+        return
+    frame_s = state.fixed.frame_ns // NS_PER_SECOND
+    with Following(state, funnel, partial(candidate, frame_s)) as follows:
+        yield follows
+
+
+def one_of(follows: Following | None) -> list[Observer]:
+    """Return what follows the champion as observers of the run."""
+    return [] if follows is None else [follows]
+
+
+def minds_by(follows: Following | None) -> Callable[[ev.ModelOffered], Mind | None]:
+    """Return what gives the models that are offered."""
+    return (lambda offered: None) if follows is None else follows.mind
+
+
+def candidate(frame_s: int) -> Candidate | None:
+    """Return what the registry says should serve frames of that length.
+
+    Raises
+    ------
+    RegistryError
+        When it cannot be read.
+    """
+    held = holder_of("champion", frame_s)
+    if held is None:
+        return None
+    version = held.version
+    return Candidate(version.id, version.label, partial(folder_of, version), held.why)
 
 
 def watched(inbox: Inbox, funnel: Funnel) -> InboxWatch:

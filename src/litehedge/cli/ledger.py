@@ -27,7 +27,7 @@ from litehedge.ledger.walk import Part, keep
 from litehedge.report.overrides import ledger_page
 from litehedge.report.style import percent
 from litehedge.shelf.home import stderr
-from litehedge.shelf.journals import engine_of
+from litehedge.shelf.journals import engine_of, minds_of
 from litehedge.store.journal import Journal
 from litehedge.units import NS_PER_MINUTE, duration_ns, instant_ns, iso_utc
 
@@ -118,7 +118,7 @@ def parts_of(journal: Journal) -> list[tuple[Part, int]]:
             ),
             bar_ns=header.atom_ns if header.mode == "backtest" else NS_PER_MINUTE,
             is_on_bars=header.mode == "backtest",
-            is_silent=is_silent,
+            is_silent=is_silent, minds=minds_of,
         )  # fmt: skip
         parts.append((part, 0 if is_silent else journal.length(number)))
     return parts

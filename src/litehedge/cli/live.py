@@ -17,6 +17,9 @@ from litehedge.cli.guarding import (
     FRAME,
     WARM_UP,
     Screen,
+    following,
+    minds_by,
+    one_of,
     plan_of,
     say_end,
     stopping,
@@ -36,6 +39,7 @@ from litehedge.live.setup import tiers_of
 from litehedge.live.sockets import SocketThread
 from litehedge.shelf.home import home, stderr
 from litehedge.store.inbox import Inbox
+from litehedge.store.lookback import last_folder
 from litehedge.store.steady import SteadyJournal
 from litehedge.units import NS_PER_MINUTE, duration_ns
 from litehedge.venues.keys import find_keys
@@ -147,7 +151,9 @@ def live(
                     f"{bad[0].remedy}; nothing was started, the position stays as it is",
                 )
             guarded = settings_of(chosen, first, asked, before)
-            plan = plan_of(guarded, ruling, tiers_of(first.contract), frame)
+            plan = plan_of(
+                guarded, ruling, tiers_of(first.contract), frame, last_folder(session.journal)
+            )
             _confirm(guarded, first, testnet=is_test)
             funnel = Funnel()
             mode = "live" if not is_test else f"live ({host or 'test network'})"
@@ -164,12 +170,14 @@ def live(
                 stopping(funnel, duration),
                 watched(inbox, funnel),
                 screen.shown(),
+                following(running.taken.state, guarded, funnel) as follows,
             ):
                 running.run(
                     market.sources, market.past, market.since, journal=journal,
                     inbox=inbox.attach(funnel.given_ns, journal.flush),
-                    notifier=told.notifier, observers=[*told.observers, *screen.observers],
-                    warming=screen.warming,
+                    notifier=told.notifier,
+                    observers=[*told.observers, *screen.observers, *one_of(follows)],
+                    warming=screen.warming, minds=minds_by(follows),
                 )  # fmt: skip
                 running.disarm()
             journal.close()

@@ -14,6 +14,9 @@ from litehedge.cli.guarding import (
     FRAME,
     WARM_UP,
     Screen,
+    following,
+    minds_by,
+    one_of,
     plan_of,
     say_end,
     stopping,
@@ -34,6 +37,7 @@ from litehedge.shelf.home import home, stderr
 from litehedge.store.bundled import tier_table
 from litehedge.store.inbox import Inbox
 from litehedge.store.journal import Journal
+from litehedge.store.lookback import last_folder
 from litehedge.store.steady import SteadyJournal
 from litehedge.units import NS_PER_MINUTE, duration_ns
 
@@ -93,7 +97,7 @@ def paper(
         journal = SteadyJournal(session.journal)
         chosen = _as_before(chosen, journal, name, overrides)
         tiers = tier_table(TIERS, chosen.venue.symbol)
-        plan = plan_of(chosen, ruling, tiers, frame)
+        plan = plan_of(chosen, ruling, tiers, frame, last_folder(session.journal))
         funnel = Funnel()
         places = places_of(host)
         stderr.print(f"fetching {warm_up} of the past from {venue} …", highlight=False)
@@ -118,12 +122,18 @@ def paper(
                 thread.run_sources(market.sources, funnel)
                 return meanwhile
 
-            with stopping(funnel, duration), watched(inbox, funnel), screen.shown():
+            with (
+                stopping(funnel, duration),
+                watched(inbox, funnel),
+                screen.shown(),
+                following(taken.state, chosen, funnel) as follows,
+            ):
                 guard(
                     taken.state, account, funnel, past, journal=journal,
                     inbox=inbox.attach(funnel.given_ns, journal.flush),
-                    notifier=told.notifier, observers=[*told.observers, *screen.observers],
-                    begin=begin, warming=screen.warming,
+                    notifier=told.notifier,
+                    observers=[*told.observers, *screen.observers, *one_of(follows)],
+                    begin=begin, warming=screen.warming, minds=minds_by(follows),
                 )  # fmt: skip
         journal.close()
     result = screen.finish()

@@ -13,7 +13,8 @@ from litehedge.cli.common import console, write_json
 from litehedge.effects import Decision
 from litehedge.engine import step
 from litehedge.errors import JournalError, UsageError
-from litehedge.shelf.journals import engine_of
+from litehedge.market.events import ModelOffered
+from litehedge.shelf.journals import engine_of, minds_of
 from litehedge.store.journal import Header, Journal, encode_effect
 from litehedge.units import iso_utc
 
@@ -52,7 +53,8 @@ def _replay(book: Journal, number: int, header: Header, model: str | None) -> di
     events = decisions = effects_seen = 0
     difference: str | None = None
     for event in book.events(number):
-        state, effects = step(state, event)
+        mind = minds_of(state, event) if isinstance(event, ModelOffered) else None
+        state, effects = step(state, event, mind)
         for effect in effects:
             theirs = next(recorded, None)
             mine = (events, encode_effect(effect))

@@ -18,6 +18,7 @@ from litehedge.features.vector import FeatureStream
 from litehedge.market import events as ev
 from litehedge.market.frames import FrameFold
 from litehedge.squeeze.forecast import Forecaster, Memory
+from litehedge.squeeze.history import Mind
 
 Floats = NDArray[np.float64]
 Frame = tuple[int, Floats]
@@ -38,12 +39,20 @@ class Heard:
         forecaster = cast(Forecaster, _HeardForecaster(state.fixed.forecaster, self))
         state.fixed = replace(state.fixed, forecaster=forecaster)
 
+    def listened(self, mind: Mind | None) -> Mind | None:
+        """Return a model that may take over, so that what it says is written down too."""
+        if mind is None:
+            return None
+        return mind._replace(forecaster=cast(Forecaster, _HeardForecaster(mind.forecaster, self)))
+
     def twin(self, state: State) -> State:
         """Return a copy of a state that is told of the market what the session hears."""
-        shared = {id(one): one for one in (state.fold, state.features, state.model, state.fixed)}
+        kept = (state.fold, state.features, state.model, state.fixed, state.history, state.heir)
+        shared = {id(one): one for one in kept}
         twin = copy.deepcopy(state, shared)
         twin.fold = cast(FrameFold, _ToldFold(self))
         twin.features = cast(FeatureStream, _ToldFeatures(self))
+        twin.history = twin.heir = None  # it is told what the model said, whichever that is
         twin.fixed = replace(
             state.fixed, forecaster=cast(Forecaster, _ToldForecaster(self)), keeps_checkpoints=False
         )

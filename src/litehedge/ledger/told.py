@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from litehedge.effects import KeepStop, Submit
 from litehedge.engine import step
@@ -12,6 +12,7 @@ from litehedge.ledger.seat import Seat
 from litehedge.margin.account import equity
 from litehedge.market import events as ev
 from litehedge.orders.manager import Order
+from litehedge.squeeze.history import Mind
 
 _TAKEN_OVER = (ev.Reported, ev.Adopt, ev.Opened)
 
@@ -28,9 +29,14 @@ class Told:
         As the run began.
     sent
         The orders that the run sent, by client id.
+    minds
+        Gives the model that an offer speaks of, for the state as it is then.
     """
 
-    def __init__(self, state: State, seat: Seat, sent: Mapping[str, Order]) -> None:
+    def __init__(
+        self, state: State, seat: Seat, sent: Mapping[str, Order],
+        minds: Callable[[State, ev.ModelOffered], Mind | None] = lambda state, offered: None,
+    ) -> None:  # fmt: skip
         self.state = state
         self.seat = seat
         self.heard = Heard()
@@ -38,6 +44,7 @@ class Told:
         self.moved_usdt = 0.0  # by what the venue's reports changed the books, so far
         self.differing = 0  # orders that were decided otherwise
         self._sent = sent
+        self._minds = minds
 
     @property
     def earned_usdt(self) -> float:
@@ -66,7 +73,10 @@ class Told:
         self.moved_usdt += gap if gap == gap else 0.0
 
     def _step(self, event: ev.AnyEvent) -> None:
-        self.state, effects = step(self.state, event)
+        mind = None
+        if isinstance(event, ev.ModelOffered):
+            mind = self.heard.listened(self._minds(self.state, event))
+        self.state, effects = step(self.state, event, mind)
         for effect in effects:
             if isinstance(effect, KeepStop):
                 self.seat.keep_stop(effect, event.known_ns)

@@ -22,6 +22,7 @@ from litehedge.ledger.told import Told
 from litehedge.market import events as ev
 from litehedge.orders.manager import Order
 from litehedge.risk.state import TradingState
+from litehedge.squeeze.history import Mind
 from litehedge.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 
 TAIL_NS: Final = NS_PER_DAY
@@ -48,6 +49,8 @@ class Part:
         What it decided by: settings, policy, model; a window does not outlive a change of it.
     bar_ns, is_on_bars
         Of the venue: see `seat.Seat`.
+    minds
+        Gives the model that an offer speaks of, for the state as it is then.
     is_silent
         Whether no person spoke: it is passed over where no window is open.
     """
@@ -59,6 +62,7 @@ class Part:
     bar_ns: int
     is_on_bars: bool
     is_silent: bool
+    minds: Callable[[State, ev.ModelOffered], Mind | None] = lambda state, offered: None
 
 
 class _Window:
@@ -147,7 +151,7 @@ class _Walk:
         state = part.begin()
         fixed = state.fixed
         seat = Seat(fixed.settings, fixed.tiers, part.bar_ns, is_on_bars=part.is_on_bars)
-        told = Told(state, seat, part.sent())
+        told = Told(state, seat, part.sent(), part.minds)
         if self.window is not None and self.window.plan != part.plan:
             self.close(told, Until.PLAN)
         if (window := self.window) is not None:

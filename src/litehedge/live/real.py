@@ -27,6 +27,7 @@ from litehedge.orders.manager import is_ours
 from litehedge.orders.placing import Placement
 from litehedge.orders.reports import AccountReport, Contract
 from litehedge.ports import Inbox, Notifier, Source, VenueClient
+from litehedge.squeeze.history import Mind
 from litehedge.store.journal import Journal
 
 ASK_S: Final = 30.0
@@ -119,6 +120,7 @@ class RealSession:
         notifier: Notifier | None = None,
         observers: Iterable[Observer] = (),
         warming: Callable[[int, int], Any] = lambda done, of: None,
+        minds: Callable[[ev.ModelOffered], Mind | None] = lambda offered: None,
     ) -> State:
         """Warm up, bring the accounts to rest, then guard until the funnel is stopped.
 
@@ -158,7 +160,7 @@ class RealSession:
 
         return guard(
             state, self.venue, self.funnel, past, journal=journal, inbox=inbox, notifier=notifier,
-            observers=observers, begin=begin, warming=warming,
+            observers=observers, begin=begin, warming=warming, minds=minds,
         )  # fmt: skip
 
     def disarm(self) -> None:

@@ -28,6 +28,7 @@ from litehedge.market import events as ev
 from litehedge.ports import Inbox, Journal, Notifier, Venue
 from litehedge.runner import run
 from litehedge.squeeze.forecast import Forecaster
+from litehedge.squeeze.history import Mind
 from litehedge.store.journal import Header, Tiers, encode_effect
 from litehedge.store.journal import Journal as StoredJournal
 from litehedge.units import NS_PER_MINUTE, NS_PER_MS, NS_PER_SECOND
@@ -262,6 +263,7 @@ def guard(
     observers: Iterable[Observer] = (),
     begin: Callable[[], Iterable[ev.AnyEvent]] = lambda: (),
     warming: Callable[[int, int], Any] = lambda done, of: None,
+    minds: Callable[[ev.ModelOffered], Mind | None] = lambda offered: None,
 ) -> State:
     """Warm up on the past, then follow the funnel until it is stopped. Return the last state.
 
@@ -273,6 +275,8 @@ def guard(
         Called when the past was taken in, which takes a while: starts the sources, and returns
         what has to be known before the first of their events, such as the market meanwhile. So no
         decision is made late, on what waited in the queue.
+    minds
+        Gives the model that an offer speaks of: see `live.following`.
     warming
         Is told how many events of the past were taken in.
     """
@@ -299,7 +303,7 @@ def guard(
         return run(
             state, feed(), venue, journal=journal, inbox=inbox,
             notifier=notifier or LogNotifier(), observe=observe, flush_ns=FLUSH_NS,
-            flush_from_ns=past[-1].known_ns if past else 0,
+            flush_from_ns=past[-1].known_ns if past else 0, minds=minds,
         )  # fmt: skip
     except BaseException:
         log.critical("guarding ended; position and hedge stay as they are", exc_info=True)

@@ -13,6 +13,9 @@ from typing import Final, Literal, get_args
 import msgspec
 
 from litehedge.errors import BadMessage
+from litehedge.market.beside import Event as Event
+from litehedge.market.beside import FeedHealth as FeedHealth
+from litehedge.market.beside import ModelOffered as ModelOffered
 
 UNKNOWN: Final = math.nan
 """What a feed does not tell. The same object everywhere, so that equal events compare equal."""
@@ -20,13 +23,6 @@ UNKNOWN: Final = math.nan
 FundingVenue = Literal["own", "bybit", "okx"]
 """Whose funding: `own` is the venue where we trade."""
 FUNDING_VENUES: Final[tuple[FundingVenue, ...]] = get_args(FundingVenue)
-
-
-class Event(msgspec.Struct, frozen=True, tag=True, gc=False, omit_defaults=True):
-    """What every event carries."""
-
-    event_ns: int
-    known_ns: int
 
 
 # --- the market -------------------------------------------------------------------------------
@@ -343,23 +339,6 @@ class TransferUnknown(Event, frozen=True, tag="transfer_unknown", gc=False):
     transfer_id: str
 
 
-# --- where events come from ---------------------------------------------------------------------
-
-
-class FeedHealth(Event, frozen=True, tag="feed_health", gc=False):
-    """How a source of events is, whenever that changes: for people, nothing is decided by it.
-
-    `state` is one of `ports.Health`; `bad` counts messages that could not be read and `failures`
-    how often it went stale or down, both since the session began.
-    """
-
-    source: str
-    state: str
-    detail: str = ""
-    bad: int = 0
-    failures: int = 0
-
-
 # --- people -----------------------------------------------------------------------------------
 
 
@@ -444,7 +423,7 @@ AccountEvent = (
     | TransferUnknown
 )
 Command = Halt | Resume | SetHedge | Freeze | Follow | Adopt | Ignore | CloseAll
-AnyEvent = MarketEvent | AccountEvent | Command | FeedHealth
+AnyEvent = MarketEvent | AccountEvent | Command | FeedHealth | ModelOffered
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(AnyEvent)

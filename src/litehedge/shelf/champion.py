@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from litehedge.shelf.home import home
-from litehedge.store.registry import Registry, registry_at
-from litehedge.store.versions import Version
+from litehedge.store.registry import Registry, registry_at, registry_folder
+from litehedge.store.versions import Held, Role, Version
 
 VARIABLE: Final = "LITEHEDGE_REGISTRY"
 """The environment may hold the registry's SQLAlchemy URL; it may hold a password, so no setting."""
@@ -55,11 +55,33 @@ def champion_of(frame_s: int) -> Champion | None:
     ArtefactError
         When the champion's artefact is not here, or not what was registered.
     """
+    held = holder_of("champion", frame_s)
+    return None if held is None else Champion(held.version, folder_of(held.version))
+
+
+def holder_of(role: Role, frame_s: int) -> Held | None:
+    """Return who holds a role for frames of that length, None where nobody does.
+
+    Raises
+    ------
+    RegistryError
+        When the registry cannot be read.
+    """
     registry = own_registry()
     if registry is None:
         return None
     try:
-        version = registry.holder("champion", frame_s)
-        return None if version is None else Champion(version, registry.folder(version))
+        return next((h for h in registry.held(frame_s) if h.role == role), None)
     finally:
         registry.close()
+
+
+def folder_of(version: Version) -> Path:
+    """Return the folder of a version's artefact, which is there and whole.
+
+    Raises
+    ------
+    ArtefactError
+        When it is not.
+    """
+    return registry_folder(home()).check(version.sha256, version.name)

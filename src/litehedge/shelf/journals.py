@@ -14,10 +14,12 @@ from litehedge.errors import UsageError
 from litehedge.hedge.policies import static, with_rules
 from litehedge.hedge.rule_reading import parse_rules
 from litehedge.hedge.rules import to_toml
+from litehedge.market.events import ModelOffered
 from litehedge.risk.state import TradingState
 from litehedge.shelf.home import stderr
 from litehedge.shelf.models import Chosen, choose_model, require
 from litehedge.shelf.policies import choose_policy, require_policy
+from litehedge.squeeze.history import Mind, warmed
 from litehedge.store.bundled import tier_table
 from litehedge.store.journal import Header, Journal, decode_checkpoint
 
@@ -59,6 +61,25 @@ def end_journal(journal: Journal, path: Path) -> None:
 def say_journal(path: Path) -> None:
     """Say where a journal lies, and how to prove it."""
     stderr.print(f"journal in {path}; prove it with: litehedge replay {path}", highlight=False)
+
+
+def minds_of(state: State, offered: ModelOffered) -> Mind | None:
+    """Return the model that a journal's offer speaks of, as it was then; None where it was none.
+
+    Raises
+    ------
+    LitehedgeError
+        When it is not here any more.
+    """
+    history = state.history
+    if offered.trouble or history is None or offered.model_id in ("", state.fixed.forecaster.id):
+        return None
+    folder = Path(offered.folder)
+    name = offered.model_id.partition("@")[0]
+    chosen = choose_model(offered.folder if folder.is_dir() else name, state.fixed.frame_ns)
+    require(chosen.forecaster, offered.model_id)
+    rows = history.between(offered.from_ns, offered.to_ns)
+    return warmed(chosen.forecaster, state.fixed.per_frame, rows)
 
 
 def engine_of(number: int, header: Header, model: str | None = None) -> State:

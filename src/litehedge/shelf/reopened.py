@@ -52,6 +52,7 @@ def reopen(
     found: Found,
     loaded: Artefact,
     reached: Callable[[float], Any] = lambda share: None,
+    from_ns: int = 0,
 ) -> Reopened | None:
     """Make a decision's forecast again; None where no frame had ended before it.
 
@@ -61,6 +62,8 @@ def reopen(
         The model that decided.
     reached
         Is told how much is done, from 0 to 1.
+    from_ns
+        The model lived through frames that ended from then on; 0: through all of the run.
 
     Raises
     ------
@@ -81,6 +84,8 @@ def reopen(
     end_ns, features, last = frames_of(told(), atom_ns, per_frame, phase)
     if last >= 0 and last != phase:  # decided between two frames, on the signals of the last one
         end_ns, features, _ = frames_of(told(), atom_ns, per_frame, last)
+    lived_through = end_ns >= from_ns
+    end_ns, features = end_ns[lived_through], features[lived_through]
     if end_ns.size == 0:
         return None
     moment = Moment(header.session, atom_ns * per_frame, end_ns, features)

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from litehedge.effects import Decision
+from litehedge.effects import Decision, ModelChange
 from litehedge.errors import BadMessage, JournalError
 from litehedge.market.events import AnyEvent, decode_batch
 from litehedge.store.journal import FORMAT, Header
@@ -23,6 +23,7 @@ Place = tuple[int, int, int]
 
 NEWEST: Final[Place] = (2**62, 2**62, 2**62)
 _DECISION: Final = msgspec.msgpack.Decoder(Decision)
+_CHANGE: Final = msgspec.msgpack.Decoder(ModelChange)
 
 
 class _When(msgspec.Struct, tag="decision"):
@@ -41,6 +42,15 @@ class Found:
     run_id: int
     event: int
     decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Forecasting:
+    """A model that forecast: id and folder; it lived through frames that ended from `from_ns`."""
+
+    model_id: str
+    folder: str
+    from_ns: int
 
 
 class Past:
@@ -104,6 +114,42 @@ class Past:
         if header.format != FORMAT:
             raise self._unreadable(f"format {header.format}, this version reads {FORMAT}")
         return header
+
+    def model_at(self, run_id: int, event: int) -> Forecasting:
+        """Return the model that forecast before an event of a run: another may have taken over.
+
+        Raises
+        ------
+        JournalError
+            When it cannot be read.
+        """
+        header = self.header(run_id)
+        try:
+            row = self._file.execute(
+                "SELECT payload FROM effects WHERE run_id = ? AND kind = 'ModelChange' "
+                "AND event <= ? ORDER BY event DESC, place DESC LIMIT 1",
+                (run_id, event),
+            ).fetchone()
+            if row is None:
+                return Forecasting(header.model_id, header.model_folder, 0)
+            change = _CHANGE.decode(row[0])
+        except (sqlite3.Error, msgspec.DecodeError) as error:
+            raise self._unreadable(error) from None
+        return Forecasting(change.after, change.folder, change.from_ns)
+
+    def last_model(self) -> Forecasting | None:
+        """Return the model that the last run ended with, None before there is one.
+
+        Raises
+        ------
+        JournalError
+            When it cannot be read.
+        """
+        try:
+            row = self._file.execute("SELECT max(run_id) FROM runs").fetchone()
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
+        return None if row[0] is None else self.model_at(row[0], NEWEST[1])
 
     def decisions(
         self, is_meant: Callable[[Decision], bool], *, before_ns: int | None = None, most: int = 20
@@ -233,3 +279,19 @@ class Past:
             f"the journal {self.path} cannot be read ({error})",
             "it is torn, or was written by another version of litehedge",
         )
+
+
+def last_folder(path: Path) -> str:
+    """Return the folder of the model that a journal's last run ended with, "" before there is one.
+
+    Raises
+    ------
+    JournalError
+        When it cannot be read.
+    """
+    past = Past(path)
+    try:
+        found = past.last_model()
+    finally:
+        past.close()
+    return "" if found is None else found.folder

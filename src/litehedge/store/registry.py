@@ -28,6 +28,8 @@ from litehedge.units import NS_PER_SECOND, describe_ns
 
 FORMAT: Final = 1
 FILE: Final = "registry.sqlite"
+FOLDER: Final = "registry"
+ARTEFACTS: Final = "artefacts"
 WAIT_S: Final = 5.0
 GOES_ON: Final = "nothing was changed: sessions go on with the model that they have"
 
@@ -89,7 +91,7 @@ class Registry:
     """
 
     def __init__(self, folder: Path, url: str = "") -> None:
-        self.artefacts = Artefacts(folder / "artefacts")
+        self.artefacts = Artefacts(folder / ARTEFACTS)
         self._where = hidden(url) if url else str(folder / FILE)
         try:
             if not url:
@@ -401,10 +403,15 @@ def registry_at(root: Path, url: str = "", *, create: bool = False) -> Registry 
     RegistryError
         When there is one, and it cannot be opened.
     """
-    folder = root / "registry"
+    folder = root / FOLDER
     if not (create or url or (folder / FILE).is_file()):
         return None
     return Registry(folder, url)
+
+
+def registry_folder(root: Path) -> Artefacts:
+    """Return where the artefacts of a home folder's registry lie; needs no database."""
+    return Artefacts(root / FOLDER / ARTEFACTS)
 
 
 def hidden(url: str) -> str:

@@ -24,7 +24,7 @@ from litehedge.model.policy_artefact import PolicyCard, load_policy_card
 from litehedge.shelf.lineage import Standing
 from litehedge.shelf.models import model_folders, own_models
 from litehedge.shelf.policies import own_policies, policy_folders
-from litehedge.store.journal import Journal
+from litehedge.store.lookback import last_folder
 from litehedge.ui import forms
 from litehedge.ui import models_view as view
 from litehedge.ui.frame import framed
@@ -110,10 +110,10 @@ def _used(tools: Tools) -> dict[str, str]:
     used = {}
     for session, _ in tools.sessions():
         try:
-            header = Journal(session.journal).runs()[-1][1]
-        except (LitehedgeError, IndexError):
+            folder = last_folder(session.journal)
+        except LitehedgeError:
             continue
-        used[session.name] = Path(header.model_folder).name
+        used[session.name] = Path(folder).name
     return used
 
 
@@ -226,7 +226,7 @@ def _lineage(lineage: view.Lineage, shelf: Shelf) -> None:
             words("litehedge models promote ltc-5m", "hg-code").style("margin-top:8px")
         for one in shelf.standings:
             with ui.element("div").props(f'data-standing="{one.name}"'):
-                words(f"{one.name}: {one.role}", tag="h3")
+                words(one.name, tag="h3")
                 words(view.standing_words(one), "hg-dim")
                 if one.can_promote:
                     button("Promote …", partial(_promote, one, lineage), "hg-small",

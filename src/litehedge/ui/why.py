@@ -23,7 +23,7 @@ from litehedge.shelf.reopened import Reopened, prices_after, reopen
 from litehedge.squeeze.forecast import OUTLOOK_MIN
 from litehedge.squeeze.labels import SIDES
 from litehedge.store.journal import Header
-from litehedge.store.lookback import Found, Past
+from litehedge.store.lookback import Forecasting, Found, Past
 from litehedge.ui import reasons
 from litehedge.ui.frame import framed
 from litehedge.ui.page import Page, aside, card, meant, say, words
@@ -240,7 +240,8 @@ def _reopen(
             return
         past = Past(path)
         try:
-            _, right = await aside(_model, past.header(found.run_id))
+            used = past.model_at(found.run_id, found.event)
+            _, right = await aside(_model, past.header(found.run_id), used)
         finally:
             past.close()
         _show(seen, asked.answer, right, below, more)
@@ -278,8 +279,9 @@ def _progress(asked: Asked) -> dict[str, Any]:
 def _again(path: Path, found: Found, reached: Callable[[float], Any]) -> Reopened | None:
     past = Past(path)
     try:
-        loaded, _ = _model(past.header(found.run_id))
-        return reopen(past, found, loaded, reached)
+        used = past.model_at(found.run_id, found.event)
+        loaded, _ = _model(past.header(found.run_id), used)
+        return reopen(past, found, loaded, reached, from_ns=used.from_ns)
     finally:
         past.close()
 
@@ -287,29 +289,29 @@ def _again(path: Path, found: Found, reached: Callable[[float], Any]) -> Reopene
 _MODELS: dict[str, tuple[Artefact, Reliability | None]] = {}
 
 
-def _model(header: Header) -> tuple[Artefact, Reliability | None]:
-    """Return the model that a run was decided with, and how often it was right.
+def _model(header: Header, used: Forecasting) -> tuple[Artefact, Reliability | None]:
+    """Return the model that a decision was made with, and how often it was right.
 
     Raises
     ------
     LitehedgeError
         When it is not here any more.
     """
-    if header.model_id == BlindForecaster().id:
+    if used.model_id == BlindForecaster().id:
         raise UsageError(
             "It was decided without a model, by the rule that needs none",
             "there is nothing to take apart",
         )
-    if header.model_id not in _MODELS:
+    if used.model_id not in _MODELS:
         frame_ns = header.atom_ns * header.per_frame
-        name = header.model_id.partition("@")[0]
-        folder = Path(header.model_folder)
-        if not (header.model_folder and (folder / artefact.CARD).is_file()):
+        name = used.model_id.partition("@")[0]
+        folder = Path(used.folder)
+        if not (used.folder and (folder / artefact.CARD).is_file()):
             folder = find_model(name)
         loaded = artefact.load(folder, frame_ns)
-        require(loaded.forecaster, header.model_id)
-        _MODELS[header.model_id] = loaded, reliability_of(folder, loaded.id)
-    return _MODELS[header.model_id]
+        require(loaded.forecaster, used.model_id)
+        _MODELS[used.model_id] = loaded, reliability_of(folder, loaded.id)
+    return _MODELS[used.model_id]
 
 
 def _show(
