@@ -18,6 +18,7 @@ from litehedge.squeeze.history import FRAMES, History, warmed
 from litehedge.store.journal import encode_effect
 from litehedge.succession import WORD_NS, in_squeeze
 from litehedge.units import NS_PER_HOUR, NS_PER_MINUTE
+from networks import network
 from synthetic import Crash, everything, market, packaged_tiers
 
 
@@ -145,6 +146,18 @@ def test_it_takes_over_warm_without_a_missing_decision_and_replays_to_the_bit(ca
     assert any(e.text.startswith("newer forecasts from now on") for e in found(record, Alert))
 
 
+def test_a_network_takes_over_with_what_it_would_remember_and_replays_to_the_bit():
+    long = list(everything(market(420, seed=6, vol=0.0002)).events())
+    number = 3 * len(long) // 4
+    _, record = live(long, Remembering("old"), {number: network()}, late=30)
+    [change] = found(record, ModelChange)
+    assert change.time_ns - long[number].known_ns < 6 * NS_PER_MINUTE
+    states = [d.forecast_state for d in found(record, Decision) if d.time_ns >= change.time_ns]
+    assert max(states) < fc.ForecastState.COLD
+    again = replayed(record, Remembering("old"), {change.after: network()})
+    assert again == [[encode_effect(e) for e in effects] for _, effects in record]
+
+
 def test_what_is_left_out_of_a_replay_shows(calm):
     _, record = live(calm, Remembering("old"), {len(calm) // 2: Remembering("newer")})
     assert replayed(record, Remembering("old"), {}) != [
@@ -168,10 +181,10 @@ def test_it_does_not_take_over_in_a_squeeze(falling):
     [change] = found(record, ModelChange)
     assert change.time_ns > falling[last].known_ns
     [waits] = [a for a in found(record, Alert) if "waits" in a.text]
-    assert "in 15 min, as in a squeeze" in waits.text
+    assert "the price moves very fast" in waits.text
     [done] = [a for a in found(record, Alert) if "from now on" in a.text]
     assert "it waited" in done.text
-    assert "as in a squeeze" in done.text
+    assert "the price moves very fast" in done.text
     assert done.clears
     again = replayed(record, Remembering("old"), {"newer": Remembering("newer")})
     assert again == [[encode_effect(e) for e in effects] for _, effects in record]
