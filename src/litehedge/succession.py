@@ -1,9 +1,9 @@
 """Another model takes over: between two frames, warm, and never in a squeeze.
 
 The shell loads a model aside and offers it (`ev.ModelOffered`). From then on it lives through
-every frame beside the one that serves. It takes over at the first frame at which nothing speaks
-against it; what served until then decides meanwhile, so nothing pauses. Offer and change are in
-the journal.
+every frame beside the one that serves. It takes over when it had something to say of every phase
+of a frame, and nothing speaks against it; what served until then decides meanwhile, so nothing
+pauses. Offer and change are in the journal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from litehedge.hedge import signals as sg
 from litehedge.market import events as ev
 from litehedge.risk.parachute import Watch
 from litehedge.squeeze.forecast import STATE_AT, ForecastState, heard
-from litehedge.squeeze.history import Heir, Mind, stepped
+from litehedge.squeeze.history import Heir, Mind
 from litehedge.units import NS_PER_HOUR, NS_PER_MINUTE
 
 Floats = NDArray[np.float64]
@@ -32,6 +32,9 @@ LIKELY: Final = 0.5
 WORD_NS: Final = 4 * NS_PER_HOUR
 """For so long that word alone puts a change off: as long as a squeeze may last. A model that says
 so for ever must be replaceable."""
+
+PATIENT: Final = 3
+"""People are told when a model that is watched for a frame has nothing to say after so many."""
 
 KEY: Final = "model"
 """Under which people hear of models."""
@@ -61,7 +64,7 @@ def on_model_offered(state: State, event: ev.ModelOffered, mind: Mind | None) ->
     for phase, end_ns, features in zip(
         *state.history.between(event.to_ns + 1, event.known_ns), strict=True
     ):
-        mind = stepped(mind, int(phase), int(end_ns), features, is_excused=False)
+        heard(mind.forecaster, mind.memory, int(phase), int(end_ns), features)
     state.heir = Heir(mind, event.folder, event.why, event.from_ns, event.known_ns)
     return _NOTHING
 
@@ -70,28 +73,35 @@ def hear(state: State, phase: int, end_ns: int, features: Floats) -> tuple[Float
     """Return what the model that serves says of a frame; before that another one may take over."""
     if state.history is not None:
         state.history.add(phase, end_ns, features)
-    effects = _NOTHING
+    effects, theirs = _NOTHING, state.row
     if state.heir is not None:
         effects = _look_at_heir(state, state.heir, end_ns)
     heir = state.heir
     if heir is not None:
-        is_excused = not float(state.row[STATE_AT]) < ForecastState.COLD
-        heir.mind = stepped(heir.mind, phase, end_ns, features, is_excused=is_excused)
+        theirs = heard(heir.mind.forecaster, heir.mind.memory, phase, end_ns, features)
     row = heard(state.fixed.forecaster, state.model, phase, end_ns, features)
+    if heir is not None:
+        heir.sound = heir.sound + 1 if _speaks(theirs) or not _speaks(row) else 0
     return row, effects
+
+
+def _speaks(row: Floats) -> bool:
+    """Tell whether a policy may act on a forecast."""
+    return float(row[STATE_AT]) < ForecastState.COLD and bool(sg.is_sound(row))
 
 
 def _look_at_heir(state: State, heir: Heir, now_ns: int) -> list[Effect]:
     """Let the model that waits take over, or say what it waits for."""
-    why_not = in_squeeze(state, is_heard=now_ns - heir.since_ns < WORD_NS)
-    if not why_not and heir.mind.sound < state.fixed.per_frame:
-        why_not = "it has not seen enough of this market yet"
+    waits_for = in_squeeze(state, is_heard=now_ns - heir.since_ns < WORD_NS)
+    is_watched = heir.sound >= state.fixed.per_frame
+    if not waits_for and not is_watched and now_ns - heir.since_ns > PATIENT * state.fixed.frame_ns:
+        waits_for = "it has not seen enough of this market yet"
     before, after = state.fixed.forecaster.id, heir.mind.forecaster.id
-    if why_not:
-        if heir.waits_for:
-            return _NOTHING
-        heir.waits_for = why_not
-        return [Alert("done", f"the new model {after} waits: {why_not}; {before} goes on", KEY)]
+    if waits_for and not heir.waits_for:
+        heir.waits_for = waits_for
+        return [Alert("done", f"the new model {after} waits: {waits_for}; {before} goes on", KEY)]
+    if waits_for or not is_watched:
+        return _NOTHING
     state.fixed = replace(state.fixed, forecaster=heir.mind.forecaster)
     state.model = heir.mind.memory
     state.heir = None

@@ -11,14 +11,15 @@ from litehedge.engine_state import start
 from litehedge.hedge import signals as sg
 from litehedge.hedge.policies import policy_named
 from litehedge.market import events as ev
+from litehedge.model import artefact
 from litehedge.settings import load_settings
 from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.hazard import N_ONSET
 from litehedge.squeeze.history import FRAMES, History, warmed
+from litehedge.store.bundled import pretrained_folder
 from litehedge.store.journal import encode_effect
 from litehedge.succession import WORD_NS, in_squeeze
 from litehedge.units import NS_PER_HOUR, NS_PER_MINUTE
-from networks import network
 from synthetic import Crash, everything, market, packaged_tiers
 
 
@@ -146,15 +147,20 @@ def test_it_takes_over_warm_without_a_missing_decision_and_replays_to_the_bit(ca
     assert any(e.text.startswith("newer forecasts from now on") for e in found(record, Alert))
 
 
+def shipped():
+    folder = pretrained_folder() / "ltc-1m"
+    return artefact.load(folder, NS_PER_MINUTE).forecaster
+
+
 def test_a_network_takes_over_with_what_it_would_remember_and_replays_to_the_bit():
-    long = list(everything(market(420, seed=6, vol=0.0002)).events())
-    number = 3 * len(long) // 4
-    _, record = live(long, Remembering("old"), {number: network()}, late=30)
+    long = list(everything(market(1_800, seed=6, vol=0.0002)).events())
+    number = 19 * len(long) // 20
+    _, record = live(long, Remembering("old"), {number: shipped()}, late=30)
     [change] = found(record, ModelChange)
     assert change.time_ns - long[number].known_ns < 6 * NS_PER_MINUTE
     states = [d.forecast_state for d in found(record, Decision) if d.time_ns >= change.time_ns]
     assert max(states) < fc.ForecastState.COLD
-    again = replayed(record, Remembering("old"), {change.after: network()})
+    again = replayed(record, Remembering("old"), {change.after: shipped()})
     assert again == [[encode_effect(e) for e in effects] for _, effects in record]
 
 

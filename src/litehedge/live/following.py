@@ -68,7 +68,7 @@ class Following:
         self._look_s = look_s
         self._serving = fixed.forecaster.id
         self._offered = self._serving
-        self._trouble = ""
+        self._is_troubled = False
         self._failed = ""
         self._looks_left = 0
         self._minds: dict[str, Mind] = {}
@@ -148,8 +148,8 @@ class Following:
 
     def _tell(self, trouble: str) -> None:
         """Tell people once that the registry cannot be read, and once that it can be again."""
-        if trouble != self._trouble:
-            self._trouble = trouble
+        if bool(trouble) != self._is_troubled:
+            self._is_troubled = bool(trouble)
             self._put(ev.ModelOffered(0, 0, "", trouble=trouble))
 
     def _put(self, event: ev.ModelOffered) -> None:

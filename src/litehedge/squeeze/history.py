@@ -7,12 +7,12 @@ were is written down, so that a replay feeds it the same.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from litehedge.squeeze.forecast import STATE_AT, Forecaster, ForecastState, Memory, heard
+from litehedge.squeeze.forecast import Forecaster, Memory
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -78,11 +78,10 @@ class History:
 
 
 class Mind(NamedTuple):
-    """A forecaster, what it remembers, and how many frames in a row it had something to say."""
+    """A forecaster and what it remembers."""
 
     forecaster: Forecaster
     memory: Memory
-    sound: int
 
 
 @dataclass(slots=True)
@@ -94,6 +93,7 @@ class Heir:
     why: str
     from_ns: int
     since_ns: int
+    sound: int = 0  # frames in a row, beside the model that serves, that it had something to say of
     waits_for: str = ""  # what people were told that it waits for
 
 
@@ -102,18 +102,8 @@ def warmed(forecaster: Forecaster, phases: int, rows: Rows) -> Mind:
 
     The same frames give the same memory, to the last bit.
     """
-    memory: Any = forecaster.start(phases)
-    sound = 0
+    memory = forecaster.start(phases)
     for begin in range(0, rows.end_ns.size, PART):
         part = slice(begin, begin + PART)
-        said = forecaster.batch(memory, rows.phases[part], rows.end_ns[part], rows.features[part])
-        for state in said[:, STATE_AT].tolist():
-            sound = sound + 1 if state < ForecastState.COLD else 0
-    return Mind(forecaster, memory, sound)
-
-
-def stepped(mind: Mind, phase: int, end_ns: int, features: Floats, *, is_excused: bool) -> Mind:
-    """Let a model live through one more frame; `is_excused` where it need not say anything."""
-    row = heard(mind.forecaster, mind.memory, phase, end_ns, features)
-    is_sound = is_excused or float(row[STATE_AT]) < ForecastState.COLD
-    return mind._replace(sound=mind.sound + 1 if is_sound else 0)
+        forecaster.batch(memory, rows.phases[part], rows.end_ns[part], rows.features[part])
+    return Mind(forecaster, memory)
