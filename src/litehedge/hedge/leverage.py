@@ -69,16 +69,16 @@ def volatilities(signals: Singles, frame: int = 0) -> tuple[float, float, float]
     one, and a missing slow one by what there is; both are NaN without any price history. Without
     forecast there is no confidence in it: 0.
     """
-    told = np.float64(signals[sg.VOL_120, frame])
-    hour = np.float64(signals[sg.VOL_RULE, frame]) / np.sqrt(5.0)
-    slow = np.float64(signals[sg.SIGMA, frame])
-    now = np.float64(np.nan)
+    told: float = np.float64(signals[sg.VOL_120, frame])
+    hour: float = np.float64(signals[sg.VOL_RULE, frame]) / np.sqrt(5.0)
+    slow: float = np.float64(signals[sg.SIGMA, frame])
+    now = np.nan
     for known in (slow, hour, told):
         if known > 0.0 and np.isfinite(known):
             now = known
     if not (slow > 0.0 and np.isfinite(slow)):
-        slow = np.float64(now)
-    confidence = np.float64(signals[sg.CONFIDENCE, frame])
+        slow = now
+    confidence: float = np.float64(signals[sg.CONFIDENCE, frame])
     if np.isnan(now) or not told > 0.0 or not confidence >= 0.0:
         confidence = 0.0
     return now, slow, min(confidence, 1.0)
