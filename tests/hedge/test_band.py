@@ -108,6 +108,9 @@ def test_the_reason_names_the_numbers() -> None:
     assert reason("static-25", 0.25, 0.25, 0.0) == "hold 25%"
     signals[sg.STATE] = 2
     assert reason("plugin", 0.0, 1.0, 0.0).startswith("no forecast yet: the volatility rule")
+    signals[sg.STATE] = 3
+    too_old = "the model is too old, so there is no forecast: the volatility rule stands in"
+    assert reason("plugin", 0.0, 1.0, 0.0).startswith(too_old)
 
 
 def test_a_recommendation_carries_the_terms_that_made_it() -> None:

@@ -212,7 +212,7 @@ def _reason(
         case k if k == PLUGIN and isfinite(p_now):
             return _plugin_reason(policy, action, signals, s, p_now, away)
         case k if k == PLUGIN:
-            return f"no forecast yet: the volatility rule stands in; {away}"
+            return f"{_silence(signals)}: the volatility rule stands in; {away}"
         case k if k == NETWORK and isfinite(p_now):
             return (
                 f"network band {_percent(lo)} to {_percent(hi)}: {away}, P(liquidation in "
@@ -220,7 +220,7 @@ def _reason(
                 f"{s.cost / BPS:.1f} bps"
             )
         case k if k == NETWORK:
-            return f"no forecast yet: the volatility rule stands in; {away}"
+            return f"{_silence(signals)}: the volatility rule stands in; {away}"
         case k if k == MARGIN_VOLATILITY:
             vol = float(signals[sg.VOL_RULE, 0])
             on, off, near = policy.parameters[:3]
@@ -241,6 +241,13 @@ def _reason(
             return "the oracle knows when the squeeze starts and peaks"
         case _:
             return f"hold {_percent(lo)}" if lo == hi else f"hold {_percent(lo)} to {_percent(hi)}"
+
+
+def _silence(signals: Singles) -> str:
+    """Say why there is no forecast."""
+    if float(signals[sg.STATE, 0]) == ForecastState.EXPIRED:
+        return "the model is too old, so there is no forecast"
+    return "no forecast yet"
 
 
 def _plugin_reason(

@@ -323,7 +323,9 @@ def load(folder: Path, frame_ns: int) -> Artefact:
         return _load_network(folder, card, where)
     payload = _read(folder, WEIGHTS, card.weights_sha256, where)
     weights = LogisticWeights.from_json(msgspec.json.decode(payload))
-    forecaster: Forecaster = LogisticForecaster(weights, id_of(card), card.feature_schema)
+    forecaster: Forecaster = LogisticForecaster(
+        weights, id_of(card), card.feature_schema, card.expires_ns
+    )
     return Artefact(card, forecaster)
 
 

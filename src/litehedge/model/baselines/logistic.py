@@ -238,12 +238,29 @@ def _write_rows(
         )  # fmt: skip
 
 
+def _expire(rows: Floats) -> Floats:
+    """Let forecasts that are not cold say that they are too old, and half as sure."""
+    warm = rows[:, fc.STATE_AT] < fc.ForecastState.COLD
+    rows[warm, fc.STATE_AT] = fc.ForecastState.EXPIRED
+    rows[warm, fc.CONFIDENCE_AT] *= 0.5
+    return rows
+
+
 class LogisticForecaster:
-    """The fitted model behind the forecaster interface. It has no memory of its own."""
+    """The fitted model behind the forecaster interface. It has no memory of its own.
 
-    __slots__ = ("_arguments", "_weights", "family", "id", "schema_hash")
+    Parameters
+    ----------
+    expires_ns
+        Forecasts of frames that end later say that they are too old; None: they never do.
+    """
 
-    def __init__(self, weights: LogisticWeights, id: str, schema_hash: str) -> None:
+    __slots__ = ("_arguments", "_expires_ns", "_weights", "family", "id", "schema_hash")
+
+    def __init__(
+        self, weights: LogisticWeights, id: str, schema_hash: str, expires_ns: int | None = None
+    ) -> None:
+        self._expires_ns = expires_ns
         self.id = id
         self.schema_hash = schema_hash
         self.family = _FAMILY
@@ -265,12 +282,17 @@ class LogisticForecaster:
         """Return the forecast row of one frame."""
         out = np.empty(fc.N_FORECAST)
         write_row(features, *self._arguments, out)
+        if self._expires_ns is not None and end_ns > self._expires_ns:
+            _expire(out[np.newaxis])
         return out
 
     def batch(self, memory: fc.Memory, phases: Ints, end_ns: Ints, features: Floats) -> Floats:
         """Return the forecast rows of many frames."""
         out = np.empty((features.shape[0], fc.N_FORECAST))
         _write_rows(features, *self._arguments, out)
+        if self._expires_ns is not None:
+            late = end_ns > self._expires_ns
+            out[late] = _expire(out[late])
         return out
 
     def inputs_of(self, features: Floats) -> Floats:
