@@ -206,3 +206,22 @@ def test_what_training_did_not_see_does_not_act_when_it_appears(few):
     np.testing.assert_array_equal(*rows)
     assert (rows[0][:, fc.STATE_AT] == 0.0).all()
     assert weights.seen[:5].all()
+
+
+def test_what_is_too_old_says_so_frame_by_frame_and_in_a_batch():
+    given_features = features(10, 4)
+    given_features[2, fv.LOG_SIGMA] = np.nan
+    young, ends = logistic(4), np.arange(10)
+    old = LogisticForecaster(young._weights, young.id, young.schema_hash, 5)
+    rows = fc.from_scratch(old, ends, given_features)
+    steps = [
+        old.step(old.start(1), 0, int(i), row) for i, row in zip(ends, given_features, strict=True)
+    ]
+    np.testing.assert_array_equal(rows, np.array(steps))
+    states = [fc.ForecastState(int(s)) for s in rows[:, fc.STATE_AT]]
+    assert states[2] == fc.ForecastState.COLD
+    assert set(states[6:]) == {fc.ForecastState.EXPIRED}
+    assert fc.ForecastState.EXPIRED not in states[:6]
+    as_young = fc.from_scratch(young, ends, given_features)
+    np.testing.assert_array_equal(rows[:6], as_young[:6])
+    np.testing.assert_array_equal(rows[6:, fc.CONFIDENCE_AT], 0.5 * as_young[6:, fc.CONFIDENCE_AT])

@@ -77,7 +77,9 @@ def train(
     ] = None,
     expires_days: Annotated[
         int | None,
-        typer.Option(min=1, help="Network: forecasts say 'expired' this long after its data."),
+        typer.Option(
+            min=1, help="Forecasts say 'expired' this long after its data. Default: never."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the artefact. Default: models/NAME in home.")
@@ -124,7 +126,7 @@ def train(
         with stderr.status("reading") as status:
             card = train_logistic(
                 lake, [lake.bars(one) for one in data], name, folder, **spans, created=created,
-                seed=seed, say=lambda text: status.update(f"{text} …"),
+                seed=seed, expires_days=expires_days, say=lambda text: status.update(f"{text} …"),
             )  # fmt: skip
     else:
         train_module("torch")

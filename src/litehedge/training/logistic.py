@@ -36,6 +36,7 @@ def train_logistic(
     created: str,
     penalty: float = 0.001,
     seed: int = 0,
+    expires_days: int | None = None,
     say: Progress = lambda _: None,
 ) -> Card:
     """Fit on everything up to `until_ns`, score honestly, save the artefact.
@@ -91,5 +92,6 @@ def train_logistic(
         validation_note=f"scores of a model fitted on data up to {iso_utc(before_ns)} only",
         scores=scores,
         baseline_scores=baselines,
+        expires_days=expires_days,
     )
     return artefact.save(folder, card, weights)
