@@ -61,9 +61,7 @@ def on_model_offered(state: State, event: ev.ModelOffered, mind: Mind | None) ->
     if not state.history.holds(event.from_ns):  # a replay could not do the same
         text = f"loading {event.model_id} took too long, it does not take over; {serving} goes on"
         return [Alert("act_now", text, KEY)]
-    for phase, end_ns, features in zip(
-        *state.history.between(event.to_ns + 1, event.known_ns), strict=True
-    ):
+    for phase, end_ns, features in zip(*state.history.between(event.to_ns + 1), strict=True):
         heard(mind.forecaster, mind.memory, int(phase), int(end_ns), features)
     state.heir = Heir(mind, event.folder, event.why, event.from_ns, event.known_ns)
     return _NOTHING

@@ -21,6 +21,7 @@ FRAMES: Final = 240
 """Of each phase that a model is fed: as many as attention looks back."""
 SPARE: Final = 60
 """Of each phase that are kept beyond that: loading a model takes a while."""
+NEVER_NS: Final = int(np.iinfo(np.int64).max)
 PART: Final = 256
 """Frames that are fed at once: whoever feeds gives way to others in between."""
 
@@ -69,7 +70,7 @@ class History:
         oldest = self._count - self._room
         return oldest <= 0 or int(self._end_ns[oldest % self._room]) <= from_ns
 
-    def between(self, from_ns: int, to_ns: int) -> Rows:
+    def between(self, from_ns: int, to_ns: int = NEVER_NS) -> Rows:
         """Return the frames that ended in ``[from_ns, to_ns]``, as far as they are kept."""
         at = np.arange(max(0, self._count - self._room), self._count) % self._room
         ends = self._end_ns[at]
