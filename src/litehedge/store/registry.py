@@ -379,10 +379,12 @@ class Registry:
         return None if row is None else _version(row)
 
     def _check_format(self) -> None:
-        with self._writes() as connection:
+        with self._reads() as connection:
             found = connection.execute(sa.select(_FORMATS)).scalar()
-            if found is None:
-                connection.execute(_FORMATS.insert().values(format=FORMAT))
+        if found is None:
+            with self._writes() as connection:
+                if connection.execute(sa.select(_FORMATS)).scalar() is None:
+                    connection.execute(_FORMATS.insert().values(format=FORMAT))
         if found not in (None, FORMAT):
             raise RegistryError(
                 f"the registry {self._where} has format {found}, this version reads {FORMAT}",
