@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from litehedge.engine_state import start
-from litehedge.hedge.policies import policy_named
+from litehedge.hedge.policies import policy_named, with_rules
+from litehedge.hedge.rule_reading import parse_rules
 from litehedge.ledger.scores import Ledger
 from litehedge.ledger.walk import Part, keep
 from litehedge.market import events as ev
@@ -73,14 +74,16 @@ def journaled(
     *,
     policy: str = "plugin",
     is_full: bool = False,
+    rules: str = "",
     **position: Any,
 ) -> Journal:
-    """Guard a position while a person acts; return the journal."""
+    """Guard a position while a person acts, or plans in `rules` do; return the journal."""
     settings = settings_with(**position)
     person = Person(commands)
     told = everything(own) if is_full else own.events(funding(own))
     journal = Journal(path)
-    journal.begin(header(settings=settings.model_dump(), policy=policy, looks_between=False))
+    journal.begin(header(settings=settings.model_dump(), policy=policy, rules=rules,
+                         looks_between=False))  # fmt: skip
     venue = OnBars(settings, packaged_tiers(), Opening(T0, reopens=False), MINUTE)
     state = begin(journal.runs()[-1][1])
     run(state, person.feed(told.events()), venue, journal=journal, inbox=person)
@@ -91,7 +94,8 @@ def journaled(
 def begin(head: Header):
     """The state before a run's first event."""
     settings = load_settings().model_validate(head.settings)
-    named = policy_named(head.policy, settings)
+    rules = parse_rules(head.rules, "my.toml", "my") if head.rules else None
+    named = with_rules(policy_named(head.policy, settings), rules)
     return start(
         settings, named, packaged_tiers(), BlindForecaster(), session=head.session,
         atom_ns=head.atom_ns, per_frame=head.per_frame, held_every_ns=head.held_every_ns,
@@ -105,10 +109,11 @@ def part_of(journal: Journal, number: int, head: Header, *, is_on_bars: bool = T
         begin=lambda: begin(head),
         events=lambda: journal.events(number),
         sent=lambda: {order.client_id: order for order in journal.orders(number)},
-        plan=(head.settings, head.policy),
+        plan=(head.settings, head.policy, head.rules),
         bar_ns=head.atom_ns,
         is_on_bars=is_on_bars,
         is_silent=not any(True for _ in journal.commands(number)),
+        fired=journal.fired(number),
     )
 
 

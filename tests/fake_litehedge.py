@@ -93,7 +93,7 @@ def main(arguments: list[str]) -> int:
             report(rest, told)
             return 0
         case ["override", "ledger", _, *rest]:
-            report(rest, {"words": "two acts, no difference", "scores": [{}, {}]})
+            report(rest, {"words": "two acts, no difference", "scores": [{}, {"by": "by plan"}]})
             return 0
         case ["study", "blowup", *rest]:
             row = {"arm": "guards", "forecaster": "right", "side": "both", "leverage": None}

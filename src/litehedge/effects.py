@@ -9,6 +9,7 @@ import msgspec
 
 from litehedge.hedge.band import Recommendation
 from litehedge.hedge.leverage import LeverageAdvice
+from litehedge.hedge.rules import Then
 from litehedge.market.events import Freeze, SetHedge
 from litehedge.orders.manager import Order
 from litehedge.orders.transfers import MarginTransfer
@@ -61,7 +62,7 @@ class PlanFired(msgspec.Struct, frozen=True, tag="plan_fired"):
 
     time_ns: int
     name: str
-    then: str
+    then: Then
     until_ns: int
 
 

@@ -70,9 +70,14 @@ def look_at_plans(state: State, now_ns: int) -> list[Effect]:
     return effects
 
 
+def reason_of(name: str) -> str:
+    """Return the reason that a plan gives for what it does."""
+    return f'your plan "{name}"'
+
+
 def _carry_out(state: State, plan: Plan, now_ns: int) -> list[Effect]:
     until_ns = now_ns + plan.for_ns if plan.then in HOLDING else 0
-    command = _command(state, plan, now_ns, until_ns)
+    command = command_of(state, plan.then, plan.name, now_ns, until_ns)
     done = f'your plan "{plan.name}" came true: {plan.words()}'
     if plan.then != "alert" and command is None:
         what = "everything is being closed" if state.closing is not None else "a full hedge is held"
@@ -85,12 +90,17 @@ def _carry_out(state: State, plan: Plan, now_ns: int) -> list[Effect]:
     return [*effects, Alert("act_now", done)]
 
 
-def _command(state: State, plan: Plan, now_ns: int, until_ns: int) -> ev.Command | None:
-    """Return the person's command that the plan stands for, None where more is done already."""
+def command_of(
+    state: State, then: Then, name: str, now_ns: int, until_ns: int
+) -> ev.Command | None:  # fmt: skip
+    """Return the person's command that a plan stands for.
+
+    None where it does nothing (an alert), or where more is done already.
+    """
     if state.closing is not None:
         return None
-    reason = f'your plan "{plan.name}"'
-    match plan.then:
+    reason = reason_of(name)
+    match then:
         case "freeze":
             held = state.override
             most = float(state.terms["max_ratio"][0])

@@ -74,12 +74,10 @@ def protect(state: State, now_ns: int) -> list[Effect]:
     """Look at the account between two decisions; return what has to be done at once."""
     guards = state.guards
     alarm = guards.alarm
-    if (
-        alarm is not None
-        and now_ns - guards.looked_ns < LOOK_EVERY_NS
-        and alarm[0] < current_mark(guards, now_ns) < alarm[1]
-    ):
-        return _NOTHING  # nothing but the price changed since it was reckoned, and nothing is due
+    if alarm is not None and now_ns - guards.looked_ns < LOOK_EVERY_NS:
+        low, high = alarm
+        if low < current_mark(guards, now_ns) < high:
+            return _NOTHING  # only the price changed since it was reckoned, and nothing is due
     effects = _NOTHING
     is_due = now_ns - guards.looked_ns >= LOOK_EVERY_NS
     if is_due:

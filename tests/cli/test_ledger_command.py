@@ -38,7 +38,9 @@ def test_the_ledger_tells_in_words_figures_and_a_page(litehedge, session):
     (score,) = figures["scores"]
     assert score["verdict"] == "helped"
     assert score["acts"][0]["begins_ns"] == at(70)
+    assert (score["by"], score["acts"][0]["plan"]) == ("by hand", "")
     assert figures["total"]["helped_usdt"] == score["pnl_usdt"]
+    assert figures["by"] == {"by hand": figures["total"]}
     none = litehedge("override", "ledger", "--since", "2023-03-07", "--json", "-").json
     assert none["words"] == "you have done nothing by hand yet"
 

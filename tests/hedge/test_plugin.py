@@ -206,6 +206,65 @@ def test_blind_it_hedges_only_near_liquidation(
     assert band(terms(), signals, 10.0, leverage) == expected
 
 
+def cold(vol: float) -> Singles:
+    """No forecast, and a volatility that was measured."""
+    signals = np.full((sg.N_SIGNALS, 1), np.nan, dtype=np.float32)
+    signals[sg.STATE] = 2
+    signals[sg.VOL_RULE] = vol
+    return signals
+
+
+vols = st.one_of(st.just(np.nan), log_floats(1e-6, 0.05))
+shares = st.floats(0.0, 1.0)
+
+
+def floored(
+    vol: float, side: float, location: str, leverage: float, floor: float
+) -> tuple[float, float]:  # fmt: skip
+    """The cold band of 10 LTC; the floor is a share of what backs them."""
+    kept = terms(side=side, location=location)
+    kept["floor"] = floor * 1000.0 / leverage
+    return band(kept, cold(vol), 10.0, leverage)
+
+
+@given(vols, sides, locations, leverages, shares, shares)
+def test_a_higher_floor_under_the_wallet_never_lowers_the_cold_band(
+    vol: float, side: float, location: str, leverage: float, floor: float, more: float
+) -> None:
+    low = floored(vol, side, location, leverage, floor * more)
+    high = floored(vol, side, location, leverage, floor)
+    event("it moved" if low != high else "it stayed")
+    assert high[0] >= low[0]
+    assert high[1] >= low[1]
+
+
+@given(vols, sides, locations, leverages, st.floats(1.0, 3.0))
+def test_below_the_floor_everything_is_hedged_without_a_forecast_too(
+    vol: float, side: float, location: str, leverage: float, floor: float
+) -> None:
+    assert floored(vol, side, location, leverage, floor) == (1.0, 1.0)
+
+
+@given(log_floats(1e-6, 0.05), st.floats(1.0, 10.0), sides, locations, leverages, shares)
+def test_more_measured_volatility_never_lowers_the_cold_band(
+    vol: float, factor: float, side: float, location: str, leverage: float, floor: float
+) -> None:
+    calm = floored(vol, side, location, leverage, floor)
+    wild = floored(vol * factor, side, location, leverage, floor)
+    assert wild[0] >= calm[0]
+    assert wild[1] >= calm[1]
+
+
+def test_what_was_hedged_at_the_floor_is_let_go_when_it_is_far_calmer() -> None:
+    """10x, 45 % of the wallet left to lose: the floor is 5.5 % away, liquidation 9 %."""
+    at = {vol: floored(vol, 1.0, "reduce", 10.0, 0.45) for vol in (4e-4, 2e-3, 0.012)}
+    assert at[4e-4] == (0.0, 1.0)  # the rule itself lets go below 3e-4
+    assert at[2e-3] == (0.0, 1.0)  # neither taken on nor let go
+    assert at[0.012] == (1.0, 1.0)
+    assert floored(1e-4, 1.0, "reduce", 10.0, 0.45) == (0.0, 0.0)
+    assert floored(1e-4, 1.0, "reduce", 10.0, 0.999) == (1.0, 1.0)  # 0.01 % away: not even then
+
+
 def test_a_degraded_forecast_is_still_a_forecast() -> None:
     signals = np.zeros((sg.N_SIGNALS, 1), dtype=np.float32)
     signals[[sg.VOL_30, sg.VOL_120]] = 5e-4

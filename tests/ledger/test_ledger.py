@@ -8,7 +8,7 @@ import pytest
 
 from acted import MINUTE, at, journaled, ledger_of, part_of, set_hedge
 from litehedge.errors import JournalError
-from litehedge.ledger.scores import Total, Until, Verdict, in_words
+from litehedge.ledger.scores import By, Total, Until, Verdict, in_words, ledger_in_words
 from litehedge.ledger.walk import keep
 from litehedge.market import events as ev
 from litehedge_runs import header
@@ -48,7 +48,7 @@ def test_a_hedge_before_a_crash_helped_and_avoided_a_liquidation(tmp_path):
     assert score.until is Until.TAIL
     assert at(189) <= score.until_ns <= at(190)
     assert score.fees_usdt < 0.0  # it was paid for
-    assert in_words(told.total).startswith("your 1 override: 1 helped (+")
+    assert ledger_in_words(told).startswith("your 1 override: 1 helped (+")
 
 
 def test_acts_that_overlap_are_one_score_and_others_are_cut_where_the_next_begins(tmp_path):
@@ -84,7 +84,7 @@ def test_what_changes_nothing_is_no_act(tmp_path):
     assert told.scores[0].over_ns == at(70)
     nothing = ledger_of(journaled(tmp_path / "k", CRASH, []))
     assert nothing.scores == []
-    assert in_words(nothing.total) == "you have done nothing by hand yet"
+    assert ledger_in_words(nothing) == "you have done nothing by hand yet"
 
 
 def test_the_sentence():
@@ -93,6 +93,8 @@ def test_the_sentence():
         "your 7 overrides: 2 helped (+12.00 USDT), 5 cost 84.00 USDT (8 acts; those that overlap "
         "are scored together); 1 liquidation caused"
     )
+    assert in_words(total, By.PLAN).startswith("your plans, which acted 7 times: 2 helped (+12.00 ")
+    assert in_words(total, By.BOTH).startswith("7 times your hand and a plan at once: 2 helped")
 
 
 def test_a_torn_journal_gives_one_clear_message(tmp_path):

@@ -133,6 +133,24 @@ def test_one_event_at_a_time_equals_arrays_equals_chunks(
     assert_equal(Frames(ends, values, ATOM, per_frame), whole)
 
 
+@pytest.mark.parametrize("which", list(range(6)))
+def test_both_ways_may_take_turns(which: int) -> None:
+    """A book that waits in one way is there in the other, wherever they change over."""
+    kinds = [rw.KIND_TRADE, rw.KIND_BOOK, rw.KIND_BOOK, rw.KIND_TRADE, rw.KIND_BOOK, rw.KIND_TRADE]
+    known = T0 + np.array([1, 2, 3, ATOM + 1, ATOM + 2, 2 * ATOM + 1], dtype=np.int64)
+    values = np.arange(1.0, 1.0 + len(kinds) * rw.N_VALUES).reshape(len(kinds), -1)
+    events = EventArrays(np.array(kinds, dtype=np.int8), known, known, values, ATOM)
+    fold = FrameFold(ATOM, 1)
+    first = [
+        frame for event in part(events, slice(0, which)).events() for frame in fold.push(event)
+    ]
+    rest = part(events, slice(which, None))
+    then = fold.push_arrays(rest.kinds, rest.known_ns, rest.values)
+    ends = [*(end for end, _ in first), *then.end_ns.tolist()]
+    rows = np.array([*(row for _, row in first), *then.values])
+    assert_equal(Frames(np.array(ends), rows, ATOM, 1), events.frames(1))
+
+
 @pytest.mark.parametrize("per_frame", [1, 12])
 @given(events=streams(least=2), data=st.data())
 def test_nothing_known_after_a_frame_ended_changes_it(

@@ -217,6 +217,8 @@ def test_two_reports_stand_side_by_side(workshop):
     ("kind", "arguments", "name", "value"),
     [("session", ["report", "paper"], "Gap to its backtest", "+0.120% of wallet"),
      ("ledger", ["override", "ledger", "paper"], "All of them together", "Two acts, no difference"),
+     ("ledger", ["override", "ledger", "paper"], "Acts by hand", "1"),
+     ("ledger", ["override", "ledger", "paper"], "By your plans", "1"),
      ("blowup", ["study", "blowup"], "Ruined, guards", "1.0%")],
 )  # fmt: skip
 def test_other_reports_have_their_figures(workshop, kind, arguments, name, value):

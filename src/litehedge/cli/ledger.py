@@ -1,4 +1,4 @@
-"""``litehedge override ledger``: what people did by hand, and what it was worth."""
+"""``litehedge override ledger``: what people and their plans did, and what it was worth."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from litehedge.cli.common import (
     write_json,
 )
 from litehedge.cli.people import meant_session
-from litehedge.ledger.scores import Ledger, Score, Verdict, in_words
+from litehedge.ledger.scores import Ledger, Score, Verdict, ledger_in_words
 from litehedge.ledger.walk import Part, keep
 from litehedge.report.overrides import ledger_page
 from litehedge.report.style import percent
@@ -51,12 +51,13 @@ def ledger(
     ] = None,
     json: JsonTarget = None,
 ) -> None:
-    """Score what you did by hand against what the policy would have done.
+    """Score what you and your plans did against what the policy would have done.
 
-    At each act (an override, a halt, a resume, a closing, a trade by hand that was adopted) the
-    session is taken from its journal as it stood, and goes on twice on the market that was
-    recorded: with what you did, and without it. Both fill at the simulated venue, so that what it
-    gets wrong, it gets wrong for both. The difference is what the act was worth, in USDT.
+    At each act (an override, a halt, a resume, a closing, a trade by hand that was adopted, a plan
+    that came true) the session is taken from its journal as it stood, and goes on twice on the
+    market that was recorded: with what was done, and without it and without plans. Both fill at
+    the simulated venue, so that what it gets wrong, it gets wrong for both. The difference is what
+    the act was worth, in USDT.
 
     litehedge override ledger paper --since 2026-11-01 --report ledger.html
 
@@ -69,7 +70,7 @@ def ledger(
     tail_ns = duration_ns(tail)
     session = meant_session(name)
     journal = Journal(session.journal)
-    with stderr.status("looking for what people did …"):
+    with stderr.status("looking for what was done …"):
         parts = parts_of(journal)
     total = sum(length for _, length in parts if length)
     seen = 0
@@ -105,7 +106,8 @@ def parts_of(journal: Journal) -> list[tuple[Part, int]]:
     """
     parts = []
     for number, header in journal.runs():
-        is_silent = not any(journal.commands(number))
+        fired = journal.fired(number)
+        is_silent = not fired and not any(journal.commands(number))
         part = Part(
             begin=partial(engine_of, number, header),
             events=lambda number=number: journal.events(number),  # type: ignore[misc]
@@ -118,7 +120,9 @@ def parts_of(journal: Journal) -> list[tuple[Part, int]]:
             ),
             bar_ns=header.atom_ns if header.mode == "backtest" else NS_PER_MINUTE,
             is_on_bars=header.mode == "backtest",
-            is_silent=is_silent, minds=minds_of,
+            is_silent=is_silent,
+            fired=fired,
+            minds=minds_of,
         )  # fmt: skip
         parts.append((part, 0 if is_silent else journal.length(number)))
     return parts
@@ -143,23 +147,26 @@ def plain(name: str, told: Ledger) -> dict[str, Any]:
             if field not in ("acts", "with_act", "without")
         }
         row["acts"] = [
-            {"kind": act.kind, "begins_ns": act.begins_ns, "text": act.text} for act in score.acts
+            {"kind": act.kind, "begins_ns": act.begins_ns, "text": act.text, "plan": act.plan}
+            for act in score.acts
         ]
+        row["by"] = score.by.value
         row["with_act"], row["without"] = course(score, "with_act"), course(score, "without")
         scores.append(row)
     return {
         "session": name,
-        "words": in_words(told.total),
+        "words": ledger_in_words(told),
         "tail_ns": told.tail_ns,
         "differing": told.differing,
         "total": msgspec.to_builtins(told.total),
+        "by": msgspec.to_builtins(told.by),
         "scores": scores,
     }
 
 
 def _say(name: str, told: Ledger) -> None:
     if told.scores:
-        table = Table(title=f"what was done by hand in session {name} (UTC)")
+        table = Table(title=f"what you and your plans did in session {name} (UTC)")
         for heading in ("from", "until", "act", "verdict", "USDT", "±", "fees", "slippage",
                         "funding", "drawdown", "nearest", "liquidation"):  # fmt: skip
             is_text = heading in ("from", "until", "act", "verdict", "liquidation")
@@ -182,7 +189,7 @@ def _say(name: str, told: Ledger) -> None:
             "liquidation, with and without",
             style="dim", highlight=False,
         )  # fmt: skip
-    console.print(in_words(told.total), highlight=False, soft_wrap=True)
+    console.print(ledger_in_words(told), highlight=False, soft_wrap=True)
     if told.differing:
         text = f"{told.differing} orders were decided otherwise by the version that wrote the "
         note([text + "journal: the courses are those of this version's policy"])

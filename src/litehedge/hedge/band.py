@@ -211,16 +211,14 @@ def _reason(
     match policy.kind:
         case k if k == PLUGIN and isfinite(p_now):
             return _plugin_reason(policy, action, signals, s, p_now, away)
-        case k if k == PLUGIN:
-            return f"{_silence(signals)}: the volatility rule stands in; {away}"
-        case k if k == NETWORK and isfinite(p_now):
+        case k if k in (PLUGIN, NETWORK) and not isfinite(p_now):
+            return f"{_silence(signals)}: the volatility rule stands in; {away}{_budget(s)}"
+        case k if k == NETWORK:
             return (
                 f"network band {_percent(lo)} to {_percent(hi)}: {away}, P(liquidation in "
                 f"{SHOWN_HORIZON_MIN:.0f} min) is {_percent(p_now)}, a trade costs "
                 f"{s.cost / BPS:.1f} bps"
             )
-        case k if k == NETWORK:
-            return f"{_silence(signals)}: the volatility rule stands in; {away}"
         case k if k == MARGIN_VOLATILITY:
             vol = float(signals[sg.VOL_RULE, 0])
             on, off, near = policy.parameters[:3]
@@ -250,15 +248,20 @@ def _silence(signals: Singles) -> str:
     return "no forecast yet"
 
 
+def _budget(s: Situation) -> str:
+    """Say how far away it is that the risk budget is spent; nothing where all may be lost."""
+    ruin = plugin.ruin_distance(
+        s.side, 0.0, s.equity_share, s.floor_share, s.maintenance_rate, s.coupling
+    )
+    return f", the risk budget {_percent(ruin)} away" if s.floor_share > 0.0 else ""
+
+
 def _plugin_reason(
     policy: Policy, action: Action, signals: Singles, s: Situation, p_now: float, away: str
 ) -> str:
     p = policy.parameters
     enter = float(plugin.enter_probability(p, signals, 0))
-    ruin = plugin.ruin_distance(
-        s.side, 0.0, s.equity_share, s.floor_share, s.maintenance_rate, s.coupling
-    )
-    floor = f", the risk budget {_percent(ruin)} away" if s.floor_share > 0.0 else ""
+    floor = _budget(s)
     horizon = f"{p[plugin.HORIZON_MIN]:.0f} min"
     risk = f"P(ruin in {horizon}) is {_percent(p_now)}"
     if action is Action.INCREASE:

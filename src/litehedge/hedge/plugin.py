@@ -16,7 +16,8 @@ squeeze is behind, what p(h) sees is the volatility that it left: the release ta
 probability of being in that phase, and lets the hedge go earlier. A squeeze that is likelier
 against the hedge than against the position makes it let go earlier too. A forecast in which we
 are less confident shrinks both probabilities, so the hedge comes earlier and stays longer; a cold
-forecast leaves the margin-aware volatility rule, never nothing.
+forecast leaves the margin-aware volatility rule, never nothing, and that rule keeps the floor too:
+by the volatility that was measured, all or nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +30,12 @@ from numpy.typing import NDArray
 from litehedge.hedge import signals as sg
 from litehedge.hedge.baselines import margin_aware_volatility
 from litehedge.hedge.costs import trade_cost
-from litehedge.hedge.exposure import APART, adverse_probability, hedged_distance
+from litehedge.hedge.exposure import (
+    APART,
+    adverse_probability,
+    hedged_distance,
+    student4_tail,
+)
 from litehedge.jit import kernel
 from litehedge.margin.tiers import maintenance
 
@@ -46,21 +52,12 @@ SAFE_VOL_ON: Final = 0.003
 SAFE_VOL_OFF: Final = 0.0003
 SAFE_DISTANCE: Final = 0.13
 BLIND_DISTANCE: Final = 0.05  # without any volatility, hedge when this near to liquidation
-
-
-@kernel
-def safe_band(
-    terms: Any, signals: Singles, frame: int, equity: float, notional: float
-) -> tuple[float, float]:
-    """Return the rule-based band that needs no forecast: the floor under a failing model."""
-    if np.isnan(signals[sg.VOL_RULE, frame]):
-        share = equity / notional
-        rate = maintenance(notional, terms.tiers) / notional
-        naked = hedged_distance(terms.side, 0.0, share, rate, terms.coupling)
-        return (1.0, 1.0) if naked < BLIND_DISTANCE else (0.0, 1.0)
-    return margin_aware_volatility(
-        SAFE_VOL_ON, SAFE_VOL_OFF, SAFE_DISTANCE, terms, signals, frame, equity, notional
-    )
+BLIND_FLOOR: Final = 0.01  # or this near to the floor
+# Its floor under the wallet: the probabilities and minutes of the plug-in itself
+SAFE_ENTER: Final = 0.075
+SAFE_RELEASE: Final = 0.0005
+SAFE_ENTER_MIN: Final = 60.0
+SAFE_RELEASE_MIN: Final = 240.0
 
 
 @kernel
@@ -83,6 +80,49 @@ def ruin_distance(
     open_share = 1.0 if coupling == APART else 1.0 - ratio
     room = max(0.0, equity_share - floor_share)
     return min(move, room / open_share) if room < open_share else move
+
+
+@kernel
+def measured_probability(vol: float, move: float, minutes: float) -> float:
+    """Return P(price moves by `move` against the position within `minutes`), without a forecast.
+
+    First passage by reflection, Student t4; `vol` is that of 5-minute returns.
+    """
+    if move <= 0.0:
+        return 1.0
+    if not vol > 0.0:
+        return 0.0
+    return min(1.0, 2.0 * student4_tail(move / (vol * np.sqrt(minutes / 5.0))))
+
+
+@kernel
+def safe_band(
+    terms: Any, signals: Singles, frame: int, equity: float, notional: float
+) -> tuple[float, float]:
+    """Return the rule-based band that needs no forecast: the floor under a failing model.
+
+    The margin-aware volatility rule; and a full hedge where the risk budget is about to be spent.
+    """
+    share = equity / notional
+    rate = maintenance(notional, terms.tiers) / notional
+    floor = (terms.floor + terms.aid) / notional
+    move = ruin_distance(terms.side, 0.0, share, floor, rate, terms.coupling)
+    vol = signals[sg.VOL_RULE, frame]
+    if np.isnan(vol):
+        naked = hedged_distance(terms.side, 0.0, share, rate, terms.coupling)
+        if naked < BLIND_DISTANCE or (terms.floor > 0.0 and move < BLIND_FLOOR):
+            return 1.0, 1.0
+        return 0.0, 1.0
+    lo, hi = margin_aware_volatility(
+        SAFE_VOL_ON, SAFE_VOL_OFF, SAFE_DISTANCE, terms, signals, frame, equity, notional
+    )
+    if terms.floor <= 0.0:
+        return lo, hi
+    if measured_probability(vol, move, SAFE_ENTER_MIN) > SAFE_ENTER:
+        return 1.0, 1.0
+    if measured_probability(vol, move, SAFE_RELEASE_MIN) > SAFE_RELEASE:
+        return lo, 1.0
+    return lo, hi
 
 
 @kernel

@@ -1,1 +1,1 @@
-"""The ledger of what people did: each manual act beside what would have been without it."""
+"""The ledger: what people and their plans did, each beside what would have been without it."""

@@ -2,6 +2,7 @@
 
 An act changed something: a halt of a session that stood halted already is none. A second override
 takes the place of the first, and `Follow` and `Resume` end one; neither ends what it did not begin.
+A plan that came true is an act too: the person's command that it stands for, given by the plan.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from litehedge.effects import PlanFired
 from litehedge.engine_state import State
 from litehedge.market import events as ev
+from litehedge.plans import command_of, reason_of
 from litehedge.risk.state import TradingState
 from litehedge.units import describe_ns
 
@@ -21,12 +24,16 @@ OPEN_NS: Final = int(np.iinfo(np.int64).max)
 
 
 class Act(msgspec.Struct, frozen=True):
-    """Something that a person did: what, when, in words, and the command itself."""
+    """Something that a person did: what, when, in words, and the command itself.
+
+    `plan` is the name of the plan that did it for them, empty where they did it by hand.
+    """
 
     kind: str
     begins_ns: int
     text: str
     command: ev.Command
+    plan: str = ""
 
 
 def act_of(command: ev.Command, before: State, after: State) -> Act | None:
@@ -62,6 +69,17 @@ def act_of(command: ev.Command, before: State, after: State) -> Act | None:
         case _:
             pass
     return Act(kind, command.known_ns, text, command) if text else None
+
+
+def act_of_plan(fired: PlanFired, before: State, after: State) -> Act | None:
+    """Return the act that a plan was; None where it only told, or changed nothing."""
+    command = command_of(before, fired.then, fired.name, fired.time_ns, fired.until_ns)
+    act = None if command is None else act_of(command, before, after)
+    if act is None:
+        return None
+    what = act.text.removesuffix(f": {reason_of(fired.name)}")
+    text = f'by your plan "{fired.name}": {what}'
+    return msgspec.structs.replace(act, text=text, plan=fired.name)
 
 
 def ends_ns(act: Act, state: State, now_ns: int) -> int:

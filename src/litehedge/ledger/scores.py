@@ -31,6 +31,14 @@ class Verdict(enum.StrEnum):
     NOT_YET = "not yet"
 
 
+class By(enum.StrEnum):
+    """Who did what is scored."""
+
+    HAND = "by hand"
+    PLAN = "by plan"
+    BOTH = "by hand and plan"  # they overlapped
+
+
 class Until(enum.StrEnum):
     """Why the comparison ended where it did."""
 
@@ -71,6 +79,12 @@ class Score(msgspec.Struct, frozen=True):
     with_act: Course
     without: Course
 
+    @property
+    def by(self) -> By:
+        """Who did it: a person, or plans that they wrote beforehand."""
+        kinds = {By.PLAN if act.plan else By.HAND for act in self.acts}
+        return By.BOTH if len(kinds) > 1 else kinds.pop()
+
 
 class Total(msgspec.Struct, frozen=True):
     """All scores together; `acts` counts those that were scored together one by one."""
@@ -91,11 +105,14 @@ class Total(msgspec.Struct, frozen=True):
 class Ledger(msgspec.Struct, frozen=True):
     """The scores of a session in order of time.
 
-    `differing` counts the orders that this version decides otherwise than the one that wrote it.
+    `total` is all of them, `by` the same for hand, plan and both, where there are any: these add
+    up to `total`. `differing` counts the orders that this version decides otherwise than the one
+    that wrote it.
     """
 
     scores: list[Score]
     total: Total
+    by: dict[By, Total]
     tail_ns: int
     differing: int
 
@@ -178,10 +195,30 @@ def total_of(scores: Sequence[Score]) -> Total:
     )
 
 
-def in_words(total: Total) -> str:
-    """Return the ledger in one sentence."""
-    if not total.acts:
+def ledger_of(scores: Sequence[Score], tail_ns: int, differing: int) -> Ledger:
+    """Return the ledger of scores in order of time."""
+    by = {one: [score for score in scores if score.by is one] for one in By}
+    parts = {one: total_of(own) for one, own in by.items() if own}
+    return Ledger(list(scores), total_of(scores), parts, tail_ns, differing)
+
+
+def ledger_in_words(told: Ledger) -> str:
+    """Return a ledger in a sentence for each of who did it, and one for all together."""
+    if not told.by:
         return "you have done nothing by hand yet"
+    parts = [in_words(total, by) for by, total in told.by.items()]
+    if len(parts) > 1:
+        parts.append(f"all together {told.total.pnl_usdt + 0.0:+,.2f} USDT")
+    return ". ".join([parts[0], *(upper_first(part) for part in parts[1:])])
+
+
+def upper_first(text: str) -> str:
+    """Return a sentence with its first letter large, and nothing else changed."""
+    return text[:1].upper() + text[1:]
+
+
+def in_words(total: Total, by: By = By.HAND) -> str:
+    """Return in one sentence what one kind of acts was worth."""
     n = total.scored + total.not_yet
     parts = []
     if total.helped:
@@ -192,7 +229,13 @@ def in_words(total: Total) -> str:
         parts.append(f"{total.same} made no difference")
     if total.not_yet:
         parts.append(f"{total.not_yet} cannot be told yet")
-    text = f"your {n} override{'s' if n != 1 else ''}: {', '.join(parts)}"
+    s = "s" if n != 1 else ""
+    who = {
+        By.HAND: f"your {n} override{s}",
+        By.PLAN: f"your plans, which acted {n} time{s}",
+        By.BOTH: f"{n} time{s} your hand and a plan at once",
+    }[by]
+    text = f"{who}: {', '.join(parts)}"
     if total.acts > n:
         text += f" ({total.acts} acts; those that overlap are scored together)"
     deaths = [

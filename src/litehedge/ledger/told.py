@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from litehedge.effects import KeepStop, Submit
+from litehedge.effects import Effect, KeepStop, PlanFired, Submit
 from litehedge.engine import step
 from litehedge.engine_state import State
 from litehedge.ledger.heard import Heard
@@ -51,11 +51,11 @@ class Told:
         """Equity without what the venue's reports put in or took out, in USDT."""
         return float(equity(self.state.books, self.seat.price)) - self.moved_usdt
 
-    def market(self, event: ev.MarketEvent) -> None:
-        """Take in an event of the market."""
+    def market(self, event: ev.MarketEvent) -> list[PlanFired]:
+        """Take in an event of the market; return the plans that came true at it."""
         self.heard.frames = []
         self.seat.on_market(event)
-        self._step(event)
+        return [effect for effect in self._step(event) if isinstance(effect, PlanFired)]
 
     def other(self, event: ev.AnyEvent) -> None:
         """Take in what the venue, or a person, said."""
@@ -72,7 +72,7 @@ class Told:
         gap = self.earned_usdt - before
         self.moved_usdt += gap if gap == gap else 0.0
 
-    def _step(self, event: ev.AnyEvent) -> None:
+    def _step(self, event: ev.AnyEvent) -> list[Effect]:
         mind = None
         if isinstance(event, ev.ModelOffered):
             mind = self.heard.listened(self._minds(self.state, event))
@@ -83,3 +83,4 @@ class Told:
             elif isinstance(effect, Submit) and effect.order.client_id not in self._sent:
                 self.state.order = None
                 self.differing += 1
+        return effects

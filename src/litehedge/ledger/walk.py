@@ -4,19 +4,22 @@ Both branches begin with what the engine knew at that moment. One is given the a
 not; both decide by the session's policy, and their orders fill at a simulated venue on the market
 that was recorded. A branch lives until the act is over and for a tail after it, or until the next
 act begins.
+
+A plan that came true is an act of its writer. The branch without acts has no plans either: it is
+what policy, rules and guards do by themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
 from litehedge.engine_state import State
 from litehedge.errors import BadMessage, JournalError
-from litehedge.ledger.acts import OPEN_NS, Act, act_of, ends_ns
+from litehedge.ledger.acts import OPEN_NS, Act, act_of, act_of_plan, ends_ns
 from litehedge.ledger.branch import Branch
-from litehedge.ledger.scores import Ledger, Score, Until, score_of, total_of
+from litehedge.ledger.scores import Ledger, Score, Until, ledger_of, score_of
 from litehedge.ledger.seat import Seat
 from litehedge.ledger.told import Told
 from litehedge.market import events as ev
@@ -51,8 +54,10 @@ class Part:
         Of the venue: see `seat.Seat`.
     minds
         Gives the model that an offer speaks of, for the state as it is then.
+    fired
+        Numbers of the events at which a plan came true.
     is_silent
-        Whether no person spoke: it is passed over where no window is open.
+        Whether no person spoke: it is passed over where no window is open and no plan came true.
     """
 
     begin: Callable[[], State]
@@ -63,20 +68,19 @@ class Part:
     is_on_bars: bool
     is_silent: bool
     minds: Callable[[State, ev.ModelOffered], Mind | None] = lambda state, offered: None
+    fired: Collection[int] = ()
 
 
 class _Window:
     """Acts, and the two branches that are compared."""
 
-    def __init__(self, act: Act, before: State, told: Told, plan: object) -> None:
-        self.acts = [act]
+    def __init__(self, before: State, told: Told, plan: object) -> None:
+        self.acts: list[Act] = []
         self.plan = plan
         self.with_act = Branch(before, told.seat.seated(before))
         other = told.heard.twin(before)
-        if isinstance(act.command, ev.Adopt):
-            _forget_foreign(other)
+        other.plan_terms = None
         self.without = Branch(other, told.seat.seated(other))
-        self.with_act.ask(act.command)
         self.over_ns = OPEN_NS
         self.closes_ns = OPEN_NS
         self.last_ns = -1
@@ -85,9 +89,14 @@ class _Window:
         self._earned_at_first = 0.0
 
     def join(self, act: Act) -> None:
-        """Score another act together with these."""
+        """Score an act together with these. What a plan did, the branch with it does by itself."""
         self.acts.append(act)
         self.over_ns = self.closes_ns = OPEN_NS
+        if act.plan:
+            return
+        self.with_act.ask(act.command)
+        if isinstance(act.command, ev.Adopt):
+            _forget_foreign(self.without.state)
 
     def hear(self, event: ev.AnyEvent, told: Told) -> None:
         """Let both branches live through an event."""
@@ -158,19 +167,22 @@ class _Walk:
             for branch in (window.with_act, window.without):
                 branch.state = told.heard.twin(branch.state)
                 branch.venue.restart()
-        for event in part.events():
-            self._take(event, told, part.plan)
+        for number, event in enumerate(part.events()):
+            self._take(event, told, part.plan, fires=number in part.fired)
             reached()
         self.differing += told.differing
         if self.window is not None:
             self.window.sample(told)
 
-    def _take(self, event: ev.AnyEvent, told: Told, plan: object) -> None:
+    def _take(self, event: ev.AnyEvent, told: Told, plan: object, *, fires: bool) -> None:
         kind = type(event)
         if kind in _MARKET:
             if (window := self.window) is not None and event.known_ns > window.closes_ns:
                 self.close(told, Until.TAIL)
-            told.market(event)  # type: ignore[arg-type]
+            if fires:
+                self._fire(event, told, plan)  # type: ignore[arg-type]
+            else:
+                told.market(event)  # type: ignore[arg-type]
             window = self.window
             # A restart warms up on a past that was lived through before.
             if window is not None and event.known_ns >= window.last_ns:
@@ -186,6 +198,25 @@ class _Walk:
                 self.close(told, Until.POSITION)
             elif kind is ev.Vitals and self.window is not None:
                 self.window.hear(event, told)
+
+    def _fire(self, event: ev.MarketEvent, told: Told, plan: object) -> None:
+        """Take in an event at which plans came true; both branches live through it."""
+        before = told.heard.twin(told.state)
+        if self.window is not None:
+            self.window.look(told.state, event.known_ns, self._tail_ns)
+            self.window.sample(told)
+        fresh = _Window(before, told, plan)
+        fired = told.market(event)
+        acts = [act for one in fired if (act := act_of_plan(one, before, told.state)) is not None]
+        if not acts:
+            return
+        self._is_halted_by_hand |= any(isinstance(act.command, ev.Halt) for act in acts)
+        if self.window is None or self.window.over_ns < event.known_ns:
+            self.close(None, Until.NEXT)
+            self.window = fresh if event.known_ns >= self._since_ns else None
+        if (window := self.window) is not None:
+            for act in acts:
+                window.join(act)
 
     def _ask(self, command: ev.Command, told: Told, plan: object) -> None:
         """Take in a command; begin a window, or let it be part of the one that is open."""
@@ -209,13 +240,13 @@ class _Walk:
                 self.close(told, Until.NEXT)
             else:
                 window.join(act)
-                window.with_act.ask(command)
                 return
         elif window is not None:
             window.with_act.ask(command)
             window.look(told.state, command.known_ns, self._tail_ns)
         if act is not None and command.known_ns >= self._since_ns:
-            self.window = _Window(act, before, told, plan)
+            self.window = _Window(before, told, plan)
+            self.window.join(act)
             self.window.look(told.state, command.known_ns, self._tail_ns)
 
     def close(self, told: Told | None, until: Until) -> None:
@@ -259,7 +290,7 @@ def keep(
     """
     walk = _Walk(tail_ns, since_ns)
     for number, part in enumerate(parts, 1):
-        if part.is_silent and walk.window is None:
+        if part.is_silent and not part.fired and walk.window is None:
             continue
         try:
             walk.run(part, reached)
@@ -269,4 +300,4 @@ def keep(
                 "the journal is damaged, or was written by another version of litehedge",
             ) from None
     walk.close(None, Until.DATA)
-    return Ledger(walk.scores, total_of(walk.scores), tail_ns, walk.differing)
+    return ledger_of(walk.scores, tail_ns, walk.differing)

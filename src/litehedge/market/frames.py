@@ -355,7 +355,7 @@ class FrameFold:
         Atoms per frame.
     """
 
-    __slots__ = ("_clock", "_ends", "_out", "_state", "atom_ns", "per_frame")
+    __slots__ = ("_book", "_clock", "_ends", "_out", "_state", "_until_ns", "atom_ns", "per_frame")
 
     def __init__(self, atom_ns: int, per_frame: int = 1) -> None:
         self.atom_ns = atom_ns
@@ -366,24 +366,45 @@ class FrameFold:
         self._clock[_FILLED] = 0
         self._out = np.empty((2 * per_frame + 2, sc.N_COLUMNS))
         self._ends = np.empty(2 * per_frame + 2, dtype=np.int64)
+        self._book: ev.Book | None = None  # of this atom, not folded yet: see `push`
+        self._until_ns = -1  # end of the atom that is being filled
 
     def push(self, event: ev.MarketEvent) -> list[tuple[int, Floats]]:
-        """Fold one event. Return the completed frames as (end_ns, values ``(column,)``)."""
-        if type(event) is ev.Book:  # by far the most frequent: the same row, without making one
-            n = push(
-                self._state, self._clock, KIND_BOOK, event.known_ns, event.bid, event.ask,
-                event.bid_depth_usdt, event.ask_depth_usdt, event.bid_depth_near_usdt,
-                event.ask_depth_near_usdt, event.bid_depth_far_usdt, event.ask_depth_far_usdt,
-                self._out, self._ends,
-            )  # fmt: skip
+        """Fold one event. Return the completed frames as (end_ns, values ``(column,)``).
+
+        Books are by far the most frequent, and of an atom the last one counts: it waits until
+        something else is folded.
+        """
+        if type(event) is ev.Book:
+            if event.known_ns < self._until_ns:
+                self._book = event
+                return _NO_FRAMES
+            self._fold_book()
+            n = self._push_book(event)
         else:
+            self._fold_book()
             row = row_of(event)
             n = push(
                 self._state, self._clock, row[0], event.known_ns, *row[1:], self._out, self._ends
             )
+        self._until_ns = (int(self._clock[_INDEX]) + 1) * self.atom_ns
         if n == 0:
             return _NO_FRAMES
         return [(int(self._ends[i]), self._out[i].copy()) for i in range(n)]
+
+    def _fold_book(self) -> None:
+        """Fold the book that waits. It completes nothing."""
+        if self._book is not None:
+            self._push_book(self._book)
+            self._book = None
+
+    def _push_book(self, book: ev.Book) -> int:
+        return push(
+            self._state, self._clock, KIND_BOOK, book.known_ns, book.bid, book.ask,
+            book.bid_depth_usdt, book.ask_depth_usdt, book.bid_depth_near_usdt,
+            book.ask_depth_near_usdt, book.bid_depth_far_usdt, book.ask_depth_far_usdt,
+            self._out, self._ends,
+        )  # fmt: skip
 
     def push_arrays(self, kinds: NDArray[np.int8], known_ns: Ints, values: Floats) -> Frames:
         """Fold events given as arrays, in order.
@@ -393,6 +414,7 @@ class FrameFold:
         """
         if values.shape[1] != N_VALUES:
             raise ValueError(f"events have {N_VALUES} values each, not {values.shape[1]}")
+        self._fold_book()
         if kinds.size == 0:
             return Frames(
                 np.empty(0, np.int64), np.empty((0, sc.N_COLUMNS)), self.atom_ns, self.per_frame
@@ -404,6 +426,7 @@ class FrameFold:
         out = np.empty((capacity, sc.N_COLUMNS))
         ends = np.empty(capacity, dtype=np.int64)
         n = _push_all(self._state, self._clock, kinds, known_ns, values, out, ends)
+        self._until_ns = (int(self._clock[_INDEX]) + 1) * self.atom_ns
         assert n >= 0, "more frames than atoms between the first and the last event"
         return Frames(ends[:n], out[:n], self.atom_ns, self.per_frame)
 

@@ -1,11 +1,11 @@
-"""The ledger of what people did, as one HTML page: a table, and both courses of each act drawn."""
+"""The ledger of what people and plans did, as an HTML page: a table, both courses drawn."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from litehedge import __version__
-from litehedge.ledger.scores import Ledger, Score, Verdict, in_words
+from litehedge.ledger.scores import Ledger, Score, Verdict, ledger_in_words, upper_first
 from litehedge.report.axes import (
     IN_PERCENT,
     IN_USDT,
@@ -31,7 +31,7 @@ from litehedge.report.style import percent, usdt
 from litehedge.report.tearsheet import page
 from litehedge.units import describe_ns, iso_utc
 
-WITH: Final = "With what you did"
+WITH: Final = "With what was done"
 WITHOUT: Final = "Without it"
 _CSS: Final = {Verdict.HELPED: "hg-done", Verdict.COST: "hg-danger"}
 _COLUMNS: Final = (
@@ -47,7 +47,7 @@ _COLUMNS: Final = (
 
 def ledger_page(name: str, told: Ledger, made_ns: int) -> str:
     """Return the ledger of a session as the text of one HTML file."""
-    title = f"What was done by hand in session {name}"
+    title = f"What you and your plans did in session {name}"
     facts = (
         f"tail of {describe_ns(told.tail_ns)}",
         f"made {iso_utc(made_ns)} UTC by litehedge {__version__}",
@@ -57,7 +57,7 @@ def ledger_page(name: str, told: Ledger, made_ns: int) -> str:
         card(
             "All of it",
             table("hg-ledger", _COLUMNS, [_row(score) for score in told.scores], cards=False),
-            lead=f"{in_words(told.total).capitalize()}. USDT; positive is good for you. Small "
+            lead=f"{upper_first(ledger_in_words(told))}. USDT; positive is good for you. Small "
             "figures: a difference below this is none.",
         ),
         *(_drawn(score, place) for place, score in enumerate(told.scores)),

@@ -84,7 +84,9 @@ def observe(guards: Guards, event: ev.AnyEvent) -> None:
         bid, ask = event.bid, event.ask  # type: ignore[union-attr]
         chute.on_book(now_ns, bid, ask)
         if 0.0 < bid < ask < inf:
-            guards.bid, guards.ask, guards.middle = bid, ask, 0.5 * (bid + ask)
+            guards.bid = bid
+            guards.ask = ask
+            guards.middle = 0.5 * (bid + ask)
             guards.book_ns = now_ns
             guards.is_watching = True
             if now_ns - guards.pace.at_ns >= NS_PER_SECOND:  # else it is not looked at

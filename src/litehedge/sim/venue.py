@@ -332,19 +332,19 @@ class SimVenue:
         if self._pending and not self._is_down:
             for _, order in self._arrived(now_ns):
                 said += self._fill_at_quote(order, now_ns, bid, ask)
-        if not self._has_mark and (more := self._on_mark(now_ns, middle)):
-            said += more
-        return said
+        return said if self._has_mark else said + self._on_mark(now_ns, middle)
 
     def _on_mark(self, now_ns: int, mark: float) -> list[ev.AccountEvent]:
         if not self._is_open and not self._holds(HEDGE):
+            return []
+        low, high = self._bounds
+        if low < mark < high and self._stops.is_quiet_at(mark):
             return []
         said: list[ev.AccountEvent] = []
         if self._stops.is_busy:
             said += self._stops.look(now_ns)
             if not self._is_down:
                 said += self._stops.arrive(self.books, mark, now_ns)
-        low, high = self._bounds
         if low < mark < high and not self._stops.is_hit(mark, mark):
             return said
         return said + self._watch_margin(mark, mark, mark, now_ns)

@@ -106,6 +106,18 @@ class Stops:
         """Whether a request is on its way, or is seen to once more some time."""
         return bool(self._coming) or any(one.look_ns >= 0 for one in self._wanted.values())
 
+    def is_quiet_at(self, mark: float) -> bool:
+        """Tell whether nothing is busy, and no stop fires at this mark. Asked at every quote."""
+        if self._coming:
+            return False
+        for one in self._wanted.values():
+            if one.look_ns >= 0:
+                return False
+        for armed in self.armed.values():
+            if mark <= armed.trigger_usdt if armed.falls else mark >= armed.trigger_usdt:
+                return False
+        return True
+
     def look(self, now_ns: int) -> list[ev.AccountEvent]:
         """See to what was refused or not answered."""
         said: list[ev.AccountEvent] = []

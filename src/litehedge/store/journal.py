@@ -18,13 +18,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from litehedge.effects import (
-    Checkpoint,
-    Decision,
-    Effect,
-    StateChange,
-    Submit,
-)
+from litehedge.effects import Checkpoint, Decision, Effect, StateChange, Submit
 from litehedge.errors import JournalError
 from litehedge.margin.tiers import TierTable
 from litehedge.market.events import AccountEvent, AnyEvent, Command, decode_batch, encode_batch
@@ -402,6 +396,13 @@ class Journal:
                 decision = _EFFECT_DECODER.decode(payload)
                 assert isinstance(decision, Decision)
                 yield decision
+
+    def fired(self, run_id: int) -> frozenset[int]:
+        """Return the numbers of the events at which plans of a run came true."""
+        is_one = (EFFECTS.c.run_id == run_id) & (EFFECTS.c.kind == "PlanFired")
+        with self._transaction() as connection:
+            rows = connection.execute(sa.select(EFFECTS.c.event).where(is_one))
+            return frozenset(int(number) for (number,) in rows)
 
     def length(self, run_id: int) -> int:
         """Return how many events a run holds before its last batch: enough to tell progress."""

@@ -1,4 +1,4 @@
-"""Reports: backtests, sessions beside their backtest, what was done by hand, blow-ups.
+"""Reports: backtests, sessions beside their backtest, what was done by hand and plan, blow-ups.
 
 Every report is made by the command that people type, in a process of its own (`workshop`): the page
 may be closed meanwhile, and shows what there is when it is opened again.
@@ -328,7 +328,7 @@ def _sessions(tools: Tools, made: _Made) -> None:
         if not found:
             words("No session yet.", "hg-dim")
             return
-        words("How it went beside the backtest of the same days, and what was done by hand.",
+        words("How it went beside the backtest of the same days, and what you and your plans did.",
               "hg-dim")  # fmt: skip
         for session, runs in found:
             with ui.element("div").style("padding:10px 0 4px"):
@@ -336,8 +336,8 @@ def _sessions(tools: Tools, made: _Made) -> None:
                 with ui.element("div").classes("hg-row").style("margin-top:6px"):
                     button("How it went", _begins(made, "session", session.name), "hg-small",
                            f"Report how {session.name} went")  # fmt: skip
-                    button("By hand", _begins(made, "ledger", session.name), "hg-small",
-                           f"Report what was done by hand in {session.name}")  # fmt: skip
+                    button("By hand and plan", _begins(made, "ledger", session.name), "hg-small",
+                           f"Report what was done by hand and plan in {session.name}")  # fmt: skip
 
 
 def _begins(made: _Made, kind: Kind, name: str) -> Callable[[], None]:

@@ -14,7 +14,7 @@ from litehedge.units import NS_PER_DAY, NS_PER_SECOND, iso_utc
 TITLES: Final = {
     "backtest": "Backtest",
     "session": "Session",
-    "ledger": "What was done by hand",
+    "ledger": "What was done by hand and by plan",
     "blowup": "Blow-up study",
 }
 NAKED: Final = "unhedged"
@@ -128,8 +128,10 @@ def gap_lines(report: Report) -> list[tuple[str, str]]:
 def _of_ledger(result: Mapping[str, Any]) -> list[Figure]:
     scores = result.get("scores") or []
     words = str(result.get("words", ""))
+    by = [score.get("by", "by hand") for score in scores]
     return [
-        Figure("Acts by hand", number(float(len(scores)), 0)),
+        Figure("Acts by hand", number(float(sum(one != "by plan" for one in by)), 0)),
+        Figure("By your plans", number(float(sum(one != "by hand" for one in by)), 0)),
         Figure("All of them together", words[:1].upper() + words[1:]),
     ]
 
