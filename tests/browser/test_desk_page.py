@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 
@@ -59,6 +60,52 @@ def test_nothing_on_the_desk_is_out_of_reach_for_anybody(guarded, looking, size)
     page = looking(guarded[1], "/", size)
     page.wait_for_timeout(1000)
     assert not shut_out(page)
+
+
+def _drawn(page: Page) -> list[list[float]]:
+    """The prices on the chart, (ms, price)."""
+    return page.evaluate(
+        """() => getElement(document.querySelector(".hg-chart").id.slice(1)).chart
+          .getOption().series.find((one) => one.id === "price").data"""
+    )
+
+
+def test_the_chart_has_the_past_and_goes_on(guarded, looking):
+    page = looking(guarded[1])
+    page.wait_for_function(
+        """() => getElement(document.querySelector(".hg-chart").id.slice(1))?.chart?.getOption()
+          .series[0].data.length > 30"""
+    )
+    before = _drawn(page)
+    page.wait_for_timeout(1500)
+    after = _drawn(page)
+    assert after[-1][0] > before[-1][0]
+    times = [ms for ms, _ in after]
+    assert times == sorted(times)
+
+
+def test_points_that_come_before_the_chart_are_drawn_with_it(guarded, looking):
+    page = looking(guarded[1])
+    page.evaluate(
+        """() => {
+          const real = window.getElement;
+          window.told = [];
+          window.isThere = false;
+          const chart = { setOption: (option) => window.told.push(JSON.stringify(option)) };
+          window.getElement = (id) => id !== "late" ? real(id)
+            : window.isThere ? { chart } : undefined;
+          hg.attach("late", "late", { price: [[1000, 80]] });
+          hg.points("late", { price: [[9000, 81]], hedge: [[9000, 50]] });
+        }"""
+    )
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.told") == []
+    page.evaluate("window.isThere = true")
+    page.wait_for_function("window.told.length > 0")
+    option = json.loads(page.evaluate("window.told[0]"))
+    series = {one["id"]: one["data"] for one in option["series"]}
+    assert series["price"] == [[1000, 80], [9000, 81]]
+    assert series["hedge"] == [[9000, 50]]
 
 
 def test_targets_are_large_enough_for_a_thumb(guarded, looking):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+from collections import deque
 
 import pytest
 from hypothesis import given
@@ -15,7 +17,7 @@ from litehedge.store.tail import Tail
 from litehedge.ui import view
 from litehedge.ui.adjust import stage, stays
 from litehedge.ui.seen import Account, Seen
-from litehedge.units import NS_PER_DAY, NS_PER_HOUR
+from litehedge.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MS, NS_PER_SECOND
 from litehedge_runs import journaled_run
 
 
@@ -107,6 +109,31 @@ def test_points_that_were_sent_are_not_sent_again(news):
     assert whole["price"][-len(rest["price"]) :] == rest["price"]
     assert all(ms * 1_000_000 > half_ns for ms, _ in rest["price"])
     assert view.chart_points(seen, seen.now_ns) == {}
+
+
+@given(st.lists(st.integers(1, 5)), st.integers(0, 60))
+def test_the_newest_points_are_those_behind_a_moment(steps, after_ns):
+    times = list(itertools.accumulate(steps))
+    seen = Seen("t", prices=deque((ns * NS_PER_MS, 80.0) for ns in times))
+    told = view.chart_points(seen, after_ns * NS_PER_MS)
+    assert [ms for ms, _ in told.get("price", [])] == [t for t in times if t > after_ns]
+
+
+def test_to_tell_what_is_new_the_past_is_not_looked_at():
+    looked = []
+
+    class Counted(deque):
+        def __reversed__(self):
+            for row in super().__reversed__():
+                looked.append(row)
+                yield row
+
+        def __iter__(self):
+            raise AssertionError("from the oldest on")
+
+    seen = Seen("t", prices=Counted((i * NS_PER_SECOND, 80.0) for i in range(3600)))
+    assert len(view.chart_points(seen, 3597 * NS_PER_SECOND)["price"]) == 2
+    assert len(looked) == 3
 
 
 def test_the_stages_of_a_halt_are_told_to_the_end(news):

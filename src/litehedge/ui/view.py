@@ -7,8 +7,9 @@ distances one.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Reversible
+from itertools import takewhile
+from typing import Any, Final, TypeVar
 
 from litehedge.effects import Decision
 from litehedge.hedge.band import Action
@@ -22,6 +23,7 @@ from litehedge.ui.seen import Account, Seen
 from litehedge.units import NS_PER_MS, describe_ns, iso_utc
 
 Said = dict[str, Any]
+Row = TypeVar("Row", bound=tuple[Any, ...])
 
 SHOWN_DECISIONS: Final = 8
 FULL_DISTANCE: Final = 0.35
@@ -311,15 +313,24 @@ def chart_points(seen: Seen, after_ns: int = 0) -> dict[str, list[list[float]]]:
     """Return the points of the desk's chart that are newer than `after_ns`, (ms, value)."""
     risky = SIDES.index(seen.settings.position.side)
     found = {
-        "price": [[ns // NS_PER_MS, round(p, 4)] for ns, p in seen.prices if ns > after_ns],
+        "price": [[ns // NS_PER_MS, round(p, 4)] for ns, p in _newer(seen.prices, after_ns)],
         "squeeze": [
             [row[0] // NS_PER_MS, round(100.0 * row[1 + risky], 1)]
-            for row in seen.onsets
-            if row[0] > after_ns and math.isfinite(row[1 + risky])
+            for row in _newer(seen.onsets, after_ns)
+            if math.isfinite(row[1 + risky])
         ],
-        "hedge": [[ns // NS_PER_MS, round(100.0 * h, 1)] for ns, h in seen.hedges if ns > after_ns],
+        "hedge": [
+            [ns // NS_PER_MS, round(100.0 * h, 1)] for ns, h in _newer(seen.hedges, after_ns)
+        ],
     }
     return {name: points for name, points in found.items() if points}
+
+
+def _newer(rows: Reversible[Row], after_ns: int) -> list[Row]:
+    """Return the rows behind a moment, in order: every push asks, for seconds of an hour."""
+    found = list(takewhile(lambda row: row[0] > after_ns, reversed(rows)))
+    found.reverse()
+    return found
 
 
 # --- feeds --------------------------------------------------------------------------------------
