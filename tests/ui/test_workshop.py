@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -223,3 +224,37 @@ def test_other_reports_have_their_figures(workshop, kind, arguments, name, value
     report = wait(workshop, workshop.begin(kind, arguments, {"session": "paper"}))
     assert {figure.name: figure.value for figure in view.figures(report)}[name] == value
     assert Path(workshop.sheet(report.id)).name == "sheet.html"
+
+
+def test_what_is_done_is_read_once_however_often_it_is_shown(workshop, monkeypatch):
+    name = ask(workshop)
+    wait(workshop, name)
+    first, reads = workshop.reports(), []
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: reads.append(path) or read(path))
+    for _ in range(5):
+        assert workshop.reports() == first
+    assert reads == []
+
+
+def test_one_that_failed_is_read_again_when_its_folder_changed(workshop, tmp_path):
+    name = ask(workshop, "bad")
+    wait(workshop, name, "failed")
+    folder = tmp_path / "reports" / name
+    os.utime(folder, (0, 0))  # long ago
+    assert workshop.report(name).state == "failed"
+    (folder / "result.json").write_text('{"meta": {}}')
+    (folder / "sheet.html").write_text("a sheet")
+    assert workshop.report(name).state == "done"
+
+
+def test_one_that_is_just_being_started_is_not_taken_for_failed_for_ever(workshop, tmp_path):
+    name = ask(workshop, "slow")
+    wait(workshop, name, "running")
+    folder = tmp_path / "reports" / name
+    lock = (folder / "lock").rename(folder / "no-lock")  # as before it was taken
+    assert workshop.report(name).state == "failed"
+    changed_ns = folder.stat().st_mtime_ns
+    lock.rename(folder / "lock")
+    os.utime(folder, ns=(changed_ns, changed_ns))  # within one tick of the clock of the disk
+    assert workshop.report(name).state == "running"

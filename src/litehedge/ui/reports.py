@@ -7,6 +7,7 @@ may be closed meanwhile, and shows what there is when it is opened again.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -27,6 +28,8 @@ from litehedge.ui.workshop import Kind, Report
 from litehedge.units import NS_PER_DAY, iso_utc
 
 SHOWN: Final = 40
+LOOKS_S: Final = 1.0
+"""How often it is looked how far reports are."""
 SHEETS: Final = "/reports/sheet/"
 SHEET_POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
@@ -66,6 +69,7 @@ class _Made:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._shown: list[tuple[str, str]] = []
+        self._looked_s = -math.inf
         self._chosen: list[str] = []
         self._first: dict[str, tuple[str, float, float]] = {}
         self._rows: dict[str, tuple[ui.label, ui.element, ui.element]] = {}
@@ -78,7 +82,11 @@ class _Made:
         self._fill()
 
     def look(self) -> str:
-        """See what changed; called at every push."""
+        """See what changed; called at every push, and looks now and then."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s < LOOKS_S:
+            return ""
+        self._looked_s = now_s
         found = self._tools.workshop.reports()
         if [(report.id, report.state) for report in found] != self._shown:
             self._fill()
