@@ -15,8 +15,8 @@ from litehedge.exchange.scene import Scripted
 from litehedge.exchange.server import FakeExchange
 from litehedge.live.session import is_held, session_at
 from litehedge.live.sockets import SocketThread
+from litehedge.store.durable import is_locked
 from litehedge.ui import starting
-from litehedge.ui.programs import lives
 
 pytestmark = pytest.mark.xdist_group("browser-begin")
 PAST_S = 1800
@@ -49,7 +49,7 @@ def ended(root, name):
     """End what a test started."""
     session = session_at(root, name)
     starting.call_off(session)
-    assert not lives(session.folder / starting.LOCK)
+    assert not is_locked(session.folder / starting.LOCK)
 
 
 def test_the_desk_without_a_session_leads_here(screen, visiting):
@@ -94,7 +94,7 @@ def test_a_start_shows_its_stages_and_leads_to_the_desk(screen, visiting):
         shoot(page, "begin-started")
         link = page.get_by_role("link", name="Go to the desk")
         assert link.get_attribute("href") == "/?session=mine"
-        assert lives(session_at(screen[1], "mine").folder / "started.lock")
+        assert is_locked(session_at(screen[1], "mine").folder / "started.lock")
     finally:
         ended(screen[1], "mine")
 
@@ -106,7 +106,7 @@ def test_a_start_is_called_off(screen, visiting):
     page.get_by_role("button", name="Start the session").click()
     page.get_by_role("button", name="Call it off").click()
     expect(page.get_by_text("It ended. Its last words:")).to_be_visible(timeout=20_000)
-    assert not lives(session_at(screen[1], "early-slow").folder / "started.lock")
+    assert not is_locked(session_at(screen[1], "early-slow").folder / "started.lock")
 
 
 def test_a_start_that_fails_says_why_and_can_be_tried_again(screen, visiting):

@@ -12,9 +12,10 @@ import pytest
 
 import fake_litehedge
 from litehedge.errors import UsageError
+from litehedge.store.durable import is_locked
 from litehedge.ui import asking
 from litehedge.ui import reports_view as view
-from litehedge.ui.programs import Commands, end, lives
+from litehedge.ui.programs import Commands, end
 from litehedge.ui.workshop import Progress, Workshop, split
 
 FAKE = (sys.executable, fake_litehedge.__file__)
@@ -71,7 +72,7 @@ def test_cancelling_ends_the_process_and_leaves_nothing(workshop, tmp_path):
     wait(workshop, name, "running")
     lock = tmp_path / "reports" / name / "lock"
     workshop.delete(name)
-    assert not lives(lock)
+    assert not is_locked(lock)
     assert list((tmp_path / "reports").iterdir()) == []
 
 

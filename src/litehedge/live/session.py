@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from litehedge.errors import UsageError
+from litehedge.store.durable import is_locked
 
 LOG_BYTES: Final = 5_000_000
 LOGS_KEPT: Final = 5
@@ -82,17 +83,10 @@ def sessions(root: Path) -> list[Session]:
 
 def is_held(session: Session) -> bool:
     """Return whether a process holds a session now."""
-    try:
-        with (session.folder / "lock").open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    return is_locked(session.folder / "lock")
 
 
-def locked(lock: TextIO) -> bool:
+def locked(lock: TextIO | int) -> bool:
     """Lock a file for this process alone. Return whether that could be done."""
     for number in range(TRIES):
         if number:

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from litehedge.errors import UsageError
-from litehedge.ui.programs import Programs, end, lives, tail_of
+from litehedge.store.durable import is_locked, write_whole
+from litehedge.ui.programs import Programs, end, tail_of
 from litehedge.units import NS_PER_SECOND
 
 Kind = Literal["backtest", "session", "ledger", "blowup"]
@@ -85,7 +86,7 @@ class Workshop:
         UsageError
             When as many are being made as may, or it cannot be started. Nothing was begun.
         """
-        running = sum(lives(folder / "lock") for folder in self._folders())
+        running = sum(is_locked(folder / "lock") for folder in self._folders())
         if running >= AT_ONCE:
             raise UsageError(
                 f"{running} reports are being made", "wait for one of them, or cancel it"
@@ -96,7 +97,7 @@ class Workshop:
         told = {"kind": kind, "asked": dict(asked), "begun_s": made.timestamp(), "pid": 0}
         try:
             folder.mkdir(parents=True)
-            (folder / "asked.json").write_text(json.dumps(told), encoding="utf-8")
+            write_whole(folder / "asked.json", json.dumps(told).encode())
         except OSError as error:
             raise UsageError(f"{folder} cannot be made ({error.strerror})") from None
         outs = ["--json", str(folder / RESULT), "--report", str(folder / SHEET)]
@@ -107,9 +108,7 @@ class Workshop:
         except UsageError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        aside = folder / "asked.json.partial"
-        aside.write_text(json.dumps(told), encoding="utf-8")
-        aside.replace(folder / "asked.json")
+        write_whole(folder / "asked.json", json.dumps(told).encode())
         return name
 
     def reports(self) -> list[Report]:
@@ -144,7 +143,7 @@ class Workshop:
         if folder is None:
             return
         told = _read(folder / "asked.json")
-        if lives(folder / "lock") and not end(int(told.get("pid", 0)), folder / "lock"):
+        if is_locked(folder / "lock") and not end(int(told.get("pid", 0)), folder / "lock"):
             raise UsageError("the command does not end", "try again in a while")
         self._settled.pop(name, None)
         gone = folder.with_name(f".{folder.name}")
@@ -180,7 +179,7 @@ class Workshop:
         return report
 
     def _read(self, folder: Path) -> Report | None:
-        is_running = lives(folder / "lock")  # before the files: it may end in between
+        is_running = is_locked(folder / "lock")  # before the files: it may end in between
         told = _read(folder / "asked.json")
         kind = told.get("kind")
         if kind not in ("backtest", "session", "ledger", "blowup"):
