@@ -6,12 +6,15 @@ import json
 import re
 import time
 
+import msgspec
 import pytest
 from browsing import covered, overflow, served, shoot, shut_out
 from guarding import Guarding
 from playwright.sync_api import Page, expect
 
+from litehedge.live.session import Aside
 from litehedge.market import events as ev
+from litehedge.store.durable import write_whole
 from litehedge.store.journal import Journal
 
 pytestmark = pytest.mark.xdist_group("browser-desk")
@@ -214,6 +217,26 @@ def test_a_session_that_ended_is_not_shown_as_live(tmp_path, looking):
         page.get_by_text("Close all …").click()
         page.get_by_text("CLOSE ALL", exact=True).click()
         expect(page.locator('[data-hg-text="stage"]')).to_contain_text("within a minute")
+
+
+def test_a_demo_that_is_over_says_so_and_not_that_it_is_stale(tmp_path, looking):
+    with Guarding(tmp_path) as guarding, served(tmp_path, "--demo") as screen:
+        aside = guarding.session.aside
+        write_whole(aside, msgspec.json.encode(Aside(("Look here.",))))
+        page = looking(screen)
+        expect(page.locator(".hg-tour")).to_contain_text("Look here.")
+        guarding.stop()
+        write_whole(aside, msgspec.json.encode(Aside(("Look here.",), "The demo is over: gone.")))
+        over = page.locator('[data-hg-show="over"]')
+        expect(over).to_contain_text("The demo is over: gone.")
+        page.wait_for_timeout(4000)  # longer than what makes data stale
+        expect(page.locator('[data-hg-text="age"]')).to_have_text("over")
+        expect(page.locator(".hg-stale")).to_be_hidden()
+        shoot(page, "demo-over")
+        page.locator("#halt").click()
+        page.locator(".hg-sheet").get_by_text("HALT", exact=True).click()
+        expect(page.get_by_text("nothing can be asked of it")).to_be_visible()
+    expect(page.locator(".hg-stale")).to_contain_text("screen of this demo is closed")
 
 
 def test_everything_is_closed_after_one_confirmation(tmp_path, looking):

@@ -76,6 +76,13 @@ def test_a_session_that_does_not_run_says_that_nobody_guards(news):
     assert said["age_s"] == 60.0
 
 
+def test_what_is_over_is_not_stale(news):
+    said = view.header(_seen(news), age_s=60.0, runs=False, over="The demo is over.")
+    assert said["over"] == "The demo is over."
+    assert said["stale_says"] == ""
+    assert view.header(_seen(news), age_s=60.0, runs=False)["over"] == ""
+
+
 def test_a_refusal_is_told_with_its_reason(news):
     refused = [d for d in _seen(news).decisions if view.is_refused(d)]
     for told in refused:

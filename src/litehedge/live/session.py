@@ -19,6 +19,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final, TextIO
 
+import msgspec
+
 from litehedge.errors import UsageError
 from litehedge.store.durable import is_locked
 
@@ -27,6 +29,13 @@ LOGS_KEPT: Final = 5
 TRIES: Final = 3  # to hold a session: somebody may be looking whether it is held
 RETRY_S: Final = 0.05
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
+
+class Aside(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a demo says of itself to those who look on: while it goes, and how it ended."""
+
+    sentences: tuple[str, ...] = ()
+    over: str = ""  # "" while it goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,7 @@ class Session:
 
     @property
     def aside(self) -> Path:
-        """The file with sentences for those who look on: a demo explains itself in it."""
+        """The file with an `Aside`, for those who look on: a demo explains itself in it."""
         return self.folder / "aside.json"
 
     @property

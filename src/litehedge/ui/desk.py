@@ -30,7 +30,7 @@ async def desk(home: Home, session: str) -> None:
             return
         watching = page.watching
         page.says.append(lambda: watching.once("desk", lambda: view.desk(watching.seen)))
-        if watching.aside:
+        if watching.aside.sentences:
             _tour(page)
         with ui.element("div").classes("hg-columns"):
             with ui.element("div").classes("hg-column"):
@@ -46,9 +46,11 @@ def _tour(page: Page) -> None:
     """Show the sentences of a demo; each has the number of the card that it points at."""
     watching = page.watching
     assert watching is not None
-    page.says.append(lambda: {f"tour_{i}": text for i, text in enumerate(watching.aside, 1)})
+    page.says.append(
+        lambda: {f"tour_{i}": text for i, text in enumerate(watching.aside.sentences, 1)}
+    )
     with ui.element("ol").classes("hg-tour").props('aria-label="What to look at"'):
-        for number in range(1, len(watching.aside) + 1):
+        for number in range(1, len(watching.aside.sentences) + 1):
             with ui.element("li"):
                 say(f"tour_{number}")
 

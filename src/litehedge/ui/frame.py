@@ -47,7 +47,10 @@ def framed(page: Page) -> Iterator[Adjust]:
     if watching is not None:
         one = watching
         page.says.append(
-            lambda: view.header(one.seen, age_s=one.age_s, runs=one.runs) | adjust.says()
+            lambda: (
+                view.header(one.seen, age_s=one.age_s, runs=one.runs, over=one.aside.over)
+                | adjust.says()
+            )
         )
     else:
         page.says.append(lambda: {"age_s": 0.0, "mode": "NO SESSION", "trading": ""})
@@ -57,7 +60,7 @@ def framed(page: Page) -> Iterator[Adjust]:
             ui.element("div").classes("hg-stale").props('data-hg-show="stale" hidden role="alert"')
         ):
             say("stale_text")
-        for key in ("held_by", "warming"):
+        for key in ("over", "held_by", "warming"):
             with ui.element("div").classes("hg-note").props(f'data-hg-show="{key}" hidden'):
                 say(key)
         yield adjust

@@ -54,8 +54,11 @@ def desk(seen: Seen) -> Said:
     return said
 
 
-def header(seen: Seen, *, age_s: float, runs: bool) -> Said:
-    """Return what stands at the top of every page, and what a stale page says."""
+def header(seen: Seen, *, age_s: float, runs: bool, over: str = "") -> Said:
+    """Return what stands at the top of every page, and what a stale page says.
+
+    `over` is how a demo ended, "" while it goes: what has ended is not stale.
+    """
     state = seen.trading.name
     is_warming = runs and seen.price_ns == 0
     return {
@@ -65,7 +68,8 @@ def header(seen: Seen, *, age_s: float, runs: bool) -> Said:
         "age_s": 0.0 if is_warming else round(age_s, 1),
         "warming": WARMING if is_warming else "",
         "held_by": held_by(seen),
-        "stale_says": stale_says(seen, runs=runs),
+        "stale_says": "" if over else stale_says(seen, runs=runs),
+        "over": over,
     }
 
 

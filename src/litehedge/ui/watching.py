@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from litehedge.errors import LitehedgeError
-from litehedge.live.session import Session, is_held, session_at, sessions
+from litehedge.live.session import Aside, Session, is_held, session_at, sessions
 from litehedge.market.events import Command
 from litehedge.store.inbox import Inbox
 from litehedge.store.tail import Tail
@@ -45,7 +45,7 @@ class Watching:
     def __init__(self, session: Session, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self.session = session
         self.seen = Seen(session.name)
-        self.aside: list[str] = []
+        self.aside = Aside()
         self._aside_at = 0.0
         self.trouble = ""
         self._one = threading.Lock()  # a page that opens looks from a thread
@@ -81,10 +81,10 @@ class Watching:
             self._one.release()
 
     def _look(self) -> None:
-        self.runs = is_held(self.session)
+        self._look_aside()
+        self.runs = is_held(self.session) and not self.aside.over
         if self._monotonic_s() < self._rests_until_s:
             return
-        self._look_aside()
         is_first = self._open()
         assert self._tail is not None
         news = self._tail.news()
@@ -119,7 +119,7 @@ class Watching:
         try:
             changed = self.session.aside.stat().st_mtime
             if changed != self._aside_at:
-                told = msgspec.json.decode(self.session.aside.read_bytes(), type=list[str])
+                told = msgspec.json.decode(self.session.aside.read_bytes(), type=Aside)
                 self.aside, self._aside_at = told, changed
         except (OSError, msgspec.MsgspecError):
             return

@@ -96,15 +96,17 @@
     const silent = (performance.now() - pushed) / 1000;
     const age = ageAtPush + silent;
     const dead = silent > STALE_S;
-    const stale = age > STALE_S;
+    const stale = dead || (age > STALE_S && !said.over); // what is over is not stale
     document.body.classList.toggle("hg-is-stale", stale);
-    place("age", stale ? `data ${span(age)} old` : `live ${age.toFixed(1)} s`);
-    place("age_state", stale ? "bad" : "good");
+    place("age", stale ? `data ${span(age)} old` : said.over ? "over" : `live ${age.toFixed(1)} s`);
+    place("age_state", stale ? "bad" : said.over ? "" : "good");
     place("stale", stale);
     const what = dead
       ? "This page hears nothing from the screen's server. The session runs apart from it."
       : said.stale_says || "";
-    place("stale_text", `Data is ${span(age)} old. What you see is not live. ${what}`);
+    place("stale_text", dead && said.over
+      ? "The screen of this demo is closed: nothing here can be asked any more."
+      : `Data is ${span(age)} old. What you see is not live. ${what}`);
   };
   setInterval(tellAge, 250);
 
