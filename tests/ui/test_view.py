@@ -15,8 +15,9 @@ from litehedge.market import events as ev
 from litehedge.risk.state import TradingState
 from litehedge.store.tail import Tail
 from litehedge.ui import view
-from litehedge.ui.adjust import stage, stays
+from litehedge.ui.adjust import stays
 from litehedge.ui.seen import Account, Seen
+from litehedge.ui.stages import stage
 from litehedge.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MS, NS_PER_SECOND
 from litehedge_runs import journaled_run
 
