@@ -13,7 +13,7 @@ import pytest
 import fake_litehedge
 from litehedge.errors import UsageError
 from litehedge.store.durable import is_locked
-from litehedge.ui import asking
+from litehedge.ui import arguments as arguments_of
 from litehedge.ui import reports_view as view
 from litehedge.ui.programs import Commands, end
 from litehedge.ui.workshop import Progress, Workshop, split
@@ -147,7 +147,7 @@ TYPED = {"data": "made", "side": "long", "leverage": "10", "wallet": "500", "pol
 
 
 def test_a_backtest_is_asked_for_with_what_was_typed():
-    arguments, wrong = asking.backtest(TYPED, SPANS, ["plugin"])
+    arguments, wrong = arguments_of.backtest(TYPED, SPANS, ["plugin"])
     assert wrong == {}
     assert arguments == [
         "backtest", "--data=made", "--side=long", "--leverage=10", "--wallet=500",
@@ -163,12 +163,12 @@ def test_a_backtest_is_asked_for_with_what_was_typed():
      ("to", "2024-01-01")],
 )  # fmt: skip
 def test_every_mistake_stands_at_its_field(name, value):
-    _, wrong = asking.backtest(TYPED | {name: value}, SPANS, ["plugin"])
+    _, wrong = arguments_of.backtest(TYPED | {name: value}, SPANS, ["plugin"])
     assert list(wrong) == [name]
 
 
 def test_all_mistakes_are_told_at_once():
-    _, wrong = asking.backtest({}, SPANS, ["plugin"])
+    _, wrong = arguments_of.backtest({}, SPANS, ["plugin"])
     assert set(wrong) == {"data", "side", "leverage", "wallet", "policy"}
 
 
@@ -177,7 +177,7 @@ PAPER = {"name": "paper", "venue": "binance", "side": "short", "leverage": "5", 
 
 
 def test_a_session_is_asked_for_with_what_was_typed():
-    arguments, wrong = asking.paper(PAPER, ["plugin"], ["balanced"])
+    arguments, wrong = arguments_of.paper(PAPER, ["plugin"], ["balanced"])
     assert wrong == {}
     assert arguments == [
         "paper", "--name=paper", "--venue=binance", "--side=short", "--leverage=5", "--wallet=100",
@@ -187,13 +187,13 @@ def test_a_session_is_asked_for_with_what_was_typed():
 
 @pytest.mark.parametrize("name", ["", "../x", "A", "-x", "x" * 41, "a b", "taken", "ü"])
 def test_a_name_that_is_none_or_taken_is_refused(name):
-    _, wrong = asking.paper(PAPER | {"name": name}, ["plugin"], ["balanced"], ["taken"])
+    _, wrong = arguments_of.paper(PAPER | {"name": name}, ["plugin"], ["balanced"], ["taken"])
     assert list(wrong) == ["name"]
 
 
 def test_a_study_has_bounds():
-    assert asking.study({"worlds": "4", "days": "30"})[1] == {}
-    assert set(asking.study({"worlds": "1", "days": "x"})[1]) == {"worlds", "days"}
+    assert arguments_of.study({"worlds": "4", "days": "30"})[1] == {}
+    assert set(arguments_of.study({"worlds": "1", "days": "x"})[1]) == {"worlds", "days"}
 
 
 # --- how it is told ---------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from typing import Any, Final
 from nicegui import ui
 
 from litehedge.errors import LitehedgeError
-from litehedge.ui import asking
+from litehedge.squeeze.labels import SIDES
+from litehedge.ui import arguments as arguments_of
 from litehedge.ui import reports_view as view
 from litehedge.ui.frame import framed
 from litehedge.ui.page import Page, card, meant, words
@@ -306,7 +307,7 @@ def _new_backtest(tools: Tools, made: _Made) -> None:
                       "hg-problem")  # fmt: skip
             fields.choice("data", "Data set", {n: one.words for n, one in bars.items()}, first)
             with ui.element("div").classes("hg-pair"):
-                fields.choice("side", "Side", list(asking.SIDES), position.side)
+                fields.choice("side", "Side", list(SIDES), position.side)
                 fields.number("leverage", "Leverage", position.leverage)
             fields.number("wallet", "Wallet, USDT", position.wallet_usdt)
             known = settings.hedge.policy if settings.hedge.policy in policies else "plugin"
@@ -322,7 +323,7 @@ def _new_backtest(tools: Tools, made: _Made) -> None:
             def go() -> None:
                 typed = fields.typed()
                 spans = {name: (one.start_ns, one.end_ns) for name, one in bars.items()}
-                arguments, wrong = asking.backtest(typed, spans, list(policies))
+                arguments, wrong = arguments_of.backtest(typed, spans, list(policies))
                 if fields.tell(wrong):
                     made.begin("backtest", [*arguments, *tools.settings_arguments()], typed)
 
@@ -349,7 +350,7 @@ def _sessions(tools: Tools, made: _Made) -> None:
 
 
 def _begins(made: _Made, kind: Kind, name: str) -> Callable[[], None]:
-    arguments = asking.ledger(name) if kind == "ledger" else asking.session_report(name)
+    arguments = arguments_of.ledger(name) if kind == "ledger" else arguments_of.session_report(name)
 
     def begins() -> None:
         made.begin(kind, arguments, {"session": name})
@@ -373,7 +374,7 @@ def _study(tools: Tools, made: _Made) -> None:
 
             def go() -> None:
                 typed = fields.typed()
-                arguments, wrong = asking.study(typed)
+                arguments, wrong = arguments_of.study(typed)
                 if fields.tell(wrong):
                     made.begin("blowup", [*arguments, *tools.settings_arguments()], typed)
 
