@@ -13,9 +13,8 @@ from litehedge.market import events as ev
 from litehedge.store.journal import Journal
 from litehedge.store.tail import Tail
 from litehedge.ui import watching as module
-from litehedge.ui.facts import meant
 from litehedge.ui.seen import Seen
-from litehedge.ui.watching import REST_S, Home, Watching
+from litehedge.ui.watching import REST_S, Home, Watching, meant
 from litehedge.units import NS_PER_SECOND
 from litehedge_runs import header
 

@@ -25,7 +25,7 @@ from litehedge.market import events as ev
 from litehedge.report.style import UNKNOWN, number, percent, usdt
 from litehedge.risk.state import CLOSE_WORDS, RESUME_WORD, TradingState
 from litehedge.ui.door import Who
-from litehedge.ui.facts import Facts, facts_of, meant
+from litehedge.ui.facts import Facts, facts_of
 from litehedge.ui.guard import WHO
 from litehedge.ui.once import Asked, Once
 from litehedge.ui.plain import (
@@ -43,7 +43,7 @@ from litehedge.ui.plain import (
     text_field,
 )
 from litehedge.ui.stages import GOALS, is_done, is_received
-from litehedge.ui.watching import Home, Watching
+from litehedge.ui.watching import Home, Watching, meant
 from litehedge.units import iso_utc
 
 REFRESH_S: Final = 2

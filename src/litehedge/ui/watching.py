@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
+from starlette.concurrency import run_in_threadpool
 
-from litehedge.errors import LitehedgeError
+from litehedge.errors import LitehedgeError, UsageError
 from litehedge.live.session import Aside, Session, is_held, session_at, sessions
 from litehedge.market.events import Command
 from litehedge.store.inbox import Inbox
@@ -164,6 +165,21 @@ def _file_of(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return told.st_dev, told.st_ino
+
+
+async def meant(home: Home, name: str | None) -> Watching | None:
+    """Return a session as of now, by name or the one that people mean; None where it is not.
+
+    The first look at a long journal takes seconds: it is made in a thread. What is new after that
+    is taken in here, where pages read it.
+    """
+    try:
+        watching = await run_in_threadpool(home.meant, name or None)
+    except (UsageError, OSError):  # no name of ours; a folder that went away meanwhile
+        return None
+    if watching is not None:
+        watching.look()
+    return watching
 
 
 class Home:

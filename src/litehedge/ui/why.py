@@ -28,6 +28,7 @@ from litehedge.ui import reasons
 from litehedge.ui.frame import framed
 from litehedge.ui.page import Page, aside, card, meant, say, words
 from litehedge.ui.seen import Seen
+from litehedge.ui.sheets import table
 from litehedge.ui.watching import Home
 
 PER_PAGE: Final = 12
@@ -137,21 +138,8 @@ def _placed(css: str, style: str) -> None:
 
 
 def _forecast(told: Any) -> None:
-    with (
-        ui.element("div").classes("hg-scroll").props('tabindex="0"'),
-        ui.element("table").classes("hg-table"),
-    ):
-        with ui.element("thead"), ui.element("tr"):
-            words("within min", tag="th")
-            for minutes in OUTLOOK_MIN:
-                words(f"{minutes:g}", tag="th")
-            words("peak", tag="th")
-            words("move", tag="th")
-        with ui.element("tbody"):
-            for row in reasons.forecast(told):
-                with ui.element("tr"):
-                    for cell in row:
-                        words(cell, tag="td")
+    heads = ["within min", *(f"{minutes:g}" for minutes in OUTLOOK_MIN), "peak", "move"]
+    table(heads, reasons.forecast(told))
 
 
 def _terms(found: Found) -> None:
@@ -378,18 +366,9 @@ def _past(told: Reopened, explanation: Explanation) -> None:
             words(reasons.attention_text(explanation), "hg-dim")
     if not explanation.nearest:
         return
-    with (
-        card("Squeezes of history that looked most alike, thirty minutes before their onset"),
-        ui.element("div").classes("hg-scroll").props('tabindex="0"'),
-        ui.element("table").classes("hg-table"),
-    ):  # fmt: skip
-        with ui.element("thead"), ui.element("tr"):
-            for name in ("onset, UTC", "of", "move", "to its peak", "likeness"):
-                words(name, tag="th")
-        for one in explanation.nearest:
-            with ui.element("tr"):
-                for cell in reasons.nearest(one):
-                    words(cell, tag="td")
+    with card("Squeezes of history that looked most alike, thirty minutes before their onset"):
+        heads = ("onset, UTC", "of", "move", "to its peak", "likeness")
+        table(heads, [reasons.nearest(one) for one in explanation.nearest])
 
 
 # --- the list ------------------------------------------------------------------------------------
