@@ -30,6 +30,8 @@ class Page:
 
     def push(self) -> None:
         """Send what changed since the last push, and nothing else."""
+        if self.watching is not None:
+            self.watching.want()
         now: dict[str, Any] = {}
         for say in self.says:
             now |= say()

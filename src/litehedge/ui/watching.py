@@ -28,6 +28,9 @@ Made = TypeVar("Made")
 EVERY_S: Final = 0.25
 """How often journals are looked at."""
 
+WANTED_S: Final = 600.0
+"""How long a session is followed after somebody looked last; it is read from anew after that."""
+
 REST_S: Final = 30.0
 """How long a journal is left alone that could not be understood: it is then read from anew."""
 
@@ -55,6 +58,7 @@ class Watching:
         self._file: tuple[int, int] | None = None  # which one is open: it may be replaced
         self._rests_until_s = -math.inf
         self._came_s = monotonic_s()
+        self._wanted_s = monotonic_s()
         self.runs = False
         self._made: dict[str, tuple[int, Any]] = {}
 
@@ -65,6 +69,15 @@ class Watching:
             made = self._made[name] = (self.seen.count, make())
         found: Made = made[1]
         return found
+
+    def want(self) -> None:
+        """Note that somebody looks: every open page says so with every push."""
+        self._wanted_s = self._monotonic_s()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody looked lately."""
+        return self._monotonic_s() - self._wanted_s < WANTED_S
 
     def look(self) -> None:
         """Take in what is new; trouble is noted, never raised. Any thread may call it."""
@@ -189,10 +202,13 @@ class Home:
     ----------
     root
         ``$LITEHEDGE_HOME``.
+    monotonic_s
+        A clock that only runs forward, for who looked when.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self.root = root
+        self._monotonic_s = monotonic_s
         self._watched: dict[str, Watching] = {}
 
     def names(self) -> list[str]:
@@ -221,8 +237,9 @@ class Home:
             return None
         known = self._watched.get(name)
         if known is not None:
-            return known
-        found = Watching(session_at(self.root, name))
+            known.want()
+            return self._watched.setdefault(name, known)  # where it was let go of just now
+        found = Watching(session_at(self.root, name), self._monotonic_s)
         found.look()
         # Many pages may open at once, each in a thread: all follow the same one.
         kept = self._watched.setdefault(name, found)
@@ -231,9 +248,13 @@ class Home:
         return kept
 
     def look(self) -> None:
-        """Take in what is new in every session that somebody looks at."""
-        for watching in list(self._watched.values()):
-            watching.look()
+        """Take in what is new in every session that somebody looks at; let go of the others."""
+        for name, watching in list(self._watched.items()):
+            if watching.is_wanted:
+                watching.look()
+            else:
+                self._watched.pop(name, None)
+                watching.close()
 
     def close(self) -> None:
         """Let go of all journals."""
