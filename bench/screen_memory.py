@@ -62,12 +62,14 @@ async def measure(pid: int, link: str, lasts_s: float) -> tuple[float, float]:
         first = last = memory.tell(f"{CLIENTS} clients stay")
         until_s = time.monotonic() + lasts_s
         while time.monotonic() < until_s:
+            before = list(came)
             await asyncio.sleep(EVERY_S)
             last = memory.tell(f"{CLIENTS} clients stay")
+            assert all(b > a for a, b in zip(before, came, strict=True)), "one was pushed nothing"
         await _end(tasks)
         await asyncio.sleep(SETTLED_S)
-        before = memory.tell("they left")
-        after, pages = before, 0
+        left = memory.tell("they left")
+        pages = 0
         numbers = count()
         until_s = time.monotonic() + lasts_s / 2
         while time.monotonic() < until_s:
@@ -75,7 +77,7 @@ async def measure(pid: int, link: str, lasts_s: float) -> tuple[float, float]:
             memory.tell(f"{pages} pages were opened and left")
         await asyncio.sleep(SETTLED_S)
         after = memory.tell("nobody looks")
-    return last - first, after - before
+    return last - first, after - left
 
 
 async def _guests(
