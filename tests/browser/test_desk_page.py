@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 
 import msgspec
@@ -12,7 +13,7 @@ from browsing import covered, overflow, served, shoot, shut_out
 from guarding import Guarding
 from playwright.sync_api import Page, expect
 
-from litehedge.live.session import Aside
+from litehedge.live.session import Aside, session_at
 from litehedge.market import events as ev
 from litehedge.store.durable import write_whole
 from litehedge.store.journal import Journal
@@ -248,6 +249,29 @@ def test_everything_is_closed_after_one_confirmation(tmp_path, looking):
             "done, 3 of 3", timeout=30_000
         )
         expect(page.locator('[data-hg-text="trading"]')).to_have_text("HALTED")
+
+
+def test_with_several_sessions_nothing_in_the_header_is_cut(tmp_path, looking):
+    with Guarding(tmp_path) as guarding, served(tmp_path, "--demo") as screen:
+        other = session_at(tmp_path, "another-with-a-long-name")
+        other.folder.mkdir()
+        shutil.copy(guarding.session.journal, other.journal)
+        for size in ("phone", "desktop"):
+            page = looking(screen, "/", size)
+            expect(page.locator(".hg-top .q-select")).to_be_visible()
+            page.wait_for_timeout(1000)
+            assert overflow(page) <= 0
+            cut = page.evaluate(
+                """() => [...document.querySelectorAll(".hg-top h1, .hg-top > span")]
+                .filter((e) => {
+                  const box = e.getBoundingClientRect();
+                  const isAway = box.right < 0;  // for those who listen
+                  return box.width && !isAway && (e.scrollWidth > e.clientWidth + 1 && e.clientWidth
+                    || box.left < 0 || box.right > innerWidth);
+                }).map((e) => e.outerHTML.slice(0, 90))"""
+            )
+            assert cut == []
+            shoot(page, f"several-{size}")
 
 
 def test_without_a_session_it_says_how_to_begin(tmp_path, looking):

@@ -69,13 +69,14 @@ def framed(page: Page) -> Iterator[Adjust]:
 
 
 def _header(page: Page) -> None:
-    with ui.element("header").classes("hg-top"):
+    names = page.home.names()
+    is_choice = len(names) > 1 and page.watching is not None
+    with ui.element("header").classes("hg-top hg-many" if is_choice else "hg-top"):
         with ui.element("a").classes("hg-skip").props('href="#main"'):
             ui.label("Skip to the page")
         with ui.element("h1"):
             ui.label("litehedge")
-        names = page.home.names()
-        if len(names) > 1 and page.watching is not None:
+        if is_choice and page.watching is not None:
             now = page.watching.session.name
             ui.select(
                 names, value=now,
