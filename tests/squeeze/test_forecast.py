@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.forecast import Forecast, ForecastState
 from litehedge.squeeze.hazard import N_ONSET, N_PEAK, ONSET_EDGES
+from litehedge.squeeze.labels import SIDES
 
 
 def row() -> np.ndarray:
@@ -51,3 +54,25 @@ def test_probabilities_and_times() -> None:
     assert forecast.peak_minutes("long") == pytest.approx(1.0, abs=0.01)
     assert forecast.peak_minutes("short") > forecast.peak_minutes("long")
     assert forecast.onset_minutes("long", 1.0) == ONSET_EDGES[-1]
+
+
+hazards = st.floats(0.0, 0.7)
+
+
+@given(st.lists(hazards | st.just(float("nan")), min_size=fc.N_FORECAST, max_size=fc.N_FORECAST))
+def test_what_people_are_shown_is_what_the_row_says(numbers: list[float]) -> None:
+    told = np.array(numbers)
+    told[fc.STATE_AT] = 0.0
+    forecast, outlook = Forecast.of_row(0, told), fc.outlook_of(told)
+    said = [
+        [[forecast.onset_probability(s, m) for m in fc.OUTLOOK_MIN] for s in SIDES],
+        [[forecast.onset_minutes(s, q) for q in fc.OUTLOOK_SHARES] for s in SIDES],
+        [[forecast.peak_minutes(s, q) for q in fc.OUTLOOK_SHARES] for s in SIDES],
+        forecast.severity_bps[:, 1:3].tolist(),
+        [forecast.phase.tolist()],
+    ]
+    for ours, theirs in zip(
+        (outlook.onset, outlook.onset_min, outlook.peak_min, outlook.severity_bps,
+         [outlook.phase]), said, strict=True,
+    ):  # fmt: skip
+        np.testing.assert_array_equal(ours, theirs)

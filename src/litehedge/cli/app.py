@@ -11,6 +11,7 @@ import litehedge
 from litehedge.cli import alerts, data, keys, people, registry, rules, study
 from litehedge.cli.advise import advise_command
 from litehedge.cli.backtest import backtest
+from litehedge.cli.backup import backup, restore
 from litehedge.cli.common import complain
 from litehedge.cli.demo import demo
 from litehedge.cli.doctor import doctor
@@ -63,6 +64,8 @@ app.add_typer(people.override, name="override")
 app.command()(report)
 app.command()(replay)
 app.command()(doctor)
+app.command()(backup)
+app.command()(restore)
 app.add_typer(study.app, name="study")
 app.command()(export_schema)
 

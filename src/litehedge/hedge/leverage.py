@@ -18,8 +18,7 @@ margin account itself, with its tiers. The advice is for a position without hedg
 
 from __future__ import annotations
 
-from math import isfinite, nan, sqrt
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -62,6 +61,7 @@ class LeverageAdvice(msgspec.Struct, frozen=True):
 # --- how wild the market is -------------------------------------------------------------------
 
 
+@kernel
 def volatilities(signals: Singles, frame: int = 0) -> tuple[float, float, float]:
     """Return forecast and slow volatility per root minute, and the confidence.
 
@@ -69,25 +69,29 @@ def volatilities(signals: Singles, frame: int = 0) -> tuple[float, float, float]
     one, and a missing slow one by what there is; both are NaN without any price history. Without
     forecast there is no confidence in it: 0.
     """
-    known = [
-        float(signals[sg.VOL_120, frame]),
-        float(signals[sg.VOL_RULE, frame]) / sqrt(5.0),
-        float(signals[sg.SIGMA, frame]),
-    ]
-    there = [one for one in known if one > 0.0 and isfinite(one)]
-    if not there:
-        return nan, nan, 0.0
-    slow = known[2] if known[2] > 0.0 and isfinite(known[2]) else there[0]
-    confidence = float(signals[sg.CONFIDENCE, frame])
-    if not known[0] > 0.0 or not confidence >= 0.0:
+    told: float = np.float64(signals[sg.VOL_120, frame])
+    hour: float = np.float64(signals[sg.VOL_RULE, frame]) / np.sqrt(5.0)
+    slow: float = np.float64(signals[sg.SIGMA, frame])
+    now = np.nan
+    for known in (slow, hour, told):
+        if known > 0.0 and np.isfinite(known):
+            now = known
+    if not (slow > 0.0 and np.isfinite(slow)):
+        slow = now
+    confidence: float = np.float64(signals[sg.CONFIDENCE, frame])
+    if np.isnan(now) or not told > 0.0 or not confidence >= 0.0:
         confidence = 0.0
-    return there[0], slow, min(confidence, 1.0)
+    return now, slow, min(confidence, 1.0)
 
 
+@kernel
 def deviations(now: float, slow: float, confidence: float) -> Floats:
     """Return s_H, the unit of the excursion at every horizon of the table, ``(horizon,)``."""
-    unit = now ** _WEIGHTS[:, 0] * slow ** _WEIGHTS[:, 1]
-    return np.asarray(unit * (1.0 + ex.DOUBT * (1.0 - confidence)))
+    unit = np.empty(_HORIZONS.size)
+    for i in range(unit.size):
+        power = now ** _WEIGHTS[i, 0] * slow ** _WEIGHTS[i, 1]
+        unit[i] = power * (1.0 + ex.DOUBT * (1.0 - confidence))
+    return unit
 
 
 @kernel
@@ -167,7 +171,7 @@ def _largest_within(
     move = fresh_move(side, high, backing_usdt, tiers, books)
     if excursion_probability(move, horizon_days, units, horizons, levels, quantiles) <= tolerance:
         return high
-    for _ in range(48):
+    for _ in range(32):  # to 2e-9 of itself
         middle = np.sqrt(low * high)
         move = fresh_move(side, middle, backing_usdt, tiers, books)
         if (
@@ -183,8 +187,29 @@ def _largest_within(
 # --- the advice -------------------------------------------------------------------------------
 
 
-def _row_of(side: float) -> int:
-    return 0 if side > 0.0 else 1
+@kernel
+def _advised(
+    signals: Singles, frame: int, tiers: Floats, side: float, backing_usdt: float,
+    leverage_now: float, most: float, horizon_days: float, tolerance: float, books: Books,
+) -> tuple[float, float]:  # fmt: skip
+    """Return the advised leverage and the probability at the present one, NaN without history.
+
+    All of it in one go: an order waits for it.
+    """
+    now, slow, confidence = volatilities(signals, frame)
+    units = deviations(now, slow, confidence)
+    if not np.isfinite(units).all():
+        return np.nan, np.nan
+    quantiles = _QUANTILES[0 if side > 0.0 else 1]
+    move = fresh_move(side, leverage_now, backing_usdt, tiers, books)
+    probability = excursion_probability(move, horizon_days, units, _HORIZONS, _LEVELS, quantiles)
+    if most <= 0.0:
+        return 0.0, probability
+    leverage = _largest_within(
+        tolerance, most, side, backing_usdt, tiers, books, horizon_days, units, _HORIZONS,
+        _LEVELS, quantiles,
+    )  # fmt: skip
+    return leverage, probability
 
 
 def liquidation_probability(
@@ -202,17 +227,11 @@ def liquidation_probability(
     horizon_days
         1 to 30.
     """
-    units = deviations(*volatilities(signals, frame))
-    move = fresh_move(side, leverage, backing_usdt, tiers.rows, np.zeros(1, dtype=ACCOUNT))
-    return _probability(move, horizon_days, units, _row_of(side))
-
-
-def _probability(move: float, horizon_days: float, units: Floats, row: int) -> float:
-    if not np.isfinite(units).all():
-        return float("nan")
-    return float(
-        excursion_probability(move, horizon_days, units, _HORIZONS, _LEVELS, _QUANTILES[row])
-    )
+    _, probability = _advised(
+        signals, frame, tiers.rows, side, backing_usdt, leverage, 0.0, horizon_days, 0.0,
+        np.zeros(1, dtype=ACCOUNT),
+    )  # fmt: skip
+    return float(probability)
 
 
 def advise(
@@ -241,17 +260,8 @@ def advise(
     horizon_days, tolerance
         How long the position is meant to live, 1 to 30 days; the probability that is acceptable.
     """
-    units = deviations(*volatilities(signals, frame))
-    row = _row_of(side)
-    books: Any = np.zeros(1, dtype=ACCOUNT)
-    move = fresh_move(side, leverage_now, backing_usdt, tiers.rows, books)
-    if not np.isfinite(units).all():
-        return LeverageAdvice(nan, tolerance, horizon_days, nan)
-    probability = float(
-        excursion_probability(move, horizon_days, units, _HORIZONS, _LEVELS, _QUANTILES[row])
-    )
-    leverage = _largest_within(
-        tolerance, tiers.largest_leverage(backing_usdt), side, backing_usdt, tiers.rows, books,
-        horizon_days, units, _HORIZONS, _LEVELS, _QUANTILES[row],
+    leverage, probability = _advised(
+        signals, frame, tiers.rows, side, backing_usdt, leverage_now,
+        tiers.largest_leverage(backing_usdt), horizon_days, tolerance, np.zeros(1, dtype=ACCOUNT),
     )  # fmt: skip
-    return LeverageAdvice(float(leverage), tolerance, horizon_days, probability)
+    return LeverageAdvice(leverage, tolerance, horizon_days, probability)

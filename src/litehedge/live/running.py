@@ -5,6 +5,7 @@ Paper and live differ in the venue that is handed in; everything else is this on
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -284,6 +285,8 @@ def guard(
                 warming(number, len(past))
             yield event
         warming(len(past), len(past))
+        gc.collect()
+        gc.freeze()  # what is there by now stays: no later collection need look through it
         yield from begin()
         yield from funnel.events()
 

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from litehedge.jit import kernel
 from litehedge.squeeze.hazard import (
     N_ONSET,
     N_PEAK,
@@ -128,14 +129,34 @@ class Outlook(msgspec.Struct, frozen=True):
 
 def outlook_of(row: Floats) -> Outlook:
     """Read a row ``(N_FORECAST,)`` as people are shown it."""
-    told = Forecast.of_row(0, row)
+    onset = np.empty((2, len(OUTLOOK_MIN)))
+    onset_min, peak_min = np.empty((2, 2, len(OUTLOOK_SHARES)))
+    _look_out(row, onset, onset_min, peak_min)
+    severity = row[SEVERITY_AT:PHASE_AT].reshape(2, N_SEVERITY)[:, 1:3]
+    phase = row[PHASE_AT:VOL_AT]
     return Outlook(
-        [[told.onset_probability(side, minutes) for minutes in OUTLOOK_MIN] for side in SIDES],
-        [[told.onset_minutes(side, share) for share in OUTLOOK_SHARES] for side in SIDES],
-        [[told.peak_minutes(side, share) for share in OUTLOOK_SHARES] for side in SIDES],
-        [[float(told.severity_bps[i, 1]), float(told.severity_bps[i, 2])] for i in range(2)],
-        [float(p) for p in told.phase],
+        onset.tolist(), onset_min.tolist(), peak_min.tolist(), severity.tolist(), phase.tolist()
     )
+
+
+@kernel
+def _look_out(row: Floats, onset: Floats, onset_min: Floats, peak_min: Floats) -> None:
+    """Write what `Forecast` tells of a row, in one go: an order waits for it.
+
+    Shapes: `onset` ``(side, minute)``; `onset_min` and `peak_min` ``(side, share)``.
+    """
+    onset_cif = np.empty((2, N_ONSET))
+    incidence(row[ONSET_AT:PEAK_AT].reshape(2, N_ONSET), onset_cif)
+    peak_cif = np.empty((1, N_PEAK))
+    for side in range(2):
+        for i in range(onset.shape[1]):
+            onset[side, i] = incidence_at(onset_cif[side], ONSET_EDGES, OUTLOOK_MIN[i])
+        first = PEAK_AT + side * N_PEAK
+        incidence(row[first : first + N_PEAK].reshape(1, N_PEAK), peak_cif)
+        for i in range(onset_min.shape[1]):
+            share = OUTLOOK_SHARES[i]
+            onset_min[side, i] = time_quantile(onset_cif[side], ONSET_EDGES, share)
+            peak_min[side, i] = time_quantile(peak_cif[0], PEAK_EDGES, share)
 
 
 class Forecaster(Protocol):
