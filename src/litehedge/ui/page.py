@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from nicegui import run, ui
 
 from litehedge.ui.watching import Home, Watching
-from litehedge.ui.watching import meant as meant
+from litehedge.ui.watching import meant as session_meant
 
 Answer = TypeVar("Answer")
 Sayings = Callable[[], dict[str, Any]]
@@ -59,6 +59,11 @@ def packed(value: Any) -> str:
     """Return data as JavaScript that may stand in a script."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+async def meant(home: Home, session: str) -> Watching | None:
+    """Return the session that a page was asked for; "" is the one that people mean."""
+    return await session_meant(home, session or None)
 
 
 async def aside(ask: Callable[..., Answer], *given: Any) -> Answer:

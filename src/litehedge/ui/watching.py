@@ -187,7 +187,7 @@ async def meant(home: Home, name: str | None) -> Watching | None:
     is taken in here, where pages read it.
     """
     try:
-        watching = await run_in_threadpool(home.meant, name or None)
+        watching = await run_in_threadpool(home.meant, name)
     except (UsageError, OSError):  # no name of ours; a folder that went away meanwhile
         return None
     if watching is not None:
