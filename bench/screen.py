@@ -1,7 +1,8 @@
 """Claim: 2 KB/s per client, a tenth of a core for 10 clients, a desk in 2 s, memory flat.
 
 The screen is served by its own command; a session writes its journal beside it, a book and a trade
-ten times a second, as a live one does. Clients are sockets that speak as the page does and read
+ten times a second, as a live one does. It has lived for an hour: all prices of the chart are there.
+Clients are sockets that speak as the page does and read
 what is pushed; until the desk stands is measured in a real browser (Debian's Chromium, where there
 is one). Processor time and memory are the server's, by /proc. Noted before for a bare page with a
 chart of which points are pushed: 3.4 % of a core for 10 clients, 1.2 KB/s.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -42,15 +44,18 @@ from litehedge.units import NS_PER_MINUTE, NS_PER_SECOND
 WATCHES_S = 15.0
 CLIENTS = (1, 10, 30)
 EVERY_S = 0.1
+PAST_S = 3700
+"""So long a session has lived before anybody looks: the chart holds an hour, a price a second."""
 PAGE_S = 30.0
+ACKS_S = 3.0  # a page says so often which message came last
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def measure() -> list[Figure]:
     """Serve a session to one, ten and thirty clients, and to a browser."""
     with (
-        tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as folder, _session(Path(folder)),
-        _served(Path(folder)) as (process, link),
+        tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as folder, journaled(Path(folder)),
+        served(Path(folder)) as (process, link),
     ):  # fmt: skip
         figures = []
         watched, address, cookies = asyncio.run(_watched_by_all(process.pid, link))
@@ -73,7 +78,7 @@ def measure() -> list[Figure]:
 
 
 @contextmanager
-def _session(root: Path) -> Iterator[None]:
+def journaled(root: Path) -> Iterator[None]:
     """Let a session write its journal, in a thread."""
     session = session_at(root, "paper")
     end, begun = threading.Event(), threading.Event()
@@ -97,27 +102,28 @@ def _session(root: Path) -> Iterator[None]:
                 session="bench", atom_ns=5 * NS_PER_SECOND, per_frame=12,
                 held_every_ns=NS_PER_MINUTE, keeps_checkpoints=True,
             )  # fmt: skip
-            chance, price, number = np.random.default_rng(1), 84.0, 0
-            while not end.is_set():
-                now_ns = time.time_ns()
+            chance, price = np.random.default_rng(1), 84.0
+
+            def lives(now_ns: int, *, opens: bool = False) -> None:
+                nonlocal state, price
                 price *= float(np.exp(chance.normal(0.0, 1e-4)))
-                happened: list[ev.AnyEvent] = [
-                    ev.Book(now_ns, now_ns, price - 0.005, price + 0.005, 1e6, 1e6),
-                    ev.Trade(now_ns, now_ns, price, 1.0, True),
-                ]
-                if number == 1:
-                    happened.append(
-                        ev.Opened(now_ns, now_ns, 1000.0, None, 5000.0 / price, price, 5.0, False)
-                    )
-                for event in happened:
+                for event in _told(now_ns, price, opens=opens):
                     journal.event(event)
                     state, effects = step(state, event)
                     for effect in effects:
                         journal.effect(effect)
+
+            begin_ns = time.time_ns() - PAST_S * NS_PER_SECOND
+            for second in range(PAST_S):
+                lives(begin_ns + second * NS_PER_SECOND)
+                if second % 60 == 59:
+                    journal.write()
+            is_open = False
+            while not end.is_set():
+                lives(time.time_ns(), opens=not is_open)
                 journal.write()
-                number += 1
-                if number > 1:
-                    begun.set()
+                is_open = True
+                begun.set()
                 end.wait(EVERY_S)
             journal.close()
 
@@ -131,8 +137,18 @@ def _session(root: Path) -> Iterator[None]:
         thread.join()
 
 
+def _told(now_ns: int, price: float, *, opens: bool) -> list[ev.AnyEvent]:
+    told: list[ev.AnyEvent] = [
+        ev.Book(now_ns, now_ns, price - 0.005, price + 0.005, 1e6, 1e6),
+        ev.Trade(now_ns, now_ns, price, 1.0, True),
+    ]
+    if opens:
+        told.append(ev.Opened(now_ns, now_ns, 1000.0, None, 5000.0 / price, price, 5.0, False))
+    return told
+
+
 @contextmanager
-def _served(root: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def served(root: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "litehedge", "ui", "--home", str(root), "--port", "0",
          "--no-browser", "--demo"],
@@ -157,7 +173,7 @@ Watched = tuple[float, float, float]
 
 async def _watched_by_all(pid: int, link: str) -> tuple[dict[int, Watched], str, dict[str, str]]:
     """Come in once, then watch with each number of clients; return address and cookies too."""
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+    async with browsing() as session:
         async with session.get(link) as answer:
             address = str(answer.url.origin())
         watched = {count: await _watched(session, pid, address, count) for count in CLIENTS}
@@ -167,7 +183,9 @@ async def _watched_by_all(pid: int, link: str) -> tuple[dict[int, Watched], str,
 async def _watched(session: aiohttp.ClientSession, pid: int, address: str, count: int) -> Watched:
     """Return the server's share of a core in %, bytes per second and client, memory in MB."""
     came = [0] * count
-    tasks = [asyncio.create_task(_client(session, address, came, i)) for i in range(count)]
+    tasks = [
+        asyncio.create_task(client(session, address, came, i, f"{count}-{i}")) for i in range(count)
+    ]
     waits_s = time.monotonic() + PAGE_S
     while not all(came) and time.monotonic() < waits_s:
         await asyncio.sleep(0.5)
@@ -182,28 +200,49 @@ async def _watched(session: aiohttp.ClientSession, pid: int, address: str, count
         with suppress(asyncio.CancelledError):
             await task
     pushed = sum(b - a for a, b in zip(first, came, strict=True))
-    assert all(b > a for a, b in zip(first, came, strict=True)), "a client was pushed nothing"
-    return 100.0 * spent / took_s, pushed / took_s / count, _memory_mb(pid)
+    silent = [i for i, (a, b) in enumerate(zip(first, came, strict=True)) if b <= a]
+    assert not silent, f"of {count} clients these were pushed nothing: {silent}"
+    return 100.0 * spent / took_s, pushed / took_s / count, memory_mb(pid)
 
 
-async def _client(session: aiohttp.ClientSession, address: str, came: list[int], i: int) -> None:
-    """Open the desk as a page does, and read what is pushed."""
+def browsing() -> aiohttp.ClientSession:
+    """Return what clients ask with: like a browser it opens a connection for each websocket.
+
+    On one that served a page before, the server's patience with idle connections goes on counting.
+    """
+    return aiohttp.ClientSession(
+        cookie_jar=aiohttp.CookieJar(unsafe=True),
+        connector=aiohttp.TCPConnector(force_close=True, limit=0),
+    )
+
+
+async def client(
+    session: aiohttp.ClientSession, address: str, came: list[int], i: int, who: str
+) -> None:
+    """Open the desk as a page does, read what is pushed, and say now and then how far it came."""
     async with session.get(address) as answer:
         text = await answer.text()
     query = ast.literal_eval(re.search(r"query: (\{.*?\}),\n", text)[1])  # type: ignore[index]
     query = {name: str(value).lower() for name, value in query.items()}
-    query |= {"tab_id": f"tab-{i}", "document_id": f"document-{i}", "EIO": "4",
+    query |= {"tab_id": f"tab-{who}", "document_id": f"document-{who}", "EIO": "4",
               "transport": "websocket"}  # fmt: skip
     prefix = f"{address}/_nicegui_ws/socket.io/?{urllib.parse.urlencode(query)}"
     async with session.ws_connect(prefix, headers={"Origin": address}) as socket:
         await socket.receive()
         await socket.send_str("40")
         await socket.receive()  # from here on the server takes it for the page
+        acks_s = time.monotonic()
         async for message in socket:
             if message.data == "2":
                 await socket.send_str("3")
-            else:
-                came[i] += len(message.data)
+                continue
+            came[i] += len(message.data)
+            number = re.search(r'"_id": ?(\d+)', message.data[-40:])
+            if number is not None and time.monotonic() - acks_s > ACKS_S:
+                acks_s = time.monotonic()
+                told = {"client_id": query["client_id"], "next_message_id": int(number[1]) + 1}
+                await socket.send_str(f"42{json.dumps(['ack', told])}")
+        raise AssertionError(f"the screen hung up on {who}, {socket.close_code}")
 
 
 def _painted(browser: str, address: str, cookies: dict[str, str]) -> list[float]:
@@ -231,6 +270,6 @@ def _spent_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def _memory_mb(pid: int) -> float:
+def memory_mb(pid: int) -> float:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

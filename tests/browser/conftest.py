@@ -45,6 +45,7 @@ def looking(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Calla
         page.on("pageerror", lambda error: troubles.append(str(error)))
         if screen.cookies is None:
             page.goto(screen.link)
+            page.wait_for_url(screen.address)  # the link's page goes there by itself
             screen.cookies = context.storage_state()
         page.goto(screen.address.rstrip("/") + path)
         page.wait_for_function("window.did_handshake === true", timeout=30_000)

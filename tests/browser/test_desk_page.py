@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import time
 
+import msgspec
 import pytest
 from browsing import covered, overflow, served, shoot, shut_out
 from guarding import Guarding
 from playwright.sync_api import Page, expect
 
+from litehedge.live.session import Aside, session_at
 from litehedge.market import events as ev
+from litehedge.store.durable import write_whole
 from litehedge.store.journal import Journal
 
 pytestmark = pytest.mark.xdist_group("browser-desk")
@@ -59,6 +64,52 @@ def test_nothing_on_the_desk_is_out_of_reach_for_anybody(guarded, looking, size)
     page = looking(guarded[1], "/", size)
     page.wait_for_timeout(1000)
     assert not shut_out(page)
+
+
+def _drawn(page: Page) -> list[list[float]]:
+    """The prices on the chart, (ms, price)."""
+    return page.evaluate(
+        """() => getElement(document.querySelector(".hg-chart").id.slice(1)).chart
+          .getOption().series.find((one) => one.id === "price").data"""
+    )
+
+
+def test_the_chart_has_the_past_and_goes_on(guarded, looking):
+    page = looking(guarded[1])
+    page.wait_for_function(
+        """() => getElement(document.querySelector(".hg-chart").id.slice(1))?.chart?.getOption()
+          .series[0].data.length > 30"""
+    )
+    before = _drawn(page)
+    page.wait_for_timeout(1500)
+    after = _drawn(page)
+    assert after[-1][0] > before[-1][0]
+    times = [ms for ms, _ in after]
+    assert times == sorted(times)
+
+
+def test_points_that_come_before_the_chart_are_drawn_with_it(guarded, looking):
+    page = looking(guarded[1])
+    page.evaluate(
+        """() => {
+          const real = window.getElement;
+          window.told = [];
+          window.isThere = false;
+          const chart = { setOption: (option) => window.told.push(JSON.stringify(option)) };
+          window.getElement = (id) => id !== "late" ? real(id)
+            : window.isThere ? { chart } : undefined;
+          hg.attach("late", "late", { price: [[1000, 80]] });
+          hg.points("late", { price: [[9000, 81]], hedge: [[9000, 50]] });
+        }"""
+    )
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.told") == []
+    page.evaluate("window.isThere = true")
+    page.wait_for_function("window.told.length > 0")
+    option = json.loads(page.evaluate("window.told[0]"))
+    series = {one["id"]: one["data"] for one in option["series"]}
+    assert series["price"] == [[1000, 80], [9000, 81]]
+    assert series["hedge"] == [[9000, 50]]
 
 
 def test_targets_are_large_enough_for_a_thumb(guarded, looking):
@@ -169,6 +220,26 @@ def test_a_session_that_ended_is_not_shown_as_live(tmp_path, looking):
         expect(page.locator('[data-hg-text="stage"]')).to_contain_text("within a minute")
 
 
+def test_a_demo_that_is_over_says_so_and_not_that_it_is_stale(tmp_path, looking):
+    with Guarding(tmp_path) as guarding, served(tmp_path, "--demo") as screen:
+        aside = guarding.session.aside
+        write_whole(aside, msgspec.json.encode(Aside(("Look here.",))))
+        page = looking(screen)
+        expect(page.locator(".hg-tour")).to_contain_text("Look here.")
+        guarding.stop()
+        write_whole(aside, msgspec.json.encode(Aside(("Look here.",), "The demo is over: gone.")))
+        over = page.locator('[data-hg-show="over"]')
+        expect(over).to_contain_text("The demo is over: gone.")
+        page.wait_for_timeout(4000)  # longer than what makes data stale
+        expect(page.locator('[data-hg-text="age"]')).to_have_text("over")
+        expect(page.locator(".hg-stale")).to_be_hidden()
+        shoot(page, "demo-over")
+        page.locator("#halt").click()
+        page.locator(".hg-sheet").get_by_text("HALT", exact=True).click()
+        expect(page.get_by_text("nothing can be asked of it")).to_be_visible()
+    expect(page.locator(".hg-stale")).to_contain_text("screen of this demo is closed")
+
+
 def test_everything_is_closed_after_one_confirmation(tmp_path, looking):
     with Guarding(tmp_path), served(tmp_path, "--demo") as screen:
         page = looking(screen, "/", "phone")
@@ -178,6 +249,29 @@ def test_everything_is_closed_after_one_confirmation(tmp_path, looking):
             "done, 3 of 3", timeout=30_000
         )
         expect(page.locator('[data-hg-text="trading"]')).to_have_text("HALTED")
+
+
+def test_with_several_sessions_nothing_in_the_header_is_cut(tmp_path, looking):
+    with Guarding(tmp_path) as guarding, served(tmp_path, "--demo") as screen:
+        other = session_at(tmp_path, "another-with-a-long-name")
+        other.folder.mkdir()
+        shutil.copy(guarding.session.journal, other.journal)
+        for size in ("phone", "desktop"):
+            page = looking(screen, "/", size)
+            expect(page.locator(".hg-top .q-select")).to_be_visible()
+            page.wait_for_timeout(1000)
+            assert overflow(page) <= 0
+            cut = page.evaluate(
+                """() => [...document.querySelectorAll(".hg-top h1, .hg-top > span")]
+                .filter((e) => {
+                  const box = e.getBoundingClientRect();
+                  const isAway = box.right < 0;  // for those who listen
+                  return box.width && !isAway && (e.scrollWidth > e.clientWidth + 1 && e.clientWidth
+                    || box.left < 0 || box.right > innerWidth);
+                }).map((e) => e.outerHTML.slice(0, 90))"""
+            )
+            assert cut == []
+            shoot(page, f"several-{size}")
 
 
 def test_without_a_session_it_says_how_to_begin(tmp_path, looking):

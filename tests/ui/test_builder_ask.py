@@ -12,8 +12,10 @@ from litehedge.ui.builder_worker import Answer
 
 
 class _Process(SimpleNamespace):
+    code = 0
+
     async def wait(self) -> int:
-        return 0
+        return self.code
 
 
 def test_a_page_that_fails_with_its_answer_takes_none_from_the_others(tmp_path):
@@ -32,3 +34,22 @@ def test_a_page_that_fails_with_its_answer_takes_none_from_the_others(tmp_path):
     }
     asyncio.run(trying._listen(_Process(stdout=rows())))
     assert [answer.page for answer in heard] == ["open"]
+
+
+def test_a_page_that_fails_with_the_end_leaves_nobody_waiting(tmp_path):
+    async def rows():
+        return
+        yield
+
+    def fails(answer):
+        raise RuntimeError("the page is gone")
+
+    heard = []
+    trying = Trials(tmp_path)
+    trying._asked = {
+        "closed": (SimpleNamespace(page="closed", number=1), fails),
+        "open": (SimpleNamespace(page="open", number=1), heard.append),
+    }
+    trying._process = _Process(stdout=rows(), code=-9)
+    asyncio.run(trying._listen(trying._process))
+    assert [answer.problem[:16] for answer in heard] == ["The test stopped"]

@@ -10,8 +10,9 @@ from screens import PASSPHRASE, QUICK, Fields, Screen
 
 from litehedge.errors import DataError, UsageError
 from litehedge.ui import door as doors
-from litehedge.ui.door import Door, Refused
+from litehedge.ui.door import IDLE_NS, TOUCH_NS, Door, Refused
 from litehedge.ui.login import link_to, qr_text
+from litehedge.ui.vault import Vault
 
 DAY = 86_400 * 10**9
 
@@ -268,3 +269,18 @@ def test_login_pages_have_no_script(screen):
         found.feed(page.text)
         assert found.scripts == 0
         assert page.header("content-security-policy").startswith("default-src 'none'")
+
+
+def test_a_full_disk_shuts_out_nobody_who_is_in(tmp_path, monkeypatch):
+    now_ns = [10**18]
+    door = Door(tmp_path / "ui", is_demo=True, now_ns=lambda: now_ns[0])
+    cookie = door.enter(door.invite())
+    now_ns[0] += 2 * TOUCH_NS
+
+    def refuses(vault, payload):
+        raise DataError("it cannot be written (no space left)", "nothing was changed")
+
+    monkeypatch.setattr(Vault, "_write", refuses)
+    assert door.who(cookie) is not None
+    now_ns[0] += IDLE_NS + 1
+    assert door.who(cookie) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from screens import Screen
+from screens import Screen, wire
 
 from litehedge.ui.rates import REMEMBERED, Buckets, Patience, client_of
 
@@ -76,6 +76,18 @@ def test_too_many_requests_are_refused_and_the_owner_still_gets_in(session, tmp_
     assert flooded.status == 429
     assert int(flooded.header("retry-after")) >= 1
     assert screen.get("/panic").status == 200  # from the same address, with his session
+
+
+def test_strangers_who_ask_for_websockets_take_none_from_the_owner(tmp_path):
+    screen = Screen(tmp_path, rates={"opens": Buckets(0.1, 3.0)})
+    screen.come_in()
+
+    def refused(**more):
+        headers = screen.headers(origin=screen.origin, **more)
+        return wire(screen.app, "", "/_nicegui_ws/socket.io/", headers, kind="websocket").refused
+
+    assert all(refused(cookie=None) for _ in range(10))  # through the same tunnel
+    assert [refused() for _ in range(4)] == [False, False, False, True]
 
 
 def test_too_many_passphrases_are_refused_before_they_are_looked_at(session, tmp_path):

@@ -159,5 +159,24 @@ def test_what_was_forgotten_is_as_if_it_had_never_been_seen(guarded):
     count = seen.count
     seen.forget()
     assert seen.count > count
-    fresh.count = seen.count
+    fresh.count = fresh.since = seen.count
     assert repr(seen) == repr(fresh)
+
+
+def test_a_run_whose_clock_was_set_back_is_a_past_of_its_own(guarded):
+    path, _ = guarded
+    news = Tail(path, NS_PER_DAY).news()
+    seen = Seen("t")
+    seen.begin(news.run_id, news.header)
+    seen.take(news.items)
+    since, later_ns = seen.since, seen.now_ns
+    seen.begin(news.run_id + 1, news.header)
+    seen.take([ev.Trade(later_ns + 1, later_ns + 1, 90.0, 1.0, True)])
+    assert seen.since == since
+    assert len(seen.prices) > 100
+    early_ns = later_ns - NS_PER_HOUR
+    seen.begin(news.run_id + 2, news.header)
+    seen.take([ev.Trade(early_ns + i, early_ns + i, 91.0, 1.0, True) for i in range(2)])
+    assert seen.since > since
+    assert seen.now_ns == early_ns + 1
+    assert list(seen.prices) == [(early_ns, 91.0)]

@@ -75,7 +75,7 @@ def test_a_disk_that_refuses_changes_nothing(tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sf.os, "fsync", full)
+    monkeypatch.setattr("litehedge.store.durable.os.fsync", full)
     with pytest.raises(UsageError, match="No space left"):
         sf.save(file, {"position.leverage": 7.0})
     assert path.read_text() == TEXT

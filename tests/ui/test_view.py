@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+from collections import deque
 
 import pytest
 from hypothesis import given
@@ -13,9 +15,10 @@ from litehedge.market import events as ev
 from litehedge.risk.state import TradingState
 from litehedge.store.tail import Tail
 from litehedge.ui import view
-from litehedge.ui.adjust import stage, stays
+from litehedge.ui.adjust import stays
 from litehedge.ui.seen import Account, Seen
-from litehedge.units import NS_PER_DAY, NS_PER_HOUR
+from litehedge.ui.stages import stage
+from litehedge.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MS, NS_PER_SECOND
 from litehedge_runs import journaled_run
 
 
@@ -74,6 +77,13 @@ def test_a_session_that_does_not_run_says_that_nobody_guards(news):
     assert said["age_s"] == 60.0
 
 
+def test_what_is_over_is_not_stale(news):
+    said = view.header(_seen(news), age_s=60.0, runs=False, over="The demo is over.")
+    assert said["over"] == "The demo is over."
+    assert said["stale_says"] == ""
+    assert view.header(_seen(news), age_s=60.0, runs=False)["over"] == ""
+
+
 def test_a_refusal_is_told_with_its_reason(news):
     refused = [d for d in _seen(news).decisions if view.is_refused(d)]
     for told in refused:
@@ -107,6 +117,31 @@ def test_points_that_were_sent_are_not_sent_again(news):
     assert whole["price"][-len(rest["price"]) :] == rest["price"]
     assert all(ms * 1_000_000 > half_ns for ms, _ in rest["price"])
     assert view.chart_points(seen, seen.now_ns) == {}
+
+
+@given(st.lists(st.integers(1, 5)), st.integers(0, 60))
+def test_the_newest_points_are_those_behind_a_moment(steps, after_ns):
+    times = list(itertools.accumulate(steps))
+    seen = Seen("t", prices=deque((ns * NS_PER_MS, 80.0) for ns in times))
+    told = view.chart_points(seen, after_ns * NS_PER_MS)
+    assert [ms for ms, _ in told.get("price", [])] == [t for t in times if t > after_ns]
+
+
+def test_to_tell_what_is_new_the_past_is_not_looked_at():
+    looked = []
+
+    class Counted(deque):
+        def __reversed__(self):
+            for row in super().__reversed__():
+                looked.append(row)
+                yield row
+
+        def __iter__(self):
+            raise AssertionError("from the oldest on")
+
+    seen = Seen("t", prices=Counted((i * NS_PER_SECOND, 80.0) for i in range(3600)))
+    assert len(view.chart_points(seen, 3597 * NS_PER_SECOND)["price"]) == 2
+    assert len(looked) == 3
 
 
 def test_the_stages_of_a_halt_are_told_to_the_end(news):

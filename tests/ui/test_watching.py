@@ -13,9 +13,8 @@ from litehedge.market import events as ev
 from litehedge.store.journal import Journal
 from litehedge.store.tail import Tail
 from litehedge.ui import watching as module
-from litehedge.ui.facts import meant
 from litehedge.ui.seen import Seen
-from litehedge.ui.watching import REST_S, Home, Watching
+from litehedge.ui.watching import REST_S, WANTED_S, Home, Watching, meant
 from litehedge.units import NS_PER_SECOND
 from litehedge_runs import header
 
@@ -209,4 +208,25 @@ def test_a_copy_of_a_session_by_a_name_that_is_none_hinders_nobody(session, tmp_
     home = Home(tmp_path)
     assert home.names() == ["t"]
     assert home.meant().session.name == "t"
+    home.close()
+
+
+def test_a_session_at_which_nobody_looks_is_let_go_of_and_read_anew(session, tmp_path):
+    writer, other = _journal(session, [80.0]), session_at(tmp_path, "other")
+    _journal(other, [70.0]).close()
+    now_s = [0.0]
+    home = Home(tmp_path, lambda: now_s[0])
+    first, second = home.meant("t"), home.meant("other")
+    for _ in range(3):
+        now_s[0] += 0.9 * WANTED_S
+        second.want()  # a page that is open
+        home.look()
+    assert home.meant("other") is second
+    again = home.meant("t")
+    assert again is not first
+    assert first._tail is None
+    _trades(writer, [81.0])
+    home.look()
+    assert _prices(again) == [80.0, 81.0]
+    writer.close()
     home.close()

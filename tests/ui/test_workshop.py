@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest
 
 import fake_litehedge
 from litehedge.errors import UsageError
-from litehedge.ui import asking
+from litehedge.store.durable import is_locked
+from litehedge.ui import arguments as arguments_of
 from litehedge.ui import reports_view as view
-from litehedge.ui.programs import Commands, end, lives
+from litehedge.ui.programs import Commands, end
 from litehedge.ui.workshop import Progress, Workshop, split
 
 FAKE = (sys.executable, fake_litehedge.__file__)
@@ -70,7 +72,7 @@ def test_cancelling_ends_the_process_and_leaves_nothing(workshop, tmp_path):
     wait(workshop, name, "running")
     lock = tmp_path / "reports" / name / "lock"
     workshop.delete(name)
-    assert not lives(lock)
+    assert not is_locked(lock)
     assert list((tmp_path / "reports").iterdir()) == []
 
 
@@ -145,7 +147,7 @@ TYPED = {"data": "made", "side": "long", "leverage": "10", "wallet": "500", "pol
 
 
 def test_a_backtest_is_asked_for_with_what_was_typed():
-    arguments, wrong = asking.backtest(TYPED, SPANS, ["plugin"])
+    arguments, wrong = arguments_of.backtest(TYPED, SPANS, ["plugin"])
     assert wrong == {}
     assert arguments == [
         "backtest", "--data=made", "--side=long", "--leverage=10", "--wallet=500",
@@ -161,12 +163,12 @@ def test_a_backtest_is_asked_for_with_what_was_typed():
      ("to", "2024-01-01")],
 )  # fmt: skip
 def test_every_mistake_stands_at_its_field(name, value):
-    _, wrong = asking.backtest(TYPED | {name: value}, SPANS, ["plugin"])
+    _, wrong = arguments_of.backtest(TYPED | {name: value}, SPANS, ["plugin"])
     assert list(wrong) == [name]
 
 
 def test_all_mistakes_are_told_at_once():
-    _, wrong = asking.backtest({}, SPANS, ["plugin"])
+    _, wrong = arguments_of.backtest({}, SPANS, ["plugin"])
     assert set(wrong) == {"data", "side", "leverage", "wallet", "policy"}
 
 
@@ -175,7 +177,7 @@ PAPER = {"name": "paper", "venue": "binance", "side": "short", "leverage": "5", 
 
 
 def test_a_session_is_asked_for_with_what_was_typed():
-    arguments, wrong = asking.paper(PAPER, ["plugin"], ["balanced"])
+    arguments, wrong = arguments_of.paper(PAPER, ["plugin"], ["balanced"])
     assert wrong == {}
     assert arguments == [
         "paper", "--name=paper", "--venue=binance", "--side=short", "--leverage=5", "--wallet=100",
@@ -185,13 +187,13 @@ def test_a_session_is_asked_for_with_what_was_typed():
 
 @pytest.mark.parametrize("name", ["", "../x", "A", "-x", "x" * 41, "a b", "taken", "ü"])
 def test_a_name_that_is_none_or_taken_is_refused(name):
-    _, wrong = asking.paper(PAPER | {"name": name}, ["plugin"], ["balanced"], ["taken"])
+    _, wrong = arguments_of.paper(PAPER | {"name": name}, ["plugin"], ["balanced"], ["taken"])
     assert list(wrong) == ["name"]
 
 
 def test_a_study_has_bounds():
-    assert asking.study({"worlds": "4", "days": "30"})[1] == {}
-    assert set(asking.study({"worlds": "1", "days": "x"})[1]) == {"worlds", "days"}
+    assert arguments_of.study({"worlds": "4", "days": "30"})[1] == {}
+    assert set(arguments_of.study({"worlds": "1", "days": "x"})[1]) == {"worlds", "days"}
 
 
 # --- how it is told ---------------------------------------------------------------------------
@@ -225,3 +227,37 @@ def test_other_reports_have_their_figures(workshop, kind, arguments, name, value
     report = wait(workshop, workshop.begin(kind, arguments, {"session": "paper"}))
     assert {figure.name: figure.value for figure in view.figures(report)}[name] == value
     assert Path(workshop.sheet(report.id)).name == "sheet.html"
+
+
+def test_what_is_done_is_read_once_however_often_it_is_shown(workshop, monkeypatch):
+    name = ask(workshop)
+    wait(workshop, name)
+    first, reads = workshop.reports(), []
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: reads.append(path) or read(path))
+    for _ in range(5):
+        assert workshop.reports() == first
+    assert reads == []
+
+
+def test_one_that_failed_is_read_again_when_its_folder_changed(workshop, tmp_path):
+    name = ask(workshop, "bad")
+    wait(workshop, name, "failed")
+    folder = tmp_path / "reports" / name
+    os.utime(folder, (0, 0))  # long ago
+    assert workshop.report(name).state == "failed"
+    (folder / "result.json").write_text('{"meta": {}}')
+    (folder / "sheet.html").write_text("a sheet")
+    assert workshop.report(name).state == "done"
+
+
+def test_one_that_is_just_being_started_is_not_taken_for_failed_for_ever(workshop, tmp_path):
+    name = ask(workshop, "slow")
+    wait(workshop, name, "running")
+    folder = tmp_path / "reports" / name
+    lock = (folder / "lock").rename(folder / "no-lock")  # as before it was taken
+    assert workshop.report(name).state == "failed"
+    changed_ns = folder.stat().st_mtime_ns
+    lock.rename(folder / "lock")
+    os.utime(folder, ns=(changed_ns, changed_ns))  # within one tick of the clock of the disk
+    assert workshop.report(name).state == "running"

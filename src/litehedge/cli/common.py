@@ -24,6 +24,7 @@ from litehedge.config import Settings
 from litehedge.errors import ConfigError, LitehedgeError, UsageError
 from litehedge.settings import load_settings
 from litehedge.shelf.home import stderr
+from litehedge.store.durable import write_whole
 
 console = Console()
 """Results for people go here (stdout); progress and complaints go to `stderr`."""
@@ -105,12 +106,9 @@ def write_file(path: Path, payload: bytes) -> None:
         When the disk refuses.
     """
     check_writable(path)
-    partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_bytes(payload)
-        partial.replace(path)
+        write_whole(path, payload, 0o666)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise _cannot_write(path, error) from None
 
 

@@ -152,6 +152,7 @@ def demo(
             else None
         )
         watch.live = view
+        was_stopped = False
         try:
             with view or nullcontext():
                 run(
@@ -162,6 +163,7 @@ def demo(
                 )  # fmt: skip
         except KeyboardInterrupt:
             stderr.print("stopped")
+            was_stopped = True
         if book is not None and path is not None:
             book.close() if journal is None else _kept(book, path, journal)
         if json:
@@ -170,7 +172,7 @@ def demo(
             watch.say_result()
             note(capital_check(settings, watch.price, tiers).problems)
         if screen is not None:
-            screen.stay()
+            screen.stay(watch.ending(seed, was_stopped=was_stopped))
 
 
 def _say_fake(result: dict[str, Any], minutes: int, *, json: bool) -> None:
@@ -340,6 +342,19 @@ class _Watch:
             "How likely a squeeze is, and when it would peak. One comes: it was looked for.",
             f"What is done about it. {standings}",
         ]
+
+    def ending(self, seed: int, *, was_stopped: bool) -> str:
+        """Say that it is over, what came of it, and how to see it again."""
+        with_it = (
+            f"was liquidated {iso_utc(self._died_ns)[11:]}" if self._died_ns
+            else f"survived with {usdt(self._venue.equity())}"
+        )  # fmt: skip
+        return (
+            f"The demo {'was stopped' if was_stopped else 'is over'}: the 20x long {with_it}. "
+            f"Without litehedge: {self._standing('unhedged')}. Half as large: "
+            f"{self._standing('half')}. To see it again: litehedge demo; another market: "
+            f"litehedge demo --seed {seed + 1}."
+        )
 
     def _band(self) -> str:
         if self._last is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,9 +15,9 @@ from pathlib import Path
 import msgspec
 
 from litehedge.cli.common import console
-from litehedge.live.session import Session, held, session_at
+from litehedge.live.session import Aside, Session, held, session_at
 from litehedge.shelf.home import stderr
-from litehedge.store.durable import move, write_synced
+from litehedge.store.durable import write_whole
 from litehedge.store.inbox import Inbox
 
 APART_S = 0.25
@@ -30,22 +31,23 @@ class DemoScreen:
     session: Session
     inbox: Inbox
     child: subprocess.Popen[bytes]
-    _told: Sequence[str] = ()
+    _told: tuple[str, ...] = ()
     _told_s: float = 0.0
 
     def tell(self, sentences: Sequence[str]) -> None:
         """Show sentences beside the session; a few times a second is enough."""
         now_s = time.monotonic()
-        if list(sentences) == list(self._told) or now_s - self._told_s < APART_S:
+        if tuple(sentences) == self._told or now_s - self._told_s < APART_S:
             return
-        self._told, self._told_s = list(sentences), now_s
-        fresh = self.session.aside.with_suffix(".new")
-        fresh.unlink(missing_ok=True)
-        write_synced(fresh, msgspec.json.encode(list(sentences)))
-        move(fresh, self.session.aside)
+        self._told, self._told_s = tuple(sentences), now_s
+        self._put(Aside(self._told))
 
-    def stay(self) -> None:
-        """Leave the screen as it is until a person has seen enough."""
+    def _put(self, aside: Aside) -> None:
+        write_whole(self.session.aside, msgspec.json.encode(aside))
+
+    def stay(self, ending: str) -> None:
+        """Say on the screen how it ended, and leave it so until a person has seen enough."""
+        self._put(Aside(self._told, ending))
         console.print("The screen stays as it is; Ctrl-C ends it.", highlight=False)
         try:
             self.child.wait()
@@ -61,7 +63,7 @@ def screened(port: int) -> Iterator[DemoScreen]:
         with held(session), Inbox(session.inbox) as inbox:
             child = subprocess.Popen(
                 [sys.executable, "-m", "litehedge", "ui", "--home", folder, "--port", str(port),
-                 "--demo"],
+                 "--demo", "--parent", str(os.getpid())],
             )  # fmt: skip
             try:
                 yield DemoScreen(session, inbox, child)

@@ -49,6 +49,7 @@ def ui(
         str | None, typer.Option(help="Take the token of that name away, and end.")
     ] = None,
     demo: Annotated[bool, typer.Option("--demo", hidden=True)] = False,
+    parent: Annotated[int | None, typer.Option("--parent", hidden=True)] = None,
 ) -> None:
     """Show the screen: distance to liquidation, forecast, hedge, and how to act.
 
@@ -59,7 +60,8 @@ def ui(
     --name, or --cert and --key.
     """
     # NiceGUI takes a second to come: commands that do without it need not wait.
-    from litehedge.ui.door import Door, reset as reset_door  # noqa: I001
+    from litehedge.ui.door import Door
+    from litehedge.ui.door import reset as reset_door
     from litehedge.ui.serving import Where, serve
 
     root = folder or home_folder()
@@ -81,7 +83,8 @@ def ui(
             console.print(f"{one.name}: {one.scope}", highlight=False)
         return
     where = Where(host, port, tuple(name or ()), cert, key, behind_proxy)
-    serve(root, where, says=_say, opens=webbrowser.open if browser else None, demo=demo)
+    serve(root, where, says=_say, opens=webbrowser.open if browser else None, demo=demo,
+          parent=parent)  # fmt: skip
 
 
 def _say(text: str) -> None:

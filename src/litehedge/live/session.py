@@ -19,13 +19,23 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final, TextIO
 
+import msgspec
+
 from litehedge.errors import UsageError
+from litehedge.store.durable import is_locked
 
 LOG_BYTES: Final = 5_000_000
 LOGS_KEPT: Final = 5
 TRIES: Final = 3  # to hold a session: somebody may be looking whether it is held
 RETRY_S: Final = 0.05
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
+
+class Aside(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a demo says of itself to those who look on: while it goes, and how it ended."""
+
+    sentences: tuple[str, ...] = ()
+    over: str = ""  # "" while it goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,7 @@ class Session:
 
     @property
     def aside(self) -> Path:
-        """The file with sentences for those who look on: a demo explains itself in it."""
+        """The file with an `Aside`, for those who look on: a demo explains itself in it."""
         return self.folder / "aside.json"
 
     @property
@@ -82,17 +92,10 @@ def sessions(root: Path) -> list[Session]:
 
 def is_held(session: Session) -> bool:
     """Return whether a process holds a session now."""
-    try:
-        with (session.folder / "lock").open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    return is_locked(session.folder / "lock")
 
 
-def locked(lock: TextIO) -> bool:
+def locked(lock: TextIO | int) -> bool:
     """Lock a file for this process alone. Return whether that could be done."""
     for number in range(TRIES):
         if number:

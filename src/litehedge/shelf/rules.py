@@ -11,7 +11,7 @@ from litehedge.hedge.rules import Rules
 from litehedge.settings import near_miss
 from litehedge.shelf.home import home
 from litehedge.store.bundled import preset_names, preset_text
-from litehedge.store.durable import move, write_synced
+from litehedge.store.durable import write_whole
 
 NONE: Final = ("", "none")
 
@@ -82,12 +82,9 @@ def save_rules(root: Path, name: str, text: str) -> Path:
         When the disk refuses.
     """
     path = own_rules(root) / f"{name}.toml"
-    partial = path.with_name(f"{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.unlink(missing_ok=True)
-        write_synced(partial, text.encode())
-        move(partial, path)
+        write_whole(path, text.encode())
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written ({error.strerror})", "check the disk and its permissions"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,26 @@ def write_synced(path: Path, payload: bytes | memoryview, mode: int = 0o644) -> 
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_whole(path: Path, payload: bytes, mode: int = 0o644) -> None:
+    """Put a file into place whole and durably: whoever reads sees the old one or this one.
+
+    Raises
+    ------
+    OSError
+        When the disk refuses. The old file is as it was, and nothing lies beside it.
+    """
+    # Threads and processes that write the same file at once do not meet, and the last one wins.
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    try:
+        partial.unlink(missing_ok=True)  # of a process of that number that died
+        write_synced(partial, payload, mode)
+        move(partial, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
 
 
 def link(source: Path, target: Path) -> None:
@@ -58,6 +80,18 @@ def move(source: Path, target: Path) -> None:
 def remove_tree(folder: Path) -> None:
     """Remove a folder as far as possible; what stays is for the next sweep."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether a process holds the lock of a file; nobody does where there is no file."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 @contextmanager

@@ -1,7 +1,4 @@
-"""Looking back into a journal that another process may be writing: decisions, and what led to them.
-
-It opens the file for reading alone, so that a screen can neither change nor hold up a session.
-"""
+"""Looking back into a journal that may still be written: decisions, and what led to them."""
 
 from __future__ import annotations
 
@@ -16,12 +13,14 @@ import msgspec
 from litehedge.effects import Decision, ModelChange
 from litehedge.errors import BadMessage, JournalError
 from litehedge.market.events import AnyEvent, decode_batch
-from litehedge.store.journal import FORMAT, Header
+from litehedge.store.journal import Header
+from litehedge.store.reading import header_of, opened
 
 Place = tuple[int, int, int]
 """Run, event and place within it: where an effect stands in its journal."""
 
 NEWEST: Final[Place] = (2**62, 2**62, 2**62)
+PATIENCE_S: Final = 2.0
 _DECISION: Final = msgspec.msgpack.Decoder(Decision)
 _CHANGE: Final = msgspec.msgpack.Decoder(ModelChange)
 
@@ -70,11 +69,7 @@ class Past:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False,
-                isolation_level=None, timeout=2.0,
-            )  # fmt: skip
-            self._file.execute("SELECT 1 FROM runs LIMIT 1")
+            self._file = opened(path, PATIENCE_S)
         except sqlite3.Error as error:
             raise self._unreadable(error) from None
 
@@ -108,12 +103,11 @@ class Past:
             row = self._file.execute(
                 "SELECT header FROM runs WHERE run_id = ?", (run_id,)
             ).fetchone()
-            header = msgspec.json.decode(row[0] if row else b"", type=Header)
-        except (sqlite3.Error, msgspec.DecodeError) as error:
+        except sqlite3.Error as error:
             raise self._unreadable(error) from None
-        if header.format != FORMAT:
-            raise self._unreadable(f"format {header.format}, this version reads {FORMAT}")
-        return header
+        if row is None:
+            raise self._unreadable(f"there is no run {run_id}")
+        return header_of(self.path, row[0])
 
     def model_at(self, run_id: int, event: int) -> Forecasting:
         """Return the model that forecast before an event of a run: another may have taken over.

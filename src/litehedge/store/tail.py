@@ -1,7 +1,4 @@
-"""Following a journal that another process writes: what is new since the last look.
-
-It opens the file for reading alone, so that a screen can neither change nor hold up a session.
-"""
+"""Following a journal that another process writes: what is new since the last look."""
 
 from __future__ import annotations
 
@@ -16,11 +13,13 @@ import msgspec
 from litehedge.effects import Effect
 from litehedge.errors import BadMessage, JournalError
 from litehedge.market.events import AnyEvent, decode_batch
-from litehedge.store.journal import FORMAT, Header
+from litehedge.store.journal import Header
+from litehedge.store.reading import header_of, opened
 
 RECENT: Final = 400
 """So many of the last effects are read when a journal is opened."""
 
+PATIENCE_S: Final = 0.2
 _SKIPPED: Final = "('Submit', 'Query', 'QueryTransfer', 'CancelAll')"
 _EFFECTS: Final = msgspec.msgpack.Decoder(Effect)
 
@@ -60,11 +59,7 @@ class Tail:
         self._event = self._place = self._first = -1
         self._version = -1
         try:
-            self._file = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False,
-                isolation_level=None, timeout=0.2,
-            )  # fmt: skip
-            self._file.execute("SELECT 1 FROM runs LIMIT 1")
+            self._file = opened(path, PATIENCE_S)
         except sqlite3.Error as error:
             raise JournalError(
                 f"the journal {path} cannot be read ({error})",
@@ -120,13 +115,7 @@ class Tail:
             return News()
         header = None
         if row[0] != self._run_id:
-            header = msgspec.json.decode(row[1], type=Header)
-            if header.format != FORMAT:
-                raise JournalError(
-                    f"the journal {self._path} has format {header.format}, this version reads "
-                    f"{FORMAT}",
-                    f"use litehedge {header.litehedge}",
-                )
+            header = header_of(self._path, row[1])
             self._run_id = row[0]
             self._event, self._place, self._first = self._begins()
         events = self._events()

@@ -30,11 +30,11 @@ from litehedge.store.lookback import NEWEST, Past, Place
 from litehedge.ui import api_models as told
 from litehedge.ui.binding import Binding
 from litehedge.ui.door import Who
-from litehedge.ui.facts import facts_of, known, meant
+from litehedge.ui.facts import facts_of, known
 from litehedge.ui.guard import WHO, Names, error_body
 from litehedge.ui.health import every
 from litehedge.ui.once import Differs, Once, Uncertain
-from litehedge.ui.watching import Home, Watching
+from litehedge.ui.watching import Home, Watching, meant
 from litehedge.units import NS_PER_SECOND
 
 AT: Final = "/api/v1"

@@ -11,8 +11,9 @@ from nicegui import ui
 from litehedge.errors import LitehedgeError
 from litehedge.hedge.rule_reading import parse_rules
 from litehedge.store.bundled import preset_text
-from litehedge.ui import asking, starting
+from litehedge.ui import arguments as arguments_of
 from litehedge.ui import begin_view as view
+from litehedge.ui import starting
 from litehedge.ui.checks import advice_card, alerts_card, wallet_lines
 from litehedge.ui.frame import framed
 from litehedge.ui.page import Page, card, meant, words
@@ -97,8 +98,10 @@ class _Wizard:
         self._wrong = mine
         self.show(step if mine else step + 1)
 
-    def _arguments(self) -> asking.Arguments:
-        return asking.paper(self.typed, list(self._policies), self._tools.presets(), self._taken)
+    def _arguments(self) -> arguments_of.Arguments:
+        return arguments_of.paper(
+            self.typed, list(self._policies), self._tools.presets(), self._taken
+        )
 
     def _field(self, name: str, label: str, about: str, props: str = "") -> None:
         field = ui.input(label, value=self.typed[name]).props(f"{DARK} bottom-slots {props}")
@@ -146,7 +149,9 @@ class _Wizard:
         self._choices("What to do", rows)
 
     def _market(self) -> None:
-        venue = ui.select(list(asking.VENUES), value=self.typed["venue"], label="Whose market")
+        venue = ui.select(
+            list(arguments_of.VENUES), value=self.typed["venue"], label="Whose market"
+        )
         venue.props(f"{DARK} bottom-slots")
         with venue.add_slot("hint"):
             ui.label("Prices, books and funding are public and real; orders fill on paper, with "

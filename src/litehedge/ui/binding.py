@@ -42,6 +42,11 @@ class Binding:
         return self.cert is not None or self.behind_proxy
 
     @property
+    def is_local(self) -> bool:
+        """Whether it listens to this machine alone."""
+        return ipaddress.ip_address(self.host).is_loopback
+
+    @property
     def scheme(self) -> str:
         """The scheme by which browsers reach it."""
         return "https" if self.is_encrypted else "http"

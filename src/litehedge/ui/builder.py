@@ -25,6 +25,7 @@ from litehedge.ui.builder_look import CSS
 from litehedge.ui.builder_pieces import FIELD, Pieces
 from litehedge.ui.frame import framed
 from litehedge.ui.page import Page, card, meant, words
+from litehedge.ui.sheets import told
 from litehedge.ui.watching import Home
 
 FIRST: Final = "balanced"
@@ -96,7 +97,7 @@ class Builder:
         try:
             draft, left_out = self._read(name)
         except LitehedgeError as error:
-            ui.notify(f"{error.what}. {error.remedy}", type="negative", close_button="OK")
+            told(error)
             return
         self._opened.clear()
         self._do(draft)
@@ -372,7 +373,7 @@ class Builder:
         try:
             path = save_rules(self._home.root, draft.name, text)
         except LitehedgeError as error:
-            ui.notify(f"{error.what}. {error.remedy}", type="negative", close_button="OK")
+            told(error)
             return
         self._saved = draft.name
         self._begin.set_options(self._choices())

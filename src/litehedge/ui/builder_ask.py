@@ -71,17 +71,14 @@ class Tests:
             answer = msgspec.json.decode(row, type=Answer)
             asked = self._asked.get(answer.page)
             if asked is not None and asked[0].number == answer.number:
-                try:
-                    asked[1](answer)
-                except Exception:  # of a page that goes away: the others wait for theirs
-                    log.exception("an answer could not be shown")
+                _tell(asked[1], answer)
         code = await process.wait()
         if code == 0 or process is not self._process:
             return
         log.warning("the process that tries drafts ended with %s", code)
         for question, hear in list(self._asked.values()):
-            hear(Answer(question.page, question.number, problem="The test stopped. Change "
-                        "anything to try again."))  # fmt: skip
+            _tell(hear, Answer(question.page, question.number, problem="The test stopped. Change "
+                               "anything to try again."))  # fmt: skip
 
     async def close(self) -> None:
         """End the process."""
@@ -98,3 +95,10 @@ class Tests:
             await process.wait()
         if self._listening is not None:
             await self._listening
+
+
+def _tell(hear: Hear, answer: Answer) -> None:
+    try:
+        hear(answer)
+    except Exception:  # of a page that goes away: the others wait for theirs
+        log.exception("an answer could not be shown")

@@ -14,7 +14,7 @@ from litehedge.ui.frame import framed
 from litehedge.ui.page import Page, card, meant, packed, say, words
 from litehedge.ui.seen import Seen
 from litehedge.ui.watching import Home
-from litehedge.units import NS_PER_MS
+from litehedge.units import NS_PER_SECOND
 
 _AXIS: Final = {"lineStyle": {"color": LINE}}
 _SPLIT: Final = {"lineStyle": {"color": LINE}}
@@ -30,7 +30,7 @@ async def desk(home: Home, session: str) -> None:
             return
         watching = page.watching
         page.says.append(lambda: watching.once("desk", lambda: view.desk(watching.seen)))
-        if watching.aside:
+        if watching.aside.sentences:
             _tour(page)
         with ui.element("div").classes("hg-columns"):
             with ui.element("div").classes("hg-column"):
@@ -46,9 +46,11 @@ def _tour(page: Page) -> None:
     """Show the sentences of a demo; each has the number of the card that it points at."""
     watching = page.watching
     assert watching is not None
-    page.says.append(lambda: {f"tour_{i}": text for i, text in enumerate(watching.aside, 1)})
+    page.says.append(
+        lambda: {f"tour_{i}": text for i, text in enumerate(watching.aside.sentences, 1)}
+    )
     with ui.element("ol").classes("hg-tour").props('aria-label="What to look at"'):
-        for number in range(1, len(watching.aside) + 1):
+        for number in range(1, len(watching.aside.sentences) + 1):
             with ui.element("li"):
                 say(f"tour_{number}")
 
@@ -81,23 +83,34 @@ def _distance(page: Page, seen: Seen) -> None:
 
 
 def _chart(page: Page, seen: Seen) -> None:
-    first = view.chart_points(seen)
-    element = ui.echart(chart_option(first)).classes("hg-chart").props(
+    # Its points go to the page once, beside it: kept in the element they would be sent twice, and
+    # stay in the server for as long as the page is open.
+    element = ui.echart(chart_option()).classes("hg-chart").props(
         'role="img" aria-label="Price of the last hour, probability of a squeeze, hedge"'
     )  # fmt: skip
-    ui.run_javascript(f"window.hg.attach('desk',{element.id},{packed(first)})")
-    sent = [seen.now_ns]
+
+    def whole() -> str:
+        return f"window.hg?.attach('desk',{element.id},{packed(view.chart_points(seen))});"
+
+    ui.run_javascript(whole())
+    since, count, sent_ns = seen.since, seen.count, seen.now_ns
 
     def newer() -> str:
-        news = view.chart_points(seen, sent[0] - NS_PER_MS * 1000)
-        sent[0] = seen.now_ns
+        nonlocal since, count, sent_ns
+        if seen.count == count:
+            return ""
+        after_ns, sent_ns, count = sent_ns - NS_PER_SECOND, seen.now_ns, seen.count
+        if seen.since != since:  # another journal, or a clock that was set back
+            since = seen.since
+            return whole()
+        news = view.chart_points(seen, after_ns)
         return f"window.hg?.points('desk',{packed(news)});" if news else ""
 
     page.pushes.append(newer)
 
 
-def chart_option(points: dict[str, list[list[float]]]) -> dict[str, Any]:
-    """Return the desk's chart: price above, squeeze and hedge in percent below, UTC."""
+def chart_option() -> dict[str, Any]:
+    """Return the desk's chart, still empty: price, below it squeeze and hedge in percent, UTC."""
     time_axis: dict[str, Any] = {"type": "time", "axisLine": _AXIS, "axisLabel": _WORDS}
     return {
         "useUTC": True,
@@ -124,19 +137,19 @@ def chart_option(points: dict[str, list[list[float]]]) -> dict[str, Any]:
             {
                 "id": "price", "name": "Price", "type": "line", "showSymbol": False,
                 "lineStyle": {"color": BLUE, "width": 2}, "itemStyle": {"color": BLUE},
-                "data": points.get("price", []),
+                "data": [],
             },
             {
                 "id": "squeeze", "name": "Squeeze within 60 min", "type": "line",
                 "showSymbol": False, "xAxisIndex": 1, "yAxisIndex": 1,
                 "lineStyle": {"color": AMBER}, "itemStyle": {"color": AMBER},
-                "areaStyle": {"color": AMBER, "opacity": 0.2}, "data": points.get("squeeze", []),
+                "areaStyle": {"color": AMBER, "opacity": 0.2}, "data": [],
             },
             {
                 "id": "hedge", "name": "Hedge", "type": "line", "step": "end",
                 "showSymbol": False, "xAxisIndex": 1, "yAxisIndex": 1,
                 "lineStyle": {"color": TEAL, "type": "dashed"}, "itemStyle": {"color": TEAL},
-                "data": points.get("hedge", []),
+                "data": [],
             },
         ],
     }  # fmt: skip

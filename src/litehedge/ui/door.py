@@ -220,12 +220,15 @@ class Door:
         key = hashed(cookie)
         try:
             kept = self._vault.read().sessions.get(key)
-            if kept is None or not self._lives(key, kept):
-                return None
-            self._touch(key, kept)
         except DataError as error:
             log.error("%s", error)
             return None
+        if kept is None or not self._lives(key, kept):
+            return None
+        try:
+            self._touch(key, kept)
+        except DataError as error:  # a full disk shuts out nobody who is in
+            log.error("%s", error)
         return Who(key, "a person", "command", form_key(cookie))
 
     def is_in(self, who: Who) -> bool:

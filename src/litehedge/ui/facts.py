@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from math import isfinite, nan
 from typing import Final, Literal
 
-from starlette.concurrency import run_in_threadpool
-
-from litehedge.errors import UsageError
 from litehedge.market import events as ev
 from litehedge.risk.state import TradingState
 from litehedge.ui.seen import Account
-from litehedge.ui.watching import Home, Watching
+from litehedge.ui.watching import Watching
 from litehedge.units import NS_PER_SECOND
 
 STALE_S: Final = 60.0
@@ -90,21 +87,6 @@ def facts_of(watching: Watching) -> Facts:
             for kind, known_ns in sorted(seen.heard_ns.items())
         },
     )
-
-
-async def meant(home: Home, name: str | None) -> Watching | None:
-    """Return a session as of now, by name or the one that people mean; None where it is not.
-
-    The first look at a long journal takes seconds: it is made in a thread. What is new after that
-    is taken in here, where pages read it.
-    """
-    try:
-        watching = await run_in_threadpool(home.meant, name)
-    except (UsageError, OSError):  # no name of ours; a folder that went away meanwhile
-        return None
-    if watching is not None:
-        watching.look()
-    return watching
 
 
 def known(value: float) -> float | None:

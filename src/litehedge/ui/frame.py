@@ -47,7 +47,10 @@ def framed(page: Page) -> Iterator[Adjust]:
     if watching is not None:
         one = watching
         page.says.append(
-            lambda: view.header(one.seen, age_s=one.age_s, runs=one.runs) | adjust.says()
+            lambda: (
+                view.header(one.seen, age_s=one.age_s, runs=one.runs, over=one.aside.over)
+                | adjust.says()
+            )
         )
     else:
         page.says.append(lambda: {"age_s": 0.0, "mode": "NO SESSION", "trading": ""})
@@ -57,7 +60,7 @@ def framed(page: Page) -> Iterator[Adjust]:
             ui.element("div").classes("hg-stale").props('data-hg-show="stale" hidden role="alert"')
         ):
             say("stale_text")
-        for key in ("held_by", "warming"):
+        for key in ("over", "held_by", "warming"):
             with ui.element("div").classes("hg-note").props(f'data-hg-show="{key}" hidden'):
                 say(key)
         yield adjust
@@ -66,13 +69,14 @@ def framed(page: Page) -> Iterator[Adjust]:
 
 
 def _header(page: Page) -> None:
-    with ui.element("header").classes("hg-top"):
+    names = page.home.names()
+    is_choice = len(names) > 1 and page.watching is not None
+    with ui.element("header").classes("hg-top hg-many" if is_choice else "hg-top"):
         with ui.element("a").classes("hg-skip").props('href="#main"'):
             ui.label("Skip to the page")
         with ui.element("h1"):
             ui.label("litehedge")
-        names = page.home.names()
-        if len(names) > 1 and page.watching is not None:
+        if is_choice and page.watching is not None:
             now = page.watching.session.name
             ui.select(
                 names, value=now,

@@ -106,8 +106,8 @@ class Guard:
     binding
         Where it listens, and by which names.
     asks, comes_in, opens
-        How often an address or session may ask; an address may send a passphrase or link; and may
-        open a websocket.
+        How often an address or session may ask; an address may send a passphrase or link; and a
+        session may open a websocket.
     body_longest
         Bytes of a body.
     monotonic_s
@@ -172,10 +172,10 @@ class Guard:
         if wait_s := self._asks.take(address if who is None else who.key, now_s):
             return No(429, "too_often", "too many requests", wait_s), None
         if scope["type"] == "websocket":
-            if wait_s := self._opens.take(address, now_s):
-                return No(429, "too_often", "too many websockets", wait_s), None
             if who is None or not path.startswith(SOCKETS):
                 return No(401, "no_session", "log in first"), None
+            if wait_s := self._opens.take(who.key, now_s):
+                return No(429, "too_often", "too many websockets", wait_s), None
             return None, who
         is_post = scope["method"] == "POST"
         if who is None and path not in PUBLIC:

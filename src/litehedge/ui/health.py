@@ -17,8 +17,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from litehedge.risk.state import TradingState
-from litehedge.ui.facts import Facts, facts_of, meant
-from litehedge.ui.watching import Home
+from litehedge.ui.facts import Facts, facts_of
+from litehedge.ui.watching import Home, meant
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 

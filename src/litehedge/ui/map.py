@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from nicegui import ui
 
@@ -34,16 +35,23 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The estimate of a moment, and what it was worth until then."""
+    """The estimate of a moment, what it was worth until then, and how sources were.
+
+    Whole, as pages show it: what was read goes on growing in another thread.
+    """
 
     heat: Heat | None
     worth: Worth
     steps: int
+    levels: dict[str, Any]
+    interest: dict[str, Any]
 
 
 _READ: dict[str, Read] = {}
 _ONE_AT_A_TIME: Final = threading.Lock()
 _DRAWN: dict[str, Drawn] = {}
+_HEALTH: dict[str, tuple[int, dict[str, ev.FeedHealth]]] = {}
+"""Of the run that was read last, as it was then."""
 
 
 async def map_page(home: Home, session: str) -> None:
@@ -74,8 +82,8 @@ async def map_page(home: Home, session: str) -> None:
 
 
 def _health(watching: Watching) -> dict[str, ev.FeedHealth]:
-    read = _READ.get(str(watching.session.journal))
-    return {} if read is None or read.run_id != watching.seen.run_id else read.health
+    run_id, health = _HEALTH.get(str(watching.session.journal), (0, {}))
+    return health if run_id == watching.seen.run_id else {}
 
 
 # --- the estimate --------------------------------------------------------------------------------
@@ -100,11 +108,18 @@ def _read_further(path: Path, run_id: int) -> Drawn:
             read.event = first + len(batch) - 1
     finally:
         past.close()
+    _HEALTH[name] = run_id, dict(read.health)
     drawn = _DRAWN.get(name)
-    steps = len(read.course.end_ns)
-    if drawn is None or drawn.steps != steps:
-        drawn = _DRAWN[name] = Drawn(heat_of(read.course), score(read.course), steps)
+    if drawn is None or drawn.steps != len(read.course.end_ns):
+        drawn = _DRAWN[name] = _drawn_of(read.course)
     return drawn
+
+
+def _drawn_of(course: Course) -> Drawn:
+    heat = heat_of(course)
+    levels = {} if heat is None else mapped.heat_option(heat, course)
+    interest = mapped.interest_option(course)
+    return Drawn(heat, score(course), len(course.end_ns), levels, interest)
 
 
 def _levels() -> ui.element:
@@ -145,20 +160,19 @@ def _keep_drawing(watching: Watching, levels: ui.element, interest: ui.element) 
         with levels:
             _drawn(watching, drawn)
         with interest:
-            ui.echart(mapped.interest_option(_READ[str(watching.session.journal)].course)).classes(
-                "hg-small-chart"
-            ).props('role="img" aria-label="Open interest of the last day"')
+            ui.echart(copy.deepcopy(drawn.interest)).classes("hg-small-chart").props(
+                'role="img" aria-label="Open interest of the last day"'
+            )
 
     ui.timer(0.05, draw, once=True)
     ui.timer(AGAIN_S, draw)
 
 
 def _drawn(watching: Watching, drawn: Drawn) -> None:
-    read = _READ[str(watching.session.journal)]
     if drawn.heat is None:
         words("Open interest is not known yet: nothing can be estimated.", "hg-sentence")
         return
-    ui.echart(mapped.heat_option(drawn.heat, read.course)).classes("hg-heat").props(
+    ui.echart(copy.deepcopy(drawn.levels)).classes("hg-heat").props(
         'role="img" aria-label="Estimated liquidation levels of the last day by price, in USD"'
     )
     with ui.element("div").classes("hg-lines"):

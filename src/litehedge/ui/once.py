@@ -16,7 +16,7 @@ from typing import Final
 
 from litehedge.errors import DataError, JournalError, LitehedgeError
 from litehedge.market import events as ev
-from litehedge.risk.state import TradingState
+from litehedge.ui.stages import kind_of, last_ns
 from litehedge.ui.watching import Watching
 from litehedge.units import NS_PER_DAY
 
@@ -106,9 +106,9 @@ class Once:
         LitehedgeError
             When it could not be written. Nothing was asked.
         """
-        name = str(type(command).__struct_config__.tag)
+        name = kind_of(command)
         asked = Asked(
-            shape, watching.session.name, name, now_ns, _last_ns(watching, name),
+            shape, watching.session.name, name, now_ns, last_ns(watching.seen, name),
             watching.runs, is_written=False, is_new=True,
         )  # fmt: skip
         with self._file() as file:
@@ -168,32 +168,3 @@ class Once:
                 f"{self._path} cannot be used ({error})",
                 "nothing was asked; litehedge halt works without it",
             ) from None
-
-
-def is_received(asked: Asked, watching: Watching) -> bool:
-    """Return whether the session's journal shows the command."""
-    return _last_ns(watching, asked.kind) > asked.before_ns
-
-
-def is_done(asked: Asked, watching: Watching) -> bool:
-    """Return whether what was asked has come about."""
-    if not is_received(asked, watching):
-        return False
-    seen = watching.seen
-    if asked.kind == "halt":
-        return seen.trading is TradingState.HALTED
-    if asked.kind == "resume":
-        return seen.trading is TradingState.ACTIVE
-    if asked.kind == "close_all":
-        return seen.state is not None and seen.state.closing is None and not seen.holds
-    return True
-
-
-def _last_ns(watching: Watching, kind: str) -> int:
-    """Return when the last command of a kind came to the engine, 0 where none did."""
-    times = [
-        command.known_ns
-        for command in tuple(watching.seen.commands)  # asked in a thread, while more may come
-        if type(command).__struct_config__.tag == kind
-    ]
-    return max(times, default=0)

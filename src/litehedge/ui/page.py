@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from nicegui import run, ui
 
 from litehedge.ui.watching import Home, Watching
+from litehedge.ui.watching import meant as session_meant
 
 Answer = TypeVar("Answer")
 Sayings = Callable[[], dict[str, Any]]
@@ -29,6 +30,8 @@ class Page:
 
     def push(self) -> None:
         """Send what changed since the last push, and nothing else."""
+        if self.watching is not None:
+            self.watching.want()
         now: dict[str, Any] = {}
         for say in self.says:
             now |= say()
@@ -59,8 +62,8 @@ def packed(value: Any) -> str:
 
 
 async def meant(home: Home, session: str) -> Watching | None:
-    """Return the session that a page was asked for; the first look at it takes a while."""
-    return await run.io_bound(home.meant, session or None)
+    """Return the session that a page was asked for; "" is the one that people mean."""
+    return await session_meant(home, session or None)
 
 
 async def aside(ask: Callable[..., Answer], *given: Any) -> Answer:

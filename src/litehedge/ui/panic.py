@@ -25,9 +25,9 @@ from litehedge.market import events as ev
 from litehedge.report.style import UNKNOWN, number, percent, usdt
 from litehedge.risk.state import CLOSE_WORDS, RESUME_WORD, TradingState
 from litehedge.ui.door import Who
-from litehedge.ui.facts import Facts, facts_of, meant
+from litehedge.ui.facts import Facts, facts_of
 from litehedge.ui.guard import WHO
-from litehedge.ui.once import Asked, Once, is_done, is_received
+from litehedge.ui.once import Asked, Once
 from litehedge.ui.plain import (
     button,
     error_at,
@@ -42,7 +42,8 @@ from litehedge.ui.plain import (
     see_other,
     text_field,
 )
-from litehedge.ui.watching import Home, Watching
+from litehedge.ui.stages import GOALS, is_done, is_received
+from litehedge.ui.watching import Home, Watching, meant
 from litehedge.units import iso_utc
 
 REFRESH_S: Final = 2
@@ -53,11 +54,6 @@ _SAID: Final = {
     TradingState.ACTIVE: "Trading is active",
     TradingState.REDUCING: "Trading only reduces",
     TradingState.HALTED: "Trading is halted",
-}
-_DONE: Final = {
-    "halt": "trading is halted",
-    "resume": "trading is active",
-    "close_all": "position and hedge are closed",
 }
 _STAYS: Final = "Your open position and hedge stay as they are, and so do stops at the venue."
 
@@ -155,7 +151,7 @@ class _Pages:
         now_ns = self._wall_ns()
         facts = facts_of(watching)
         session = watching.session.name
-        is_under_way = asked is not None and not is_done(asked, watching)
+        is_under_way = asked is not None and not _is_done(asked, watching)
         waits = (
             is_under_way and asked is not None and now_ns - asked.asked_ns < WAITS_S * 1_000_000_000
         )
@@ -303,11 +299,17 @@ def _price(price: float) -> str:
     return written if written == UNKNOWN else f"{written} USDT"
 
 
+def _is_done(asked: Asked, watching: Watching) -> bool:
+    received = is_received(watching.seen, asked.kind, asked.before_ns)
+    return received and is_done(watching.seen, asked.kind)
+
+
 def _stages(asked: Asked, watching: Watching) -> str:
     """Say how far what was asked has come."""
     at = iso_utc(asked.asked_ns, seconds=True)
-    received, done = is_received(asked, watching), is_done(asked, watching)
-    goal = _DONE.get(asked.kind, "done")
+    received = is_received(watching.seen, asked.kind, asked.before_ns)
+    done = _is_done(asked, watching)
+    goal = GOALS.get(asked.kind, "done")
     stages = [
         (asked.is_written, f"asked at {at} UTC", "asked, but it is not sure that it was written"),
         (received, "received: the session's journal shows it", "not yet received by the session"),

@@ -7,7 +7,7 @@ long as it lives, whoever looks.
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
 import signal
 import subprocess
@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from litehedge.errors import UsageError
+from litehedge.live.session import locked
+from litehedge.store.durable import is_locked
 
 PATIENCE_S: Final = 8.0
 """How long a process may take to end after it was asked to."""
@@ -127,38 +129,29 @@ class Commands:
 
 
 def _locked(lock: Path) -> int:
+    """Return a descriptor that holds a lock, for a process to inherit."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if not locked(descriptor):
+        os.close(descriptor)
+        raise BlockingIOError(errno.EWOULDBLOCK, "another process holds it")
     return descriptor
-
-
-def lives(lock: Path) -> bool:
-    """Tell whether the process that was started with this lock still lives."""
-    try:
-        with lock.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def end(pid: int, lock: Path) -> bool:
     """Ask a process and its children to end, then insist. Return whether it is gone."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        if not lives(lock):
+        if not is_locked(lock):
             return True
         try:
             os.killpg(pid, number)
         except OSError:
-            return not lives(lock)
+            return not is_locked(lock)
         until_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < until_s:
-            if not lives(lock):
+            if not is_locked(lock):
                 return True
             time.sleep(0.05)
-    return not lives(lock)
+    return not is_locked(lock)
 
 
 def tail_of(log: Path) -> str:

@@ -7,6 +7,7 @@ may be closed meanwhile, and shows what there is when it is opened again.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,7 +16,8 @@ from typing import Any, Final
 from nicegui import ui
 
 from litehedge.errors import LitehedgeError
-from litehedge.ui import asking
+from litehedge.squeeze.labels import SIDES
+from litehedge.ui import arguments as arguments_of
 from litehedge.ui import reports_view as view
 from litehedge.ui.frame import framed
 from litehedge.ui.page import Page, card, meant, words
@@ -27,6 +29,8 @@ from litehedge.ui.workshop import Kind, Report
 from litehedge.units import NS_PER_DAY, iso_utc
 
 SHOWN: Final = 40
+LOOKS_S: Final = 1.0
+"""How often it is looked how far reports are."""
 SHEETS: Final = "/reports/sheet/"
 SHEET_POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
@@ -66,6 +70,7 @@ class _Made:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._shown: list[tuple[str, str]] = []
+        self._looked_s = -math.inf
         self._chosen: list[str] = []
         self._first: dict[str, tuple[str, float, float]] = {}
         self._rows: dict[str, tuple[ui.label, ui.element, ui.element]] = {}
@@ -78,7 +83,11 @@ class _Made:
         self._fill()
 
     def look(self) -> str:
-        """See what changed; called at every push."""
+        """See what changed; called at every push, and looks now and then."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s < LOOKS_S:
+            return ""
+        self._looked_s = now_s
         found = self._tools.workshop.reports()
         if [(report.id, report.state) for report in found] != self._shown:
             self._fill()
@@ -298,7 +307,7 @@ def _new_backtest(tools: Tools, made: _Made) -> None:
                       "hg-problem")  # fmt: skip
             fields.choice("data", "Data set", {n: one.words for n, one in bars.items()}, first)
             with ui.element("div").classes("hg-pair"):
-                fields.choice("side", "Side", list(asking.SIDES), position.side)
+                fields.choice("side", "Side", list(SIDES), position.side)
                 fields.number("leverage", "Leverage", position.leverage)
             fields.number("wallet", "Wallet, USDT", position.wallet_usdt)
             known = settings.hedge.policy if settings.hedge.policy in policies else "plugin"
@@ -314,7 +323,7 @@ def _new_backtest(tools: Tools, made: _Made) -> None:
             def go() -> None:
                 typed = fields.typed()
                 spans = {name: (one.start_ns, one.end_ns) for name, one in bars.items()}
-                arguments, wrong = asking.backtest(typed, spans, list(policies))
+                arguments, wrong = arguments_of.backtest(typed, spans, list(policies))
                 if fields.tell(wrong):
                     made.begin("backtest", [*arguments, *tools.settings_arguments()], typed)
 
@@ -341,7 +350,7 @@ def _sessions(tools: Tools, made: _Made) -> None:
 
 
 def _begins(made: _Made, kind: Kind, name: str) -> Callable[[], None]:
-    arguments = asking.ledger(name) if kind == "ledger" else asking.session_report(name)
+    arguments = arguments_of.ledger(name) if kind == "ledger" else arguments_of.session_report(name)
 
     def begins() -> None:
         made.begin(kind, arguments, {"session": name})
@@ -365,7 +374,7 @@ def _study(tools: Tools, made: _Made) -> None:
 
             def go() -> None:
                 typed = fields.typed()
-                arguments, wrong = asking.study(typed)
+                arguments, wrong = arguments_of.study(typed)
                 if fields.tell(wrong):
                     made.begin("blowup", [*arguments, *tools.settings_arguments()], typed)
 

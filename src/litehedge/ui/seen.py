@@ -64,7 +64,7 @@ class Account:
 
 @dataclass(slots=True)
 class Seen:
-    """One session as far as its journal tells. `items` taken in so far is `count`.
+    """One session as far as its journal tells. `count` are the items taken in so far.
 
     Prices and forecasts are ``(event time in ns, value)``; a forecast is the probability of a
     squeeze within an hour, of longs and of shorts.
@@ -76,7 +76,9 @@ class Seen:
     settings: Settings = field(default_factory=Settings)
     state: State | None = None
     count: int = 0
+    since: int = 0  # the count at which its past begins: another, and charts are drawn anew
     now_ns: int = 0  # of the newest event
+    run_ns: int = 0  # of the newest event of this run, 0 before the first
     price: float = nan
     price_ns: int = 0
     prices: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=PRICES))
@@ -113,6 +115,7 @@ class Seen:
         self.heard_ns.clear()
         self.funding.clear()
         self.interest.clear()
+        self.run_ns = 0
         self.run_id, self.header = run_id, header
         self.settings = Settings.model_validate(header.settings)
         venue = self.settings.venue
@@ -128,7 +131,7 @@ class Seen:
 
     def forget(self) -> None:
         """Begin anew, as if nothing had been seen."""
-        fresh = Seen(self.name, count=self.count + 1)
+        fresh = Seen(self.name, count=self.count + 1, since=self.count + 1)
         for one in fields(self):
             setattr(self, one.name, getattr(fresh, one.name))
 
@@ -142,7 +145,9 @@ class Seen:
                 self._effect(item)
 
     def _event(self, event: AnyEvent) -> None:
-        self.now_ns = max(self.now_ns, event.known_ns)
+        if not self.run_ns and event.known_ns < self.now_ns:
+            self._goes_back()
+        self.run_ns = self.now_ns = max(self.now_ns, event.known_ns)
         kind = type(event)
         if isinstance(event, ev.FeedHealth):
             self.sources[event.source] = event
@@ -165,6 +170,12 @@ class Seen:
             self.liquidations.append(event)
         elif isinstance(event, ev.OpenInterest):
             self.interest.append((event.known_ns, event.oi_ltc))
+
+    def _goes_back(self) -> None:
+        """Drop what has times: this run began before the last one ended, by its own clock."""
+        self.since, self.now_ns = self.count, 0
+        for past in (self.prices, self.onsets, self.hedges, self.liquidations):
+            past.clear()
 
     def _priced(self, now_ns: int, price: float) -> None:
         if not price > 0.0:

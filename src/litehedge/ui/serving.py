@@ -39,7 +39,7 @@ class Where:
 
 def serve(
     root: Path, where: Where, *, says: Callable[[str], Any], opens: Callable[[str], Any] | None,
-    demo: bool = False,
+    demo: bool = False, parent: int | None = None,
 ) -> None:  # fmt: skip
     """Serve the screen of a home folder until the process is asked to end.
 
@@ -51,14 +51,21 @@ def serve(
         Opens an address in a browser, where there is one.
     demo
         The link lets in without a passphrase; the screen ends with the process that began it.
+    parent
+        The process that began it, by default whichever did. One that is gone already counts too.
 
     Raises
     ------
     UsageError
-        When the port is taken, or others could read along.
+        When the port is taken, or others could read along, or come in.
     """
-    bound(where.host, where.port or 1, names=where.names, cert=where.cert, key=where.key,
+    first = bound(where.host, where.port or 1, names=where.names, cert=where.cert, key=where.key,
           behind_proxy=where.behind_proxy)  # fmt: skip
+    if demo and not (first.is_local and not where.names and not where.behind_proxy):
+        raise UsageError(
+            "the screen of a demo lets in without a passphrase: it is for this machine alone",
+            "leave --host, --name and --behind-proxy away",
+        )
     try:
         taken = _listening(where.host, where.port)
     except UsageError:
@@ -81,7 +88,8 @@ def serve(
         )
     )  # fmt: skip
     if demo:
-        threading.Thread(target=_ends_with_parent, args=(server,), daemon=True).start()
+        began = os.getppid() if parent is None else parent
+        threading.Thread(target=_ends_with, args=(began, server), daemon=True).start()
     server.run(sockets=[taken])
 
 
@@ -99,9 +107,8 @@ def _told(door: Door, binding: Binding, says: Callable[[str], Any]) -> str:
     return link
 
 
-def _ends_with_parent(server: uvicorn.Server) -> None:
-    """End the server when the process that began it is gone, however that ended."""
-    parent = os.getppid()
+def _ends_with(parent: int, server: uvicorn.Server) -> None:
+    """End the server when the process that began it is gone, however and whenever that ended."""
     while os.getppid() == parent:
         time.sleep(PARENT_S)
     server.should_exit = True

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from tomlkit.exceptions import TOMLKitError
 from litehedge.config import Settings
 from litehedge.errors import ConfigError, UsageError
 from litehedge.settings import ENV_PREFIX, load_settings, setting_paths
+from litehedge.store.durable import write_whole
 from litehedge.ui.forms import HIDDEN, fields
 
 NAME: Final = "litehedge.toml"
@@ -116,17 +115,10 @@ def replace(path: Path, text: str) -> None:
     UsageError
         When the disk refuses.
     """
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        aside.replace(path)
+        write_whole(path, text.encode(), mode)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise UsageError(f"cannot write {path} ({error.strerror})", "nothing was changed") from None
 
 

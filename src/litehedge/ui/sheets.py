@@ -54,14 +54,21 @@ def sheet(title: str, css: str = "") -> Iterator[ui.dialog]:
 def confirm(title: str, text: str, does: str, act: Callable[[], Any], keep: str) -> None:
     """Ask once before something that cannot be undone."""
     with sheet(title) as dialog:
-        words(text, "hg-dim").style("font-size:15px")
+        note(text)
 
         def go() -> Any:
+            if not dialog.value:  # tapped twice: the first tap did it
+                return None
             dialog.close()
             return act()
 
         button(does, go, "hg-halt")
         button(keep, dialog.close, "hg-safe")
+
+
+def note(text: str) -> None:
+    """Place a sentence of a sheet."""
+    words(text, "hg-dim").style("font-size:15px")
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> None:

@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from litehedge.errors import LitehedgeError, UsageError
 from litehedge.live.session import Session, is_held
+from litehedge.store.durable import is_locked, write_whole
 from litehedge.store.journal import Header
 from litehedge.store.lookback import Past
 from litehedge.ui.begin_view import Start, start_of
-from litehedge.ui.programs import Programs, end, lives, tail_of
+from litehedge.ui.programs import Programs, end, tail_of
 
 LOG: Final = "started.log"
 LOCK: Final = "started.lock"
@@ -62,7 +63,7 @@ def start(
     """
     if arguments[0] != "paper":
         raise UsageError("only sessions on paper are started from the screen", "use the terminal")
-    if is_held(session) or lives(session.folder / LOCK):
+    if is_held(session) or is_locked(session.folder / LOCK):
         raise UsageError(f"session {session.name} runs already", "look at the desk")
     told: dict[str, Any] = {"arguments": list(arguments), "asked": dict(asked), "pid": 0}
     try:
@@ -78,9 +79,7 @@ def start(
 
 
 def _keep(session: Session, told: Mapping[str, Any]) -> None:
-    aside = session.folder / f"{ASKED}.partial"
-    aside.write_text(json.dumps(told), encoding="utf-8")
-    aside.replace(session.folder / ASKED)
+    write_whole(session.folder / ASKED, json.dumps(told).encode())
 
 
 def _kept(session: Session) -> dict[str, Any]:
@@ -128,7 +127,7 @@ def stop(session: Session) -> None:
     if not is_held(session):
         raise UsageError(f"session {session.name} does not run", "there is nothing to stop")
     header = header_of(session)
-    began_here = header is None and lives(session.folder / LOCK)  # only paper is
+    began_here = header is None and is_locked(session.folder / LOCK)  # only paper is
     mode = "of an unknown kind" if header is None else header.mode
     if mode != "paper" and not began_here:
         raise UsageError(
@@ -148,7 +147,7 @@ def stop(session: Session) -> None:
 
 def progress(session: Session) -> Start:
     """Return how far the start of a session is."""
-    alive = lives(session.folder / LOCK)
+    alive = is_locked(session.folder / LOCK)
     return start_of(head_and_tail(session), alive=alive)
 
 

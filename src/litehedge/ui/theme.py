@@ -22,6 +22,9 @@ a {{ color:var(--hg-blue); }}
   gap:8px; justify-content:flex-end; }}
 .hg-top h1 {{ font-size:16px; font-weight:700; margin:0 auto 0 0; line-height:1.2;
   letter-spacing:0; }}
+.hg-top .q-field {{ min-width:0; flex:0 1 auto; }}
+@media (max-width:859px) {{ .hg-many h1 {{ position:absolute; left:-999px; }}
+  .hg-many .q-field {{ margin-right:auto; }} }}
 .hg-bar {{ bottom:0; border-top:1px solid var(--hg-line); justify-content:center; gap:4px;
   padding:6px max(8px, env(safe-area-inset-left)) calc(6px + env(safe-area-inset-bottom)); }}
 .hg-place {{ flex:1 1 0; max-width:120px; min-height:48px; min-width:44px; display:flex;

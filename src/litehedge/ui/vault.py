@@ -8,7 +8,6 @@ change it (the screen, and commands beside it); each reads it again when it has 
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from typing import Final, Literal, TypeVar
 import msgspec
 
 from litehedge.errors import DataError
-from litehedge.store.durable import exclusive, move, write_synced
+from litehedge.store.durable import exclusive, write_whole
 
 TRIES: Final = 100
 RETRY_S: Final = 0.02
@@ -154,12 +153,8 @@ class Vault:
             ) from None
 
     def _write(self, payload: bytes) -> None:
-        partial = self._file.with_name(f"secrets.json.{os.getpid()}.partial")
         try:
-            with contextlib.suppress(FileNotFoundError):
-                partial.unlink()
-            write_synced(partial, payload, 0o600)
-            move(partial, self._file)
+            write_whole(self._file, payload, 0o600)
         except OSError as error:
             raise DataError(
                 f"{self._file} cannot be written ({error.strerror})", "nothing was changed"

@@ -7,8 +7,9 @@ distances one.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Reversible
+from itertools import takewhile
+from typing import Any, Final, TypeVar
 
 from litehedge.effects import Decision
 from litehedge.hedge.band import Action
@@ -22,6 +23,7 @@ from litehedge.ui.seen import Account, Seen
 from litehedge.units import NS_PER_MS, describe_ns, iso_utc
 
 Said = dict[str, Any]
+Row = TypeVar("Row", bound=tuple[Any, ...])
 
 SHOWN_DECISIONS: Final = 8
 FULL_DISTANCE: Final = 0.35
@@ -52,8 +54,11 @@ def desk(seen: Seen) -> Said:
     return said
 
 
-def header(seen: Seen, *, age_s: float, runs: bool) -> Said:
-    """Return what stands at the top of every page, and what a stale page says."""
+def header(seen: Seen, *, age_s: float, runs: bool, over: str = "") -> Said:
+    """Return what stands at the top of every page, and what a stale page says.
+
+    `over` is how a demo ended, "" while it goes: what has ended is not stale.
+    """
     state = seen.trading.name
     is_warming = runs and seen.price_ns == 0
     return {
@@ -63,7 +68,8 @@ def header(seen: Seen, *, age_s: float, runs: bool) -> Said:
         "age_s": 0.0 if is_warming else round(age_s, 1),
         "warming": WARMING if is_warming else "",
         "held_by": held_by(seen),
-        "stale_says": stale_says(seen, runs=runs),
+        "stale_says": "" if over else stale_says(seen, runs=runs),
+        "over": over,
     }
 
 
@@ -311,15 +317,24 @@ def chart_points(seen: Seen, after_ns: int = 0) -> dict[str, list[list[float]]]:
     """Return the points of the desk's chart that are newer than `after_ns`, (ms, value)."""
     risky = SIDES.index(seen.settings.position.side)
     found = {
-        "price": [[ns // NS_PER_MS, round(p, 4)] for ns, p in seen.prices if ns > after_ns],
+        "price": [[ns // NS_PER_MS, round(p, 4)] for ns, p in _newer(seen.prices, after_ns)],
         "squeeze": [
             [row[0] // NS_PER_MS, round(100.0 * row[1 + risky], 1)]
-            for row in seen.onsets
-            if row[0] > after_ns and math.isfinite(row[1 + risky])
+            for row in _newer(seen.onsets, after_ns)
+            if math.isfinite(row[1 + risky])
         ],
-        "hedge": [[ns // NS_PER_MS, round(100.0 * h, 1)] for ns, h in seen.hedges if ns > after_ns],
+        "hedge": [
+            [ns // NS_PER_MS, round(100.0 * h, 1)] for ns, h in _newer(seen.hedges, after_ns)
+        ],
     }
     return {name: points for name, points in found.items() if points}
+
+
+def _newer(rows: Reversible[Row], after_ns: int) -> list[Row]:
+    """Return the rows behind a moment, in order: every push asks, for seconds of an hour."""
+    found = list(takewhile(lambda row: row[0] > after_ns, reversed(rows)))
+    found.reverse()
+    return found
 
 
 # --- feeds --------------------------------------------------------------------------------------

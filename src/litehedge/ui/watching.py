@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
+from starlette.concurrency import run_in_threadpool
 
-from litehedge.errors import LitehedgeError
-from litehedge.live.session import Session, is_held, session_at, sessions
+from litehedge.errors import LitehedgeError, UsageError
+from litehedge.live.session import Aside, Session, is_held, session_at, sessions
 from litehedge.market.events import Command
 from litehedge.store.inbox import Inbox
 from litehedge.store.tail import Tail
@@ -26,6 +27,9 @@ Made = TypeVar("Made")
 
 EVERY_S: Final = 0.25
 """How often journals are looked at."""
+
+WANTED_S: Final = 600.0
+"""How long a session is followed after somebody looked last; it is read from anew after that."""
 
 REST_S: Final = 30.0
 """How long a journal is left alone that could not be understood: it is then read from anew."""
@@ -45,7 +49,7 @@ class Watching:
     def __init__(self, session: Session, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self.session = session
         self.seen = Seen(session.name)
-        self.aside: list[str] = []
+        self.aside = Aside()
         self._aside_at = 0.0
         self.trouble = ""
         self._one = threading.Lock()  # a page that opens looks from a thread
@@ -54,6 +58,7 @@ class Watching:
         self._file: tuple[int, int] | None = None  # which one is open: it may be replaced
         self._rests_until_s = -math.inf
         self._came_s = monotonic_s()
+        self._wanted_s = monotonic_s()
         self.runs = False
         self._made: dict[str, tuple[int, Any]] = {}
 
@@ -64,6 +69,15 @@ class Watching:
             made = self._made[name] = (self.seen.count, make())
         found: Made = made[1]
         return found
+
+    def want(self) -> None:
+        """Note that somebody looks: every open page says so with every push."""
+        self._wanted_s = self._monotonic_s()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody looked lately."""
+        return self._monotonic_s() - self._wanted_s < WANTED_S
 
     def look(self) -> None:
         """Take in what is new; trouble is noted, never raised. Any thread may call it."""
@@ -81,10 +95,10 @@ class Watching:
             self._one.release()
 
     def _look(self) -> None:
-        self.runs = is_held(self.session)
+        self._look_aside()
+        self.runs = is_held(self.session) and not self.aside.over
         if self._monotonic_s() < self._rests_until_s:
             return
-        self._look_aside()
         is_first = self._open()
         assert self._tail is not None
         news = self._tail.news()
@@ -119,7 +133,7 @@ class Watching:
         try:
             changed = self.session.aside.stat().st_mtime
             if changed != self._aside_at:
-                told = msgspec.json.decode(self.session.aside.read_bytes(), type=list[str])
+                told = msgspec.json.decode(self.session.aside.read_bytes(), type=Aside)
                 self.aside, self._aside_at = told, changed
         except (OSError, msgspec.MsgspecError):
             return
@@ -166,6 +180,21 @@ def _file_of(path: Path) -> tuple[int, int] | None:
     return told.st_dev, told.st_ino
 
 
+async def meant(home: Home, name: str | None) -> Watching | None:
+    """Return a session as of now, by name or the one that people mean; None where it is not.
+
+    The first look at a long journal takes seconds: it is made in a thread. What is new after that
+    is taken in here, where pages read it.
+    """
+    try:
+        watching = await run_in_threadpool(home.meant, name)
+    except (UsageError, OSError):  # no name of ours; a folder that went away meanwhile
+        return None
+    if watching is not None:
+        watching.look()
+    return watching
+
+
 class Home:
     """All sessions of a home folder.
 
@@ -173,10 +202,13 @@ class Home:
     ----------
     root
         ``$LITEHEDGE_HOME``.
+    monotonic_s
+        A clock that only runs forward, for who looked when.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self.root = root
+        self._monotonic_s = monotonic_s
         self._watched: dict[str, Watching] = {}
 
     def names(self) -> list[str]:
@@ -205,8 +237,9 @@ class Home:
             return None
         known = self._watched.get(name)
         if known is not None:
-            return known
-        found = Watching(session_at(self.root, name))
+            known.want()
+            return self._watched.setdefault(name, known)  # where it was let go of just now
+        found = Watching(session_at(self.root, name), self._monotonic_s)
         found.look()
         # Many pages may open at once, each in a thread: all follow the same one.
         kept = self._watched.setdefault(name, found)
@@ -215,9 +248,13 @@ class Home:
         return kept
 
     def look(self) -> None:
-        """Take in what is new in every session that somebody looks at."""
-        for watching in list(self._watched.values()):
-            watching.look()
+        """Take in what is new in every session that somebody looks at; let go of the others."""
+        for name, watching in list(self._watched.items()):
+            if watching.is_wanted:
+                watching.look()
+            else:
+                self._watched.pop(name, None)
+                watching.close()
 
     def close(self) -> None:
         """Let go of all journals."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,7 +29,10 @@ from litehedge.ui import reasons
 from litehedge.ui.frame import framed
 from litehedge.ui.page import Page, aside, card, meant, say, words
 from litehedge.ui.seen import Seen
+from litehedge.ui.sheets import table
 from litehedge.ui.watching import Home
+
+log = logging.getLogger("litehedge.ui")
 
 PER_PAGE: Final = 12
 KEPT: Final = 32
@@ -137,21 +141,8 @@ def _placed(css: str, style: str) -> None:
 
 
 def _forecast(told: Any) -> None:
-    with (
-        ui.element("div").classes("hg-scroll").props('tabindex="0"'),
-        ui.element("table").classes("hg-table"),
-    ):
-        with ui.element("thead"), ui.element("tr"):
-            words("within min", tag="th")
-            for minutes in OUTLOOK_MIN:
-                words(f"{minutes:g}", tag="th")
-            words("peak", tag="th")
-            words("move", tag="th")
-        with ui.element("tbody"):
-            for row in reasons.forecast(told):
-                with ui.element("tr"):
-                    for cell in row:
-                        words(cell, tag="td")
+    heads = ["within min", *(f"{minutes:g}" for minutes in OUTLOOK_MIN), "peak", "move"]
+    table(heads, reasons.forecast(told))
 
 
 def _terms(found: Found) -> None:
@@ -189,7 +180,11 @@ def _without(seen: Seen, path: Path, found: Found) -> None:
         box = ui.element("div")
 
     async def fill() -> None:
-        later = await aside(_later, path, found)
+        try:
+            later = await aside(_later, path, found)
+        except Exception as error:
+            _sorry(box, error)
+            return
         box.clear()
         with box, ui.element("table").classes("hg-table"):
             for moment, worth in reasons.without_it(found.decision, side, later, seen.price):
@@ -238,12 +233,11 @@ def _reopen(
             with below:
                 words(asked.trouble, "hg-dim").props('id="why-rebuilt" data-state="bad"')
             return
-        past = Past(path)
         try:
-            used = past.model_at(found.run_id, found.event)
-            _, right = await aside(_model, past.header(found.run_id), used)
-        finally:
-            past.close()
+            right = await aside(_right_of, path, found)
+        except Exception as error:
+            _sorry(below, error)
+            return
         _show(seen, asked.answer, right, below, more)
 
     ui.timer(0.05, fill, once=True)
@@ -274,6 +268,26 @@ def _progress(asked: Asked) -> dict[str, Any]:
         "why_progress": f"Living through the journal again, to take the forecast apart: {share}%",
         "why_share": share,
     }
+
+
+def _sorry(box: ui.element, error: Exception) -> None:
+    """Say where a part of the page would be that it could not be made."""
+    if isinstance(error, LitehedgeError):
+        text = f"{error.what}: {error.remedy}."
+    else:
+        log.warning("a part of the page why could not be made", exc_info=error)
+        text = "This could not be made: see the log of the screen."
+    if not box.is_deleted:
+        with box:
+            words(text, "hg-dim").props('role="alert" data-state="bad"')
+
+
+def _right_of(path: Path, found: Found) -> Reliability | None:
+    past = Past(path)
+    try:
+        return _model(past.header(found.run_id), past.model_at(found.run_id, found.event))[1]
+    finally:
+        past.close()
 
 
 def _again(path: Path, found: Found, reached: Callable[[float], Any]) -> Reopened | None:
@@ -380,18 +394,9 @@ def _past(told: Reopened, explanation: Explanation) -> None:
             words(reasons.attention_text(explanation), "hg-dim")
     if not explanation.nearest:
         return
-    with (
-        card("Squeezes of history that looked most alike, thirty minutes before their onset"),
-        ui.element("div").classes("hg-scroll").props('tabindex="0"'),
-        ui.element("table").classes("hg-table"),
-    ):  # fmt: skip
-        with ui.element("thead"), ui.element("tr"):
-            for name in ("onset, UTC", "of", "move", "to its peak", "likeness"):
-                words(name, tag="th")
-        for one in explanation.nearest:
-            with ui.element("tr"):
-                for cell in reasons.nearest(one):
-                    words(cell, tag="td")
+    with card("Squeezes of history that looked most alike, thirty minutes before their onset"):
+        heads = ("onset, UTC", "of", "move", "to its peak", "likeness")
+        table(heads, [reasons.nearest(one) for one in explanation.nearest])
 
 
 # --- the list ------------------------------------------------------------------------------------

@@ -19,13 +19,18 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from litehedge.errors import UsageError
-from litehedge.ui.programs import Programs, end, lives, tail_of
+from litehedge.store.durable import is_locked, write_whole
+from litehedge.ui.programs import Programs, end, tail_of
+from litehedge.units import NS_PER_SECOND
 
 Kind = Literal["backtest", "session", "ledger", "blowup"]
 State = Literal["running", "done", "failed"]
 
 AT_ONCE: Final = 2
 """So many run at a time; each takes a core and up to a gigabyte."""
+
+SETTLES_S: Final = 2.0
+"""A folder that changed so lately may belong to a command that is just being started."""
 
 MARK: Final = "@progress "
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
@@ -71,7 +76,7 @@ class Workshop:
     def __init__(self, root: Path, programs: Programs) -> None:
         self._folder = root / "reports"
         self._programs = programs
-        self._results: dict[str, dict[str, Any]] = {}
+        self._settled: dict[str, tuple[int, Report]] = {}
 
     def begin(self, kind: Kind, arguments: Sequence[str], asked: Mapping[str, Any]) -> str:
         """Start the making of a report, and return its id.
@@ -81,7 +86,7 @@ class Workshop:
         UsageError
             When as many are being made as may, or it cannot be started. Nothing was begun.
         """
-        running = sum(lives(folder / "lock") for folder in self._folders())
+        running = sum(is_locked(folder / "lock") for folder in self._folders())
         if running >= AT_ONCE:
             raise UsageError(
                 f"{running} reports are being made", "wait for one of them, or cancel it"
@@ -92,7 +97,7 @@ class Workshop:
         told = {"kind": kind, "asked": dict(asked), "begun_s": made.timestamp(), "pid": 0}
         try:
             folder.mkdir(parents=True)
-            (folder / "asked.json").write_text(json.dumps(told), encoding="utf-8")
+            write_whole(folder / "asked.json", json.dumps(told).encode())
         except OSError as error:
             raise UsageError(f"{folder} cannot be made ({error.strerror})") from None
         outs = ["--json", str(folder / RESULT), "--report", str(folder / SHEET)]
@@ -103,14 +108,16 @@ class Workshop:
         except UsageError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        aside = folder / "asked.json.partial"
-        aside.write_text(json.dumps(told), encoding="utf-8")
-        aside.replace(folder / "asked.json")
+        write_whole(folder / "asked.json", json.dumps(told).encode())
         return name
 
     def reports(self) -> list[Report]:
         """Return all reports, the newest first; a folder that cannot be read is left out."""
-        found = (self._report(folder) for folder in reversed(self._folders()))
+        folders = self._folders()
+        names = {folder.name for folder in folders}
+        for gone in [name for name in self._settled if name not in names]:
+            del self._settled[gone]
+        found = (self._report(folder) for folder in reversed(folders))
         return [report for report in found if report is not None]
 
     def report(self, name: str) -> Report | None:
@@ -136,9 +143,9 @@ class Workshop:
         if folder is None:
             return
         told = _read(folder / "asked.json")
-        if lives(folder / "lock") and not end(int(told.get("pid", 0)), folder / "lock"):
+        if is_locked(folder / "lock") and not end(int(told.get("pid", 0)), folder / "lock"):
             raise UsageError("the command does not end", "try again in a while")
-        self._results.pop(name, None)
+        self._settled.pop(name, None)
         gone = folder.with_name(f".{folder.name}")
         folder.replace(gone)
         shutil.rmtree(gone, ignore_errors=True)
@@ -155,29 +162,39 @@ class Workshop:
         return folder if _NAME.fullmatch(name) and folder.is_dir() else None
 
     def _report(self, folder: Path) -> Report | None:
-        is_running = lives(folder / "lock")  # before the files: it may end in between
+        """Return a report; one at which nobody works is read again only when its folder changed."""
+        try:
+            changed_ns = folder.stat().st_mtime_ns
+        except OSError:
+            return None
+        known = self._settled.get(folder.name)
+        if known is not None and known[0] == changed_ns:
+            return known[1]
+        report = self._read(folder)
+        if report is None or report.state == "running":
+            return report
+        # What is done stays so. What seems to have failed may be about to begin.
+        if report.state == "done" or now_s() - changed_ns / NS_PER_SECOND > SETTLES_S:
+            self._settled[folder.name] = changed_ns, report
+        return report
+
+    def _read(self, folder: Path) -> Report | None:
+        is_running = is_locked(folder / "lock")  # before the files: it may end in between
         told = _read(folder / "asked.json")
         kind = told.get("kind")
         if kind not in ("backtest", "session", "ledger", "blowup"):
             return None
         result = None
         if (folder / RESULT).is_file() and (folder / SHEET).is_file() and not is_running:
-            result = self._result(folder)
+            result = _read(folder / RESULT)
+            result.pop("decisions", None)  # long, and in the sheet
         said = tail_of(folder / "log.txt")
         progress, words = split(said)
-        state: State = "running" if is_running else "failed" if result is None else "done"
+        state: State = "running" if is_running else "done" if result else "failed"
         return Report(
             folder.name, kind, told.get("asked", {}), float(told.get("begun_s", 0.0)), state,
-            progress, words, result,
+            progress, words, result or None,
         )  # fmt: skip
-
-    def _result(self, folder: Path) -> dict[str, Any] | None:
-        known = self._results.get(folder.name)
-        if known is None:
-            known = _read(folder / RESULT)
-            known.pop("decisions", None)  # long, and in the sheet
-            self._results[folder.name] = known
-        return known or None
 
 
 def split(said: str) -> tuple[Progress | None, str]:

@@ -4,6 +4,7 @@
   const STALE_S = 3;
   const WINDOW_MS = 3600e3;
   const APART_MS = 2000;
+  const DRAWN_MS = 50;
   const said = {};
   let pushed = performance.now();
   let ageAtPush = 0;
@@ -48,14 +49,17 @@
 
   // --- charts ---------------------------------------------------------------------------------
 
+  // Points come before the chart is there, or while it is not: they are kept, and drawn with it.
+  const SERIES = ["price", "squeeze", "hedge"];
   const charts = {};
   const attach = (name, id, data) => {
-    charts[name] = { id, data };
+    clearTimeout(charts[name]?.timer);
+    charts[name] = { id, data, waits: new Set(SERIES) };
+    draw(charts[name]);
   };
   const points = (name, news) => {
     const chart = charts[name];
-    const drawn = chart && window.getElement(chart.id)?.chart;
-    if (!drawn) return;
+    if (!chart) return;
     for (const [series, fresh] of Object.entries(news)) {
       const data = (chart.data[series] ||= []);
       for (const point of fresh) {
@@ -65,11 +69,22 @@
       }
       const from = data[data.length - 1]?.[0] - WINDOW_MS;
       while (data.length && data[0][0] < from) data.shift();
+      chart.waits.add(series);
+    }
+    draw(chart);
+  };
+  const draw = (chart) => {
+    clearTimeout(chart.timer);
+    const drawn = window.getElement?.(chart.id)?.chart;
+    if (!drawn) {
+      chart.timer = setTimeout(draw, DRAWN_MS, chart);
+      return;
     }
     drawn.setOption(
-      { series: Object.keys(news).map((id) => ({ id, data: chart.data[id] })) },
+      { series: [...chart.waits].map((id) => ({ id, data: chart.data[id] || [] })) },
       { lazyUpdate: true },
     );
+    chart.waits.clear();
   };
 
   // --- age ------------------------------------------------------------------------------------
@@ -81,15 +96,17 @@
     const silent = (performance.now() - pushed) / 1000;
     const age = ageAtPush + silent;
     const dead = silent > STALE_S;
-    const stale = age > STALE_S;
+    const stale = dead || (age > STALE_S && !said.over); // what is over is not stale
     document.body.classList.toggle("hg-is-stale", stale);
-    place("age", stale ? `data ${span(age)} old` : `live ${age.toFixed(1)} s`);
-    place("age_state", stale ? "bad" : "good");
+    place("age", stale ? `data ${span(age)} old` : said.over ? "over" : `live ${age.toFixed(1)} s`);
+    place("age_state", stale ? "bad" : said.over ? "" : "good");
     place("stale", stale);
     const what = dead
       ? "This page hears nothing from the screen's server. The session runs apart from it."
       : said.stale_says || "";
-    place("stale_text", `Data is ${span(age)} old. What you see is not live. ${what}`);
+    place("stale_text", dead && said.over
+      ? "The screen of this demo is closed: nothing here can be asked any more."
+      : `Data is ${span(age)} old. What you see is not live. ${what}`);
   };
   setInterval(tellAge, 250);
 

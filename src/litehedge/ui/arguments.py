@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, get_args
 
-from litehedge.errors import LitehedgeError
+from litehedge.config import Position, VenueName
+from litehedge.errors import LitehedgeError, UsageError
+from litehedge.live.session import session_at
+from litehedge.squeeze.labels import SIDES
 from litehedge.units import instant_ns, iso_utc
 
 Arguments = tuple[list[str], dict[str, str]]
 
-SIDES: Final = ("long", "short")
-MAX_LEVERAGE: Final = 125.0
-VENUES: Final = ("binance", "bybit", "okx", "krakenfutures", "hyperliquid", "bitget", "gate",
-                 "kucoin")  # fmt: skip
+VENUES: Final[tuple[str, ...]] = get_args(VenueName)
+MAX_LEVERAGE: Final = next(
+    float(one.le)  # as the setting has it
+    for one in Position.model_fields["leverage"].metadata
+    if hasattr(one, "le")
+)
 
 
 def backtest(
@@ -95,9 +101,11 @@ def paper(
     """
     wrong: dict[str, str] = {}
     name = str(typed.get("name") or "").strip()
-    if not name or not name[:1].isalnum() or len(name) > 40 or set(name) - _IN_NAMES:
-        wrong["name"] = "Up to 40 small letters, digits, - and _, beginning with a letter or digit."
-    elif name in names:
+    try:
+        session_at(Path(), name)
+    except UsageError as error:
+        wrong["name"] = f"{error.remedy.capitalize()}."
+    if name in names:
         wrong["name"] = f"There is a session {name}: take another name, or start that one again."
     position = _position(typed, wrong)
     policy = _one_of(typed, "policy", policies, wrong)
@@ -110,9 +118,6 @@ def paper(
         f"--rules={rules or 'none'}", "--no-ui",
     ]  # fmt: skip
     return arguments, wrong
-
-
-_IN_NAMES: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
 def _position(typed: Mapping[str, Any], wrong: dict[str, str]) -> list[str]:
