@@ -115,7 +115,6 @@ def test_the_model_of_the_next_session_is_a_setting(screen, visiting):
     screen[1].write_text("# mine\n")
     page = visiting(screen[0] + "models")
     expect(page.locator('[data-model="ltc-5m-logistic"]')).to_contain_text("auditable by hand")
-    expect(page.get_by_text("Promote")).to_have_count(0)
     assert overflow(page) <= 0
     shoot(page, "models-desktop")
     page.get_by_label("Model", exact=True).click()
