@@ -193,16 +193,21 @@ async def _watched(session: aiohttp.ClientSession, pid: int, address: str, count
     before, began, first = _spent_s(pid), time.monotonic(), list(came)
     await asyncio.sleep(WATCHES_S)
     spent, took_s = _spent_s(pid) - before, time.monotonic() - began
+    await end(tasks)
+    pushed = sum(b - a for a, b in zip(first, came, strict=True))
+    silent = [i for i, (a, b) in enumerate(zip(first, came, strict=True)) if b <= a]
+    assert not silent, f"of {count} clients these were pushed nothing: {silent}"
+    return 100.0 * spent / took_s, pushed / took_s / count, memory_mb(pid)
+
+
+async def end(tasks: list[asyncio.Task[None]]) -> None:
+    """End what goes on; raise what ended it before."""
     for task in tasks:
         if task.done():
             task.result()
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-    pushed = sum(b - a for a, b in zip(first, came, strict=True))
-    silent = [i for i, (a, b) in enumerate(zip(first, came, strict=True)) if b <= a]
-    assert not silent, f"of {count} clients these were pushed nothing: {silent}"
-    return 100.0 * spent / took_s, pushed / took_s / count, memory_mb(pid)
 
 
 def browsing() -> aiohttp.ClientSession:

@@ -11,13 +11,12 @@ import asyncio
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
 import aiohttp
 
-from bench.screen import PAGE_S, browsing, client, journaled, memory_mb, served
+from bench.screen import PAGE_S, browsing, client, end, journaled, memory_mb, served
 
 CLIENTS = 30
 EVERY_S = 30.0
@@ -66,7 +65,7 @@ async def measure(pid: int, link: str, lasts_s: float) -> tuple[float, float]:
             await asyncio.sleep(EVERY_S)
             last = memory.tell(f"{CLIENTS} clients stay")
             assert all(b > a for a, b in zip(before, came, strict=True)), "one was pushed nothing"
-        await _end(tasks)
+        await end(tasks)
         await asyncio.sleep(SETTLED_S)
         left = memory.tell("they left")
         pages = 0
@@ -95,20 +94,11 @@ async def _guests(
             task = asyncio.create_task(client(session, address, read, 0, f"guest-{next(numbers)}"))
             await asyncio.sleep(STAYS_S)
             assert read[0], "a guest was pushed nothing"
-            await _end([task])
+            await end([task])
             await asyncio.sleep(1.0)
 
     await asyncio.gather(*(comes(float(i)) for i in range(GUESTS)))
     return came
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        if task.done():
-            task.result()
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def main() -> None:

@@ -145,7 +145,7 @@ def wire(
         "type": kind, "asgi": {"version": "3.0"}, "http_version": "1.1", "path": path or parts.path,
         "raw_path": parts.path.encode() if raw_path is None else raw_path,
         "query_string": parts.query.encode(), "root_path": "", "headers": pairs,
-        "client": (client, 50000), "server": ("127.0.0.1", 8422),
+        "client": (client, 50000), "server": ("127.0.0.1", 8600),
         "scheme": "ws" if kind == "websocket" else "http", "state": {},
     }  # fmt: skip
     if kind == "http":
@@ -236,7 +236,7 @@ class Screen:
 
     @property
     def host(self) -> str:
-        return "ltc.example.org" if self.behind_proxy else "127.0.0.1:8422"
+        return "ltc.example.org" if self.behind_proxy else "127.0.0.1:8600"
 
     def headers(self, **more: str | None) -> list[tuple[str, str]]:
         """What a browser of its owner sends; None leaves one out."""

@@ -36,6 +36,18 @@ def test_a_page_that_fails_with_its_answer_takes_none_from_the_others(tmp_path):
     assert [answer.page for answer in heard] == ["open"]
 
 
+def test_a_line_that_is_no_answer_is_left_out(tmp_path):
+    async def rows():
+        yield b"not JSON\n"
+        yield msgspec.json.encode(Answer("open", 1, problem="x")) + b"\n"
+
+    heard = []
+    trying = Trials(tmp_path)
+    trying._asked = {"open": (SimpleNamespace(number=1), heard.append)}
+    asyncio.run(trying._listen(_Process(stdout=rows())))
+    assert [answer.page for answer in heard] == ["open"]
+
+
 def test_a_page_that_fails_with_the_end_leaves_nobody_waiting(tmp_path):
     async def rows():
         return

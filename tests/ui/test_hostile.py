@@ -38,13 +38,13 @@ def nothing_happened(screen: Screen, session) -> None:
 
 
 HOSTS = [
-    "evil.example", "evil.example:8422", "127.0.0.1:8423", "127.0.0.1.evil.example:8422",
-    "localhost.evil.example", "127.0.0.1:8422@evil.example", "127.0.0.2:8422", "",
-    " 127.0.0.1:8422",
-    "127.0.0.1:", "127.0.0.1", "localhost.:8422", "[::1", "[::1]:80", "0.0.0.0:8422",
-    "2130706433:8422",
-    "127.1:8422", "127.0.0.1:8422, evil.example", "127.0.0.1:8422/evil", "http://127.0.0.1:8422",
-    "127.0.0.1:08422", "127.0.0.1:8422\t", "LOCALHOST.EVIL:8422", "\xad127.0.0.1:8422",
+    "evil.example", "evil.example:8600", "127.0.0.1:8601", "127.0.0.1.evil.example:8600",
+    "localhost.evil.example", "127.0.0.1:8600@evil.example", "127.0.0.2:8600", "",
+    " 127.0.0.1:8600",
+    "127.0.0.1:", "127.0.0.1", "localhost.:8600", "[::1", "[::1]:80", "0.0.0.0:8600",
+    "2130706433:8600",
+    "127.1:8600", "127.0.0.1:8600, evil.example", "127.0.0.1:8600/evil", "http://127.0.0.1:8600",
+    "127.0.0.1:08600", "127.0.0.1:8600\t", "LOCALHOST.EVIL:8600", "\xad127.0.0.1:8600",
 ]  # fmt: skip
 
 
@@ -57,17 +57,17 @@ def test_a_foreign_name_reaches_nothing(inside, session, host):
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost:8422", "127.0.0.1:8422", "[::1]:8422", "LocalHost:8422"]
+    "host", ["localhost:8600", "127.0.0.1:8600", "[::1]:8600", "LocalHost:8600"]
 )
 def test_its_own_names_do(inside, host):
     assert inside.get("/desk", host=host).status == 200
 
 
 ORIGINS = [
-    "https://evil.example", "http://evil.example:8422", "null", "", "http://127.0.0.1",
-    "http://127.0.0.1:8423", "https://127.0.0.1:8422", "http://localhost:8422", "file://",
-    "http://127.0.0.1:8422.evil.example", "http://127.0.0.1:8422/", "HTTP://127.0.0.1:8422",
-    "http://127.0.0.1:8422 http://evil.example", "http://user@127.0.0.1:8422", None,
+    "https://evil.example", "http://evil.example:8600", "null", "", "http://127.0.0.1",
+    "http://127.0.0.1:8601", "https://127.0.0.1:8600", "http://localhost:8600", "file://",
+    "http://127.0.0.1:8600.evil.example", "http://127.0.0.1:8600/", "HTTP://127.0.0.1:8600",
+    "http://127.0.0.1:8600 http://evil.example", "http://user@127.0.0.1:8600", None,
 ]  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def test_our_own_page_opens_a_websocket(inside):
     ("target", "more"),
     [
         ("/_nicegui_ws/socket.io/?EIO=4", {"cookie": None}),
-        ("/_nicegui_ws/socket.io/?EIO=4", {"cookie": "litehedge-in-8422=forged-forged-forged-fo"}),
+        ("/_nicegui_ws/socket.io/?EIO=4", {"cookie": "litehedge-in-8600=forged-forged-forged-fo"}),
         ("/_nicegui_ws/socket.io/?EIO=4", {"cookie": None, "authorization": "Bearer TOKEN"}),
         ("/_nicegui_ws/socket.io/?EIO=4", {"host": "evil.example"}),
         ("/_nicegui_ws/socket.io/?EIO=4", {"sec_fetch_site": "cross-site"}),
@@ -144,11 +144,11 @@ def test_a_websocket_ends_with_its_session(inside):
 
 
 COOKIES = [
-    None, "", "litehedge-in-8422=", "litehedge-in-8422=" + "a" * 43,
-    "litehedge-in-8422=" + "a" * 5000,
-    "other=REAL", "litehedge-in-8423=REAL", "litehedge-in-8422=REALx", "litehedge-in-8422=\xff\xfe",
-    "__Host-litehedge-in-8422=REAL", "litehedge-in-8422=REAL; litehedge-in-8422=forged", "=REAL",
-    "litehedge-in-8422 REAL", "litehedge-in-8422=HASH", "litehedge-device-8422=REAL",
+    None, "", "litehedge-in-8600=", "litehedge-in-8600=" + "a" * 43,
+    "litehedge-in-8600=" + "a" * 5000,
+    "other=REAL", "litehedge-in-8601=REAL", "litehedge-in-8600=REALx", "litehedge-in-8600=\xff\xfe",
+    "__Host-litehedge-in-8600=REAL", "litehedge-in-8600=REAL; litehedge-in-8600=forged", "=REAL",
+    "litehedge-in-8600 REAL", "litehedge-in-8600=HASH", "litehedge-device-8600=REAL",
 ]  # fmt: skip
 
 
@@ -231,8 +231,8 @@ def test_query_tricks(inside, session, query):
 @pytest.mark.parametrize(
     "extra",
     [
-        [("host", "127.0.0.1:8422")], [("Host", "evil.example")], [("cookie", "a=b")],
-        [("origin", "http://127.0.0.1:8422"), ("origin", "http://127.0.0.1:8422")],
+        [("host", "127.0.0.1:8600")], [("Host", "evil.example")], [("cookie", "a=b")],
+        [("origin", "http://127.0.0.1:8600"), ("origin", "http://127.0.0.1:8600")],
         [("content-length", "0"), ("content-length", "5")],
         [("content-length", "5"), ("transfer-encoding", "chunked")],
         [("authorization", "Bearer a"), ("Authorization", "Bearer b")],

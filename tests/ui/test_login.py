@@ -31,7 +31,7 @@ def login(screen: Screen, passphrase: str, **more):
 def test_the_first_time_a_link_leads_to_a_passphrase_and_in(screen):
     assert "Nobody has chosen a passphrase yet" in screen.get("/login").text
     token = screen.door.invite()
-    assert link_to(screen.binding, token) == f"http://127.0.0.1:8422/first?token={token}"
+    assert link_to(screen.binding, token) == f"http://127.0.0.1:8600/first?token={token}"
     page = screen.get(f"/first?token={token}")
     assert page.status == 200
     fields = Fields.of(page.text)
@@ -106,7 +106,7 @@ def test_cookies_are_for_this_screen_alone(inside, tmp_path, left_session):
     token = proxied.door.invite()
     assert token in link_to(proxied.binding, token)
     (form,) = (v for k, v in proxied.get(f"/first?token={token}").headers if k == "set-cookie")
-    assert form.startswith("__Host-litehedge-form-8422=")
+    assert form.startswith("__Host-litehedge-form-8600=")
     assert "; Secure" in form
 
 
@@ -255,7 +255,7 @@ def test_the_same_signs_typed_otherwise_are_the_same_passphrase(screen):
 
 
 def test_the_qr_code_is_drawn_with_characters():
-    lines = qr_text("http://127.0.0.1:8422/first?token=" + "a" * 43).splitlines()
+    lines = qr_text("http://127.0.0.1:8600/first?token=" + "a" * 43).splitlines()
     assert len(lines) > 15
     drawn = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines]
     assert {len(line) for line in drawn} == {len(drawn[0])}

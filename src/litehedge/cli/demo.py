@@ -30,7 +30,6 @@ from litehedge.cli.common import (
 from litehedge.cli.demo_fake import demo_fake
 from litehedge.cli.demo_screen import DemoScreen, screened
 from litehedge.cli.rules import ruled
-from litehedge.cli.ui import PORT
 from litehedge.effects import Decision, Effect
 from litehedge.engine_state import State, start
 from litehedge.errors import UsageError
@@ -55,6 +54,7 @@ from litehedge.sim.venue import SimVenue
 from litehedge.store.bundled import tier_table
 from litehedge.store.journal import Journal
 from litehedge.tape import FRAME_NS
+from litehedge.ui.binding import PORT
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND, instant_ns, iso_utc
 
 ATOM_NS: Final = 5 * NS_PER_SECOND

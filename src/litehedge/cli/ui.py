@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import webbrowser
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from litehedge.cli.common import console
 from litehedge.shelf.home import home as home_folder
-
-PORT: Final = 8600
+from litehedge.ui.binding import PORT
 
 
 def ui(

@@ -15,7 +15,7 @@ from typing import Final
 
 from litehedge.errors import UsageError
 
-PORT: Final = 8422
+PORT: Final = 8600
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::([0-9]{1,5}))?")
