@@ -15,11 +15,13 @@ import typer
 import litehedge
 from litehedge import backtest as bt
 from litehedge.cli.common import (
+    ClusterOption,
     check_writable,
     note,
     numbers,
     progress,
     settings_from,
+    workers,
     write_file,
     write_json,
 )
@@ -55,6 +57,7 @@ from litehedge.sim.episode import PATH_HI, PATH_LO
 from litehedge.store.bundled import tier_table
 from litehedge.store.lake import Dataset, Lake
 from litehedge.tape import WARM_UP_NS, Tape, build_tape, check_range, event_chunks, per_frame_of
+from litehedge.training.workers import Workers
 from litehedge.units import NS_PER_DAY, duration_ns, instant_ns, iso_utc
 
 SIDES = {"long": ("long",), "short": ("short",), "both": ("long", "short")}
@@ -152,6 +155,7 @@ def backtest(
     model: Annotated[
         str | None, typer.Option(help="Model by name or folder; auto fits the bars; none.")
     ] = None,
+    cluster: ClusterOption = None,
     wallet: Annotated[float | None, typer.Option(help="Margin wallet in USDT.")] = None,
     location: Annotated[
         str | None, typer.Option(help="same_account, second_venue, reduce; all to compare them.")
@@ -228,8 +232,11 @@ def backtest(
             duration_ns(every or EVERY_DEFAULT), is_whole if contest is None else contest,
             None if trials is None else read_trials(trials), report, table, plot, json,
         )  # fmt: skip
-        _grid(job, _wanted(compare, job), asked)
+        with workers(cluster, None) as crew:
+            _grid(job, _wanted(compare, job), asked, crew)
         return
+    if cluster is not None:
+        raise UsageError("one run is of one machine", "leave out --cluster, or give --compare all")
     if contest is not None or any(one is not None for one in (trials, table, plot)):
         raise UsageError(
             "one run has no --contest, --trials, --table or --plot", "give --compare all"
@@ -305,12 +312,12 @@ def idle_plans(wanted: Sequence[Policy]) -> list[str]:
     ]  # fmt: skip
 
 
-def _grid(job: Job, wanted: list[Policy], asked: Asked) -> None:
+def _grid(job: Job, wanted: list[Policy], asked: Asked, crew: Workers) -> None:
     tape = _tape(job)
     smallest = bt.with_position(job.settings, job.sides[0], min(job.leverages))
     note(capital_check(smallest, float(np.median(tape.bars[:, 3])), job.tiers).problems)
     benches = [bench_of(tape, job.tiers, length, asked.every_ns) for length in asked.lengths_ns]
-    held = _held(job, benches, wanted, asked)
+    held = _held(job, benches, wanted, asked, crew)
     meta = job.meta(**lengths_told(benches, asked), intervals_90=intervals_told(held.cells))
     meta["notes"] = idle_plans(wanted)
     note(meta["notes"])
@@ -333,16 +340,18 @@ def _grid(job: Job, wanted: list[Policy], asked: Asked) -> None:
         _write_report(asked.report, replace(sheet, policy=chosen))
 
 
-def _held(job: Job, benches: Sequence[Bench], wanted: Sequence[Policy], asked: Asked) -> Contest:
+def _held(
+    job: Job, benches: Sequence[Bench], wanted: Sequence[Policy], asked: Asked, crew: Workers
+) -> Contest:  # fmt: skip
     """Hold the contest; places of the hedge stand beside each other as rows, without a contest."""
     if len(job.locations) == 1:
         settings = bt.with_location(job.settings, job.locations[0])
-        return hold(benches, settings, job.sides, job.leverages, wanted, asked)
+        return hold(benches, settings, job.sides, job.leverages, wanted, asked, crew)
     places: list[list[Cell]] = []
     for place in job.locations:
         settings = bt.with_location(job.settings, place)
         plain = replace(asked, is_whole=False)
-        cells = hold(benches, settings, job.sides, job.leverages, wanted, plain).cells
+        cells = hold(benches, settings, job.sides, job.leverages, wanted, plain, crew).cells
         for cell in cells:
             for row in cell.rows:
                 row["policy"] = f"{row['policy']} @ {place}"

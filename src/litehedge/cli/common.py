@@ -20,11 +20,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from litehedge.cluster import joined
 from litehedge.config import Settings
 from litehedge.errors import ConfigError, LitehedgeError, UsageError
 from litehedge.settings import load_settings
-from litehedge.shelf.home import stderr
+from litehedge.shelf.home import home, stderr
 from litehedge.store.durable import write_whole
+from litehedge.training.workers import Workers
 
 console = Console()
 """Results for people go here (stdout); progress and complaints go to `stderr`."""
@@ -36,6 +38,15 @@ PROGRESS: Final = "LITEHEDGE_PROGRESS"
 """Set by a program that started a command: progress is told in lines that it can read."""
 PROGRESS_MARK: Final = "@progress "
 TELLS_EVERY_S: Final = 0.25
+
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster", metavar="auto|ADDRESS",
+        help="Let a Ray cluster work: auto (the one that runs here, or one started for this), "
+        "HOST:PORT, or ray://HOST:PORT. The result is the same.",
+    ),
+]  # fmt: skip
 
 JsonTarget = Annotated[
     str | None,
@@ -171,6 +182,24 @@ def progress(what: str, total: float, *, begin_ns: int = 0) -> Iterator[Callable
             bar.update(task, completed=done, description=label)
 
         yield reach
+
+
+@contextmanager
+def workers(cluster: str | None, processes: int | None) -> Iterator[Workers]:
+    """Yield who works: so many processes of this machine, or a cluster while the block lasts.
+
+    Raises
+    ------
+    ClusterError
+        When the cluster cannot be reached or used.
+    """
+    if cluster is None:
+        yield processes
+        return
+    with joined(cluster, cores=processes, kept=home() / "cluster") as crew:
+        cores = crew.workers
+        stderr.print(f"a cluster with {cores} worker{'s' * (cores != 1)}", highlight=False)
+        yield crew
 
 
 @contextmanager

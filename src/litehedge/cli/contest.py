@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -15,14 +15,16 @@ from rich.table import Table
 
 from litehedge.backtest import Episodes, apart, with_position
 from litehedge.cli.common import console, print_table, progress
+from litehedge.cluster import Cluster
 from litehedge.config import Settings
 from litehedge.errors import UsageError
 from litehedge.hedge.policies import Policy
 from litehedge.report.contest import words
 from litehedge.report.contest.crises import NO_ENTRIES
-from litehedge.report.contest.families import families
+from litehedge.report.contest.families import Family, families
 from litehedge.report.contest.judge import Bench, Cell, Contest, judge, steps_of, weekly_of
 from litehedge.report.contest.overfitting import Trials, verdict
+from litehedge.training.workers import Workers
 from litehedge.units import NS_PER_DAY
 
 WEEK_NS: Final = 7 * NS_PER_DAY
@@ -44,9 +46,12 @@ class Asked:
 
 def hold(
     benches: Sequence[Bench], settings: Settings, sides: Sequence[str],
-    leverages: Sequence[float], wanted: Sequence[Policy], asked: Asked,
+    leverages: Sequence[float], wanted: Sequence[Policy], asked: Asked, crew: Workers = None,
 ) -> Contest:  # fmt: skip
     """Run all policies on all sides and leverages, and show how far it is.
+
+    Here one after another, each with all cores; on a cluster every side, leverage and length of
+    episodes is a worker's.
 
     Raises
     ------
@@ -58,8 +63,8 @@ def hold(
     traced = families(settings) if asked.is_whole else []
     # Crises are the same whatever the length of episodes: they are told once.
     stripped = [benches[0], *(replace(bench, entries=NO_ENTRIES) for bench in benches[1:])]
-    combinations = list(product(stripped, sides, leverages))
-    cells: list[Cell] = []
+    combinations = list(product(range(len(stripped)), sides, leverages))
+    sweep = (stripped, settings, list(wanted), traced, asked.is_whole)
     done = 0
     with progress("episodes", steps_of(wanted, traced) * len(combinations)) as bar:
 
@@ -68,9 +73,13 @@ def hold(
             bar(done, label)
             done += 1
 
-        for bench, side, leverage in combinations:
-            own = with_position(settings, side, leverage)
-            cells.append(judge(bench, own, wanted, traced, whole=asked.is_whole, reach=reach))
+        if isinstance(crew, Cluster):
+            cells = crew.each(
+                _cell_elsewhere, combinations, "judges policies", begin=_sweep, given=sweep,
+                heard=reach,
+            )  # fmt: skip
+        else:
+            cells = [_cell(sweep, one, reach) for one in combinations]
     weekly = weekly_of(cells[: len(sides) * len(leverages)])
     names = dict.fromkeys(crisis.name for crisis in benches[0].entries.crises)
     return Contest(
@@ -79,6 +88,25 @@ def hold(
         verdict(weekly, asked.tried) if weekly.names else None,
         list(names) if asked.is_whole else [],
     )
+
+
+Sweep = tuple[list[Bench], Settings, list[Policy], Sequence[Family], bool]
+_swept: list[Sweep] = []
+
+
+def _cell(sweep: Sweep, one: tuple[int, str, float], reach: Callable[[str], None]) -> Cell:
+    benches, settings, wanted, traced, whole = sweep
+    number, side, leverage = one
+    own = with_position(settings, side, leverage)
+    return judge(benches[number], own, wanted, traced, whole=whole, reach=reach)
+
+
+def _sweep(*given: Any) -> None:
+    _swept[:] = [given]
+
+
+def _cell_elsewhere(one: tuple[int, str, float], tell: Callable[[str], None]) -> Cell:
+    return _cell(_swept[0], one, tell)
 
 
 def lengths_told(benches: Sequence[Bench], asked: Asked) -> dict[str, Any]:

@@ -11,10 +11,12 @@ import typer
 from rich.table import Table
 
 from litehedge.cli.common import (
+    ClusterOption,
     JsonTarget,
     check_writable,
     console,
     print_table,
+    workers,
     write_file,
     write_json,
 )
@@ -98,6 +100,7 @@ def evaluate(
     processes: Annotated[
         int | None, typer.Option(min=1, help="Fits at once. Default: one per core.")
     ] = None,
+    cluster: ClusterOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
     report: Annotated[
         Path | None, typer.Option(help="Write tables and plots as one HTML page.")
@@ -164,7 +167,7 @@ def evaluate(
     numbers = list(range(seed, seed + seeds))
     work = home() / "training" / f"evaluate-{data}"
 
-    with stderr.status("reading …") as status:
+    with workers(cluster, processes) as crew, stderr.status("reading …") as status:
 
         def say(text: str) -> None:
             status.update(f"{text} …")
@@ -177,19 +180,20 @@ def evaluate(
         fields: list[pr.Field] = []
         for number, fold in enumerate(dates.folds(MONTH_DAYS * months * NS_PER_DAY or None)):
             field = pr.read_fold(
-                lake, judged, others, coins, fold, say, worlds=worlds, world_days=world_days
-            )
+                lake, judged, others, coins, fold, say, worlds=worlds, world_days=world_days,
+                processes=crew,
+            )  # fmt: skip
             fields.append(field)
             entries = [pr.said_by(name, one.forecaster, field.span) for name, one in chosen]
             if months:
                 say(f"fold {number + 1}: the network, {iso_utc(fold.test_from_ns)[:10]} on")
                 bench = Bench.of(field.span, 1, seed)
                 whole, _ = pr.whole_of(
-                    bench, field.sources, recipe, numbers, work / f"fold-{number}", told, processes
+                    bench, field.sources, recipe, numbers, work / f"fold-{number}", told, crew
                 )
                 entries.insert(0, whole)
             say(f"{len(names)} baselines")
-            folds.append([*entries, *baselines(field.span, names, seed, processes, say)])
+            folds.append([*entries, *baselines(field.span, names, seed, crew, say)])
         field = fields[-1] if len(fields) == 1 else pr.joined_fields(fields)
         entries = pr.joined(folds)
         bench = Bench.of(field.span, draws, seed)
@@ -206,13 +210,13 @@ def evaluate(
         if parts and not months:
             found, rows = pr.without_parts(
                 bench, field.sources, recipe, numbers, work / "parts",
-                None if "all" in parts else parts, say, told, processes,
+                None if "all" in parts else parts, say, told, crew,
             )  # fmt: skip
             entries += found
             ablations += rows
         crises = (
             pr.crises(lake, judged, others, field.sources, field.span.valid, dates, recipe,
-                      numbers, work, say, told, processes)
+                      numbers, work, say, told, crew)
             if leave_out else []
         )  # fmt: skip
         first_fold = dates.folds(MONTH_DAYS * months * NS_PER_DAY or None)[0]

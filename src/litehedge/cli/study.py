@@ -19,17 +19,20 @@ from rich.table import Table
 
 from litehedge.blowup.lives import Plan, world_lives
 from litehedge.cli.common import (
+    ClusterOption,
     check_writable,
     console,
     numbers,
     print_table,
     progress,
+    workers,
     write_file,
     write_json,
 )
 from litehedge.cli.study_guards import guards
 from litehedge.cli.study_plan import blowup_plan
 from litehedge.cli.study_skill import skill
+from litehedge.cluster import Cluster
 from litehedge.errors import UsageError
 from litehedge.report.ruin import ARMS, WRONGS, RuinStudy, ruin_study
 from litehedge.report.ruin_charts import alive_svg
@@ -45,6 +48,7 @@ from litehedge.report.ruin_sheet import (
 )
 from litehedge.report.style import percent
 from litehedge.shelf.home import stderr
+from litehedge.training.workers import Workers
 
 app = typer.Typer(
     help="Ask many simulated worlds one question.", no_args_is_help=True, rich_markup_mode="rich"
@@ -79,6 +83,7 @@ def blowup(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes, about 1 GB each. Default: one per core.")
     ] = None,
+    cluster: ClusterOption = None,
     report: Annotated[
         Path | None, typer.Option(help="Write a report: one HTML file, no network needed.")
     ] = None,
@@ -93,7 +98,7 @@ def blowup(
     from the start by what the hedge is on average, which is free; hedged with every limit opened;
     hedged behind the limits. Then the same with forecasters that have gone wrong.
 
-    The seed decides everything; the number of --jobs changes nothing.
+    The seed decides everything; the number of --jobs changes nothing, nor does a --cluster.
 
     litehedge study blowup --worlds 4 --days 30
 
@@ -106,9 +111,9 @@ def blowup(
     )
     begun = time.monotonic()
     seeds = range(seed, seed + worlds)
-    with progress(f"{worlds} worlds", worlds) as reach:
+    with workers(cluster, jobs) as crew, progress(f"{worlds} worlds", worlds) as reach:
         lives = _all_lives(
-            plan, seeds, min(worlds, jobs or os.cpu_count() or 1),
+            plan, seeds, crew,
             lambda done: reach(done, f"{done} of {worlds} worlds"),
         )  # fmt: skip
     study = ruin_study(lives, days)
@@ -125,11 +130,21 @@ def blowup(
 
 
 def _all_lives(
-    plan: Plan, seeds: Sequence[int], jobs: int, reach: Callable[[int], None]
+    plan: Plan, seeds: Sequence[int], crew: Workers, reach: Callable[[int], None]
 ) -> NDArray[np.void]:
     """Live through every world, in the order of the seeds whoever is done first."""
+    lives: list[NDArray[np.void]] = []
+    if isinstance(crew, Cluster):
+
+        def lived(at: int, one: NDArray[np.void]) -> None:
+            lives.append(one)
+            reach(len(lives))
+
+        return np.concatenate(
+            crew.each(_life, seeds, "lets a world live", begin=_plan, given=(plan,), done=lived)
+        )
+    jobs = min(len(seeds), crew or os.cpu_count() or 1)
     if jobs == 1:
-        lives = []
         for done, seed in enumerate(seeds, 1):
             lives.append(world_lives(plan, seed))
             reach(done)
@@ -149,6 +164,17 @@ def _all_lives(
             pool.shutdown(cancel_futures=True)  # a worker that still lives ends its world first
             raise
     return np.concatenate([future.result() for future in futures])
+
+
+_planned: list[Plan] = []
+
+
+def _plan(plan: Plan) -> None:
+    _planned[:] = [plan]
+
+
+def _life(seed: int) -> NDArray[np.void]:
+    return world_lives(_planned[0], seed)
 
 
 def _die_quietly() -> None:

@@ -10,11 +10,13 @@ import typer
 from rich.table import Table
 
 from litehedge.cli.common import (
+    ClusterOption,
     JsonTarget,
     check_writable,
     console,
     print_table,
     progress,
+    workers,
     write_json,
 )
 from litehedge.errors import UsageError
@@ -23,6 +25,7 @@ from litehedge.model.optional import train_module
 from litehedge.shelf.home import home, stderr
 from litehedge.store.lake import Lake
 from litehedge.training.logistic import train_logistic
+from litehedge.training.workers import Workers
 from litehedge.units import instant_ns
 
 if TYPE_CHECKING:
@@ -75,6 +78,7 @@ def train(
     processes: Annotated[
         int | None, typer.Option(min=1, help="Members at once on the CPU. Default: one per core.")
     ] = None,
+    cluster: ClusterOption = None,
     expires_days: Annotated[
         int | None,
         typer.Option(
@@ -110,6 +114,8 @@ def train(
         raise UsageError(f"a model cannot be called {name!r}", "choose a plain word")
     if model == "logistic" and (pool or worlds or search):
         raise UsageError("--pool, --worlds and --search are of networks", "add --model network")
+    if model == "logistic" and cluster is not None:
+        raise UsageError("--cluster is of networks", "leave it out: a logistic takes a minute")
     if pool and not data:
         raise UsageError("--pool adds to --data, and there is none", "give --data")
     lake = Lake(home() / "lake")
@@ -130,48 +136,59 @@ def train(
             )  # fmt: skip
     else:
         train_module("torch")
-        from litehedge.model.network import DROPOUT
-        from litehedge.model.train import Recipe
-        from litehedge.training.network import sources_of, train_network
-        from litehedge.training.search import search_recipe
-
-        with stderr.status("reading") as status:
-            sources = sources_of(
-                lake, [lake.bars(one) for one in data or []],
-                [lake.bars(one) for one in pool or []], **spans, worlds=worlds,
-                world_days=world_days, processes=processes,
-                say=lambda text: status.update(f"{text} …"),
-            )  # fmt: skip
-        work = home() / "training" / name
-        recipe, dropout = Recipe(epochs=epochs), DROPOUT
-        numbers = list(range(seed, seed + seeds))
-        if search:
-            with progress(f"{search} recipes", search) as reach:
-
-                def tried(number: int, text: str) -> None:
-                    stderr.print(text, highlight=False)
-                    reach(number)
-
-                recipe, dropout = search_recipe(
-                    sources, recipe, search, work / "search", seed, told=tried
-                )
-        with progress(f"{seeds} members", seeds * epochs) as reach:
-            done: dict[int, int] = {}
-
-            def told(member: int, epoch: Epoch, left_s: float) -> None:
-                done[member] = done.get(member, 0) + 1
-                stderr.print(told_epoch(member, epoch, left_s), highlight=False)
-                reach(sum(done.values()))
-
-            card = train_network(
-                sources, name, folder, work, seeds=numbers, recipe=recipe, dropout=dropout,
-                created=created, processes=processes, expires_days=expires_days, told=told,
-                say=lambda text: stderr.print(f"{text} …", highlight=False),
+        with workers(cluster, processes) as crew:
+            card = _network(
+                lake, data or [], pool or [], name, folder, spans, crew, worlds=worlds,
+                world_days=world_days, numbers=list(range(seed, seed + seeds)), epochs=epochs,
+                search=search, created=created, expires_days=expires_days,
             )  # fmt: skip
     if json is not None:
         write_json(card, json)
     if json != "-":
         _print_card(card, folder)
+
+
+def _network(
+    lake: Lake, data: list[str], pool: list[str], name: str, folder: Path, spans: dict[str, int],
+    crew: Workers, *, worlds: int, world_days: int, numbers: list[int], epochs: int, search: int,
+    created: str, expires_days: int | None,
+) -> Card:  # fmt: skip
+    from litehedge.model.network import DROPOUT
+    from litehedge.model.train import Recipe
+    from litehedge.training.network import sources_of, train_network
+    from litehedge.training.search import search_recipe
+
+    with stderr.status("reading") as status:
+        sources = sources_of(
+            lake, [lake.bars(one) for one in data], [lake.bars(one) for one in pool], **spans,
+            worlds=worlds, world_days=world_days, processes=crew,
+            say=lambda text: status.update(f"{text} …"),
+        )  # fmt: skip
+    work = home() / "training" / name
+    recipe, dropout = Recipe(epochs=epochs), DROPOUT
+    if search:
+        with progress(f"{search} recipes", search) as reach:
+
+            def tried(number: int, text: str) -> None:
+                stderr.print(text, highlight=False)
+                reach(number)
+
+            recipe, dropout = search_recipe(
+                sources, recipe, search, work / "search", numbers[0], told=tried, processes=crew
+            )
+    with progress(f"{len(numbers)} members", len(numbers) * epochs) as reach:
+        done: dict[int, int] = {}
+
+        def told(member: int, epoch: Epoch, left_s: float) -> None:
+            done[member] = done.get(member, 0) + 1
+            stderr.print(told_epoch(member, epoch, left_s), highlight=False)
+            reach(sum(done.values()))
+
+        return train_network(
+            sources, name, folder, work, seeds=numbers, recipe=recipe, dropout=dropout,
+            created=created, processes=crew, expires_days=expires_days, told=told,
+            say=lambda text: stderr.print(f"{text} …", highlight=False),
+        )  # fmt: skip
 
 
 def told_epoch(seed: int, epoch: Epoch, left_s: float) -> str:

@@ -2,7 +2,8 @@
 
 The work lies in a folder: ``standards.json``, and per seed ``seed-K.ckpt`` after each epoch and
 ``seed-K.pt`` when it is done. Whoever is killed goes on from there. Under torchrun every process
-takes its share of the seeds on its own GPU and the first one waits for the rest.
+takes its share of the seeds on its own GPU and the first one waits for the rest. A worker of a
+cluster uses that folder where it sees it, and sends home what it trained.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+import platformdirs
 import torch
 
+from litehedge.cluster import Cluster
 from litehedge.errors import UsageError
 from litehedge.features import vector as fv
 from litehedge.model.baselines.part import Part
@@ -38,6 +41,8 @@ from litehedge.model.train import (
     save_kept,
     train_member,
 )
+from litehedge.store.durable import write_whole
+from litehedge.training.workers import Workers
 
 POLL_S: Final = 0.5
 PRETRAIN_SHARE: Final = 0.5
@@ -116,7 +121,7 @@ def train_ensemble(
     seeds: Sequence[int],
     work: Path,
     *,
-    processes: int | None = None,
+    processes: Workers = None,
     told: Told = lambda seed, epoch, left: None,
 ) -> list[Member]:
     """Train every seed that is not done yet; return all of them.
@@ -125,19 +130,25 @@ def train_ensemble(
     ----------
     processes
         How many seeds at once on the CPU; None: one per core. On GPUs seeds follow one another.
+        On a cluster every seed is a worker's, on its CPU.
 
     Raises
     ------
     UsageError
-        When a seed's process died; what it had learnt is kept for the next try.
+        When a seed's process died; what it had learnt is kept for the next try. Under torchrun
+        with a cluster, which does not need it.
     """
     work.mkdir(parents=True, exist_ok=True)
     key = key_of(lesson, config, recipe)
     missing = [seed for seed in seeds if _finished(work, seed, key) is None]
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     mine = missing[rank::world]
+    if isinstance(processes, Cluster) and world > 1:
+        raise UsageError("torchrun and a cluster both spread seeds", "leave out one of them")
     begin = _linear(lesson, recipe, work, key) if mine else None
-    if torch.cuda.is_available() or len(mine) <= 1 or processes == 1:
+    if isinstance(processes, Cluster):
+        _on_cluster(processes, lesson, config, recipe, begin, mine, work, key, told)
+    elif torch.cuda.is_available() or len(mine) <= 1 or processes == 1:
         for seed in mine:
             _train(lesson, config, recipe, begin, seed, work, key, told)
     else:
@@ -179,6 +190,8 @@ def _train(
     families = family_columns(own.inputs.tolist())
     mirror = mirror_of(own.inputs.tolist(), own.mean, own.scale)
     device = choose_device()
+    if device.type == "cpu":
+        torch.set_num_threads(1)  # small matrices: a second thread waits; the same bits everywhere
     begin: Any = linear
     epochs: list[Epoch] = []
     if lesson.before:
@@ -237,7 +250,6 @@ def _job(
     lesson: Lesson, config: NetworkConfig, recipe: Recipe, linear: Linear | None, seed: int,
     work: Path, key: str, tell: Any,
 ) -> None:  # fmt: skip
-    torch.set_num_threads(1)  # small matrices: a second thread only waits
     parent = multiprocessing.parent_process()
 
     def watched(seed: int, epoch: Epoch, left: float) -> None:
@@ -288,3 +300,52 @@ def _in_processes(
                 process.terminate()
     if failed:
         raise failed[0]
+
+
+# --- a cluster --------------------------------------------------------------------------------
+
+_taught: dict[str, Any] = {}
+
+
+def _teach(
+    lesson: Lesson, config: NetworkConfig, recipe: Recipe, linear: Linear | None, work: Path,
+    key: str,
+) -> None:  # fmt: skip
+    _taught.update(
+        lesson=lesson, config=config, recipe=recipe, linear=linear, work=folder_of(work, key),
+        key=key,
+    )  # fmt: skip
+
+
+def folder_of(work: Path, key: str) -> Path:
+    """Return the folder of a training as a worker sees it, or one of its own where it does not."""
+    if read_kept(work / "linear.pt", key) is not None:
+        return work
+    own = platformdirs.user_cache_path("litehedge") / "cluster" / key[:16]
+    own.mkdir(parents=True, exist_ok=True)
+    return own
+
+
+def _taught_seed(seed: int, tell: Callable[[Any], None]) -> bytes:
+    """Train a seed in a worker, on from its last epoch if that is there; return its file."""
+    folder: Path = _taught["work"]
+
+    def told(seed: int, epoch: Epoch, left: float) -> None:
+        tell((seed, epoch, left))
+
+    if _finished(folder, seed, _taught["key"]) is None:
+        _train(**_taught, seed=seed, told=told)
+    return (folder / f"seed-{seed}.pt").read_bytes()
+
+
+def _on_cluster(
+    cluster: Cluster, lesson: Lesson, config: NetworkConfig, recipe: Recipe, linear: Linear | None,
+    seeds: Sequence[int], work: Path, key: str, told: Told,
+) -> None:  # fmt: skip
+    """Let workers train seeds; each comes home when it is done, whatever becomes of the others."""
+    cluster.each(
+        _taught_seed, seeds, "trains a seed", keeps=False,
+        begin=_teach, given=(lesson, config, recipe, linear, work.absolute(), key),
+        done=lambda at, payload: write_whole(work / f"seed-{seeds[at]}.pt", payload),
+        heard=lambda news: told(*news),
+    )  # fmt: skip

@@ -39,7 +39,7 @@ from litehedge.training.ensemble import Lesson, Told, lesson_of, train_ensemble
 from litehedge.training.parts import part_of, part_of_world
 from litehedge.training.samples import PURGE_NS, Progress, distinct, prepare_all
 from litehedge.training.told import by_forecaster, calibrated_on
-from litehedge.training.workers import in_processes
+from litehedge.training.workers import Workers, in_processes
 from litehedge.units import NS_PER_SECOND, instant_ns, iso_utc
 
 Floats = NDArray[np.float64]
@@ -93,10 +93,10 @@ def sources_of(
     validate_until_ns: int,
     worlds: int,
     world_days: int,
-    processes: int | None = None,
+    processes: Workers = None,
     say: Progress = lambda _: None,
 ) -> Sources:
-    """Read the data, and let worlds live, `processes` at once (None: one per core).
+    """Read the data, and let worlds live, in so many processes or on a cluster.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def sources_of(
 
 
 def _worlds(
-    first: int, count: int, days: int, minutes: int, processes: int | None, say: Progress
+    first: int, count: int, days: int, minutes: int, processes: Workers, say: Progress
 ) -> list[Source]:
     """Let worlds live, several at once."""
     if count == 0:
@@ -167,7 +167,7 @@ def train_network(
     recipe: Recipe,
     dropout: float = DROPOUT,
     created: str,
-    processes: int | None = None,
+    processes: Workers = None,
     expires_days: int | None = EXPIRES_DAYS,
     told: Told = lambda seed, epoch, left: None,
     say: Progress = lambda _: None,

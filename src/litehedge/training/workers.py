@@ -1,4 +1,4 @@
-"""Work for several processes, any of which may be killed."""
+"""Work for several processes, here or on a cluster, any of which may be killed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+from litehedge.cluster import Cluster
 from litehedge.errors import UsageError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+Workers: TypeAlias = int | Cluster | None
+"""Who works: so many processes here, one per core (None), or the cores of a cluster.
+
+Results are the same, bit for bit.
+"""
 
 
 def in_processes(
@@ -21,7 +28,7 @@ def in_processes(
     items: Sequence[Item],
     what: str,
     *,
-    processes: int | None = None,
+    processes: Workers = None,
     begin: Callable[..., None] | None = None,
     given: tuple[Any, ...] = (),
     done: Callable[[Result], None] = lambda result: None,
@@ -33,7 +40,7 @@ def in_processes(
     what
         What a process does, for the error: "fits a baseline".
     processes
-        How many at once; None: one per core.
+        How many at once, or whose.
     begin, given
         What every process calls first, and with what.
     done
@@ -44,7 +51,13 @@ def in_processes(
     UsageError
         When a process died, as one does that is killed for memory. (A `multiprocessing.Pool` would
         wait for its work forever.)
+    ClusterError
+        When a cluster lost too many workers for one item, or is gone.
     """
+    if isinstance(processes, Cluster):
+        return processes.each(
+            work, items, what, begin=begin, given=given, done=lambda at, result: done(result)
+        )
     count = max(1, min(processes or os.cpu_count() or 1, len(items)))
     context = multiprocessing.get_context("spawn")  # a fork would copy numba's threads half-way
     with ProcessPoolExecutor(

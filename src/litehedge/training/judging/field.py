@@ -11,7 +11,7 @@ from litehedge.model.baselines.every import every_baseline
 from litehedge.model.baselines.part import Part, Trial
 from litehedge.model.calibrate import fit_hazards, recalibrated
 from litehedge.training.told import Said, by_baseline
-from litehedge.training.workers import in_processes
+from litehedge.training.workers import Workers, in_processes
 
 Progress = Callable[[str], None]
 
@@ -44,7 +44,7 @@ def baseline_names() -> list[str]:
 
 
 def baselines(
-    span: Span, names: Sequence[str], seed: int, processes: int | None = None,
+    span: Span, names: Sequence[str], seed: int, processes: Workers = None,
     say: Progress = lambda _: None,
 ) -> list[Entry]:  # fmt: skip
     """Fit, tune and calibrate baselines, one process each; return what they say.

@@ -50,6 +50,7 @@ from litehedge.training.told import (
     family_features,
     without,
 )
+from litehedge.training.workers import Workers
 from litehedge.units import instant_ns, iso_utc
 
 Progress = Callable[[str], None]
@@ -94,7 +95,7 @@ class Field:
 
 def read_fold(
     lake: Lake, judged: Dataset, others: Sequence[Dataset], pool: Sequence[Dataset], dates: Dates,
-    say: Progress, *, worlds: int = 0, world_days: int = 0,
+    say: Progress, *, worlds: int = 0, world_days: int = 0, processes: Workers = None,
 ) -> Field:  # fmt: skip
     """Read a fold; networks learn in so many worlds before.
 
@@ -109,7 +110,8 @@ def read_fold(
     ) -> Sources:
         return sources_of(
             lake, some, more, until_ns=dates.until_ns, validate_from_ns=start_ns,
-            validate_until_ns=end_ns, worlds=lived, world_days=world_days, say=say,
+            validate_until_ns=end_ns, worlds=lived, world_days=world_days, processes=processes,
+            say=say,
         )  # fmt: skip
 
     learn = sources(dates.valid_from_ns, dates.valid_until_ns, [judged, *others], pool, worlds)
@@ -161,7 +163,7 @@ def without_families(
 
 def whole_of(
     bench: Bench, sources: Sources, recipe: Recipe, seeds: Sequence[int], work: Path, told: Told,
-    processes: int | None,
+    processes: Workers,
 ) -> tuple[Entry, Variant]:  # fmt: skip
     """Train the network on a fold; return what it says."""
     lesson = lesson_from(sources)
@@ -174,7 +176,7 @@ def whole_of(
 
 def without_parts(
     bench: Bench, sources: Sources, recipe: Recipe, seeds: Sequence[int], work: Path,
-    names: Sequence[str] | None, say: Progress, told: Told, processes: int | None,
+    names: Sequence[str] | None, say: Progress, told: Told, processes: Workers,
 ) -> tuple[list[Entry], list[Ablation]]:  # fmt: skip
     """Train every variant and measure it against the whole with the same seeds."""
     lesson = lesson_from(sources)
@@ -198,7 +200,7 @@ def without_parts(
 def crises(
     lake: Lake, judged: Dataset, others: Sequence[Dataset], sources: Sources, valid: Part,
     dates: Dates, recipe: Recipe, seeds: Sequence[int], work: Path, say: Progress, told: Told,
-    processes: int | None,
+    processes: Workers,
 ) -> list[Crisis]:  # fmt: skip
     """Leave every crisis out of training, and judge the network and the logistic on it."""
     rows: list[Crisis] = []

@@ -25,6 +25,7 @@ from litehedge.squeeze.hazard import N_ONSET
 from litehedge.training.ensemble import Lesson, Told, material_of, train_ensemble
 from litehedge.training.judging.field import Entry
 from litehedge.training.told import by_raw, calibrated_on
+from litehedge.training.workers import Workers
 
 Singles = NDArray[np.float32]
 
@@ -79,7 +80,7 @@ def variant_names() -> list[str]:
 
 def judged_variant(
     name: str, variant: Variant, valid: Part, test: Part, seeds: Sequence[int], work: Path,
-    told: Told = lambda seed, epoch, left: None, processes: int | None = None,
+    told: Told = lambda seed, epoch, left: None, processes: Workers = None,
 ) -> Entry:  # fmt: skip
     """Train a variant, calibrate it like the whole, return what it says."""
     members = train_ensemble(
