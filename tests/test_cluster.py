@@ -3,20 +3,26 @@
 import os
 import signal
 import socket
+import sys
+import threading
 import time
 import warnings
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from litehedge.cluster import Cluster, ClusterError, joined, same_code
+from dying import dies
+from litehedge import cluster as cl
+from litehedge.cluster import Cluster, ClusterError, joined
 from litehedge.errors import UsageError
 from litehedge.model.network import NetworkConfig
 from litehedge.model.train import Recipe
+from litehedge.store import kept
 from litehedge.training.ensemble import lesson_of, train_ensemble
+from litehedge.training.judging.field import Span, baselines
 from litehedge.training.parts import part_of_world
 from litehedge.training.workers import in_processes
 from made_parts import made_part
@@ -25,7 +31,7 @@ pytestmark = pytest.mark.xdist_group("cluster")
 
 pytest.importorskip("ray")
 STORE = 100 * 2**20
-RECIPE = Recipe(epochs=3, batch=8, chunk=128, run=256, rate=1e-2, average=0.8)
+RECIPE = Recipe(epochs=6, batch=8, chunk=128, run=256, rate=1e-2, average=0.8)
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +39,11 @@ def crew(tmp_path_factory):
     """Two workers, which find the modules of the tests."""
     before = os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), before])
-    kept = tmp_path_factory.mktemp("cluster") / "kept"
+    folder = tmp_path_factory.mktemp("cluster")
     try:
         with (
             warnings.catch_warnings(action="ignore"),
-            joined("auto", cores=2, store_bytes=STORE, kept=kept) as cluster,
+            joined("auto", cores=2, store_bytes=STORE, kept=folder) as cluster,
         ):
             yield cluster
     finally:
@@ -66,9 +72,9 @@ def fails(number):
     return number // 2
 
 
-def leaves_a_mark(one):
-    folder, number = one
-    (folder / f"{number}-{os.getpid()}").touch()
+def leaves_a_mark(folder, number):
+    with (folder / str(number)).open("a") as file:
+        file.write("done ")
     return number
 
 
@@ -82,8 +88,21 @@ def waits_once(one):
     return number * 2
 
 
-def always_dies(number):
-    os.kill(os.getpid(), signal.SIGKILL)
+def parent(_):
+    return os.getppid()
+
+
+def workers_of(raylet):
+    """Processes below this one that are at work."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            below = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if below == raylet and (folder / "cmdline").read_bytes().startswith(b"ray::_one"):
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
 
 
 # --- laws
@@ -103,8 +122,6 @@ def test_results_are_in_order_and_each_is_told_as_it_comes(crew):
 
 
 def test_worlds_are_the_same_as_in_processes_here(crew):
-    from functools import partial
-
     live = partial(part_of_world, begin_s=1_609_459_200, days=30, frame_minutes=5)
     (here, squeezes), (there, same) = live(7), in_processes(live, [7], "lives", processes=crew)[0]
     assert squeezes == same
@@ -113,8 +130,6 @@ def test_worlds_are_the_same_as_in_processes_here(crew):
 
 
 def test_a_worker_that_is_killed_changes_nothing(crew, tmp_path):
-    import threading
-
     def kills():
         while not (tmp_path / "pid").exists():
             time.sleep(0.02)
@@ -127,3 +142,138 @@ def test_a_worker_that_is_killed_changes_nothing(crew, tmp_path):
     assert crew.each(waits_once, items, "waits") == [0, 2, 4, 6]
     killer.join(1.0)
     assert (tmp_path / "killed").exists()
+
+
+def test_baselines_are_the_same_as_in_processes_here(crew):
+    part = made_part(1_500, 1)
+    span = Span([part], made_part(900, 2), made_part(900, 3))
+    names = ["base rate", "volatility"]
+    for here, there in zip(
+        baselines(span, names, 0, 1), baselines(span, names, 0, crew), strict=True
+    ):
+        assert here.name == there.name
+        for task, hazards in here.test.hazards.items():
+            np.testing.assert_array_equal(hazards, there.test.hazards[task])
+
+
+@pytest.fixture(scope="module")
+def lesson():
+    return lesson_of([("a", made_part(1_500, 1), 1.0)], [("v", made_part(900, 2))])
+
+
+def test_seeds_are_the_same_though_their_workers_are_killed_in_the_middle(crew, lesson, tmp_path):
+    config = NetworkConfig(inputs=len(lesson.standards), hidden=8)
+    here = train_ensemble(lesson, config, RECIPE, [3, 4], tmp_path / "here", processes=1)
+    (raylet,) = crew.each(parent, [0], "tells its parent", keeps=False)
+    heard = []
+
+    def told(seed, epoch, left):
+        heard.append((seed, epoch.number))
+        if len(heard) == 2:
+            busy = workers_of(raylet)
+            assert busy
+            for pid in busy:
+                os.kill(pid, signal.SIGKILL)
+
+    there = train_ensemble(
+        lesson, config, RECIPE, [3, 4], tmp_path / "there", processes=crew, told=told
+    )
+    assert {seed for seed, _ in heard} == {3, 4}
+    for one, other in zip(here, there, strict=True):
+        assert (one.seed, one.score) == (other.seed, other.score)
+        for name, value in one.network.state_dict().items():
+            assert torch.equal(value, other.network.state_dict()[name]), name
+
+
+# --- what was done is not done again
+
+
+def test_a_second_try_finds_what_the_first_one_did_and_leaves_nothing(crew, tmp_path):
+    def stops(result):
+        raise KeyboardInterrupt
+
+    work = partial(leaves_a_mark, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        in_processes(work, [1, 2, 3], "leaves a mark", processes=crew, done=stops)
+    first = {one.name for one in tmp_path.iterdir()}
+    assert first
+    results = list(crew._kept.iterdir())
+    assert results
+    assert in_processes(work, [1, 2, 3], "leaves a mark", processes=crew) == [1, 2, 3]
+    once = [one for one in tmp_path.iterdir() if one.read_text() == "done "]
+    assert once, "one of them was not done again"
+    marks = {one.name: one.read_text() for one in tmp_path.iterdir()}
+    assert in_processes(work, [3, 1], "leaves a mark", processes=crew) == [3, 1]
+    assert marks == {one.name: one.read_text() for one in tmp_path.iterdir()}
+    for path in results:
+        path.write_bytes(b"half of a fi")
+    assert in_processes(work, [1, 2, 3], "leaves a mark", processes=crew) == [1, 2, 3]
+    crew.forget()
+    assert not list(crew._kept.iterdir())
+    assert in_processes(work, [3], "leaves a mark", processes=crew) == [3]
+    assert (tmp_path / "3").read_text() != marks["3"]
+
+
+def test_what_is_kept_is_of_the_same_inputs_alone():
+    names = {
+        kept.name_of(one)
+        for one in [(fails, 1), (fails, 2), (parent, 1), (np.zeros(3), 1), (np.ones(3), 1)]
+    }
+    assert len(names) == 5
+    assert kept.name_of((fails, np.ones(3))) == kept.name_of((fails, np.ones(3)))
+
+
+# --- what goes wrong
+
+
+def test_an_error_of_a_worker_is_raised_here_as_it_was(crew):
+    with pytest.raises(UsageError, match="three is odd") as error:
+        in_processes(fails, [2, 3, 4], "halves", processes=crew)
+    assert error.value.remedy == "give four"
+
+
+def test_one_that_dies_again_and_again_is_an_error(crew, monkeypatch):
+    monkeypatch.setattr(cl, "RETRIES", 1)
+    weak = Cluster(crew._ray)
+    with pytest.raises(ClusterError, match="a worker that lives died 2 times"):
+        weak.each(dies, [1], "lives")
+    assert in_processes(fails, [2], "halves", processes=crew) == [1]
+
+
+def test_a_worker_with_another_litehedge_is_refused(crew, monkeypatch):
+    monkeypatch.setattr(cl, "same_code", lambda: "another")
+    with pytest.raises(ClusterError, match=r"the litehedge on .* is another one"):
+        crew.each(fails, [2], "halves")
+
+
+@pytest.mark.parametrize("address", ["there", "host:", ":6379", "host:port", "host:70000"])
+def test_what_is_no_address_is_refused(address):
+    with pytest.raises(UsageError, match="is no address of a cluster"), joined(address):
+        pass
+
+
+def test_an_address_where_nobody_answers_is_refused_in_seconds():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+    begun = time.monotonic()
+    for address in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}"):
+        with pytest.raises(ClusterError, match="nothing answers at") as error, joined(address):
+            pass
+        assert "leave out --cluster" in error.value.remedy
+    assert time.monotonic() - begun < cl.REACH_S
+
+
+def test_a_server_that_is_no_cluster_is_refused(monkeypatch):
+    monkeypatch.setattr(cl, "JOIN_S", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(ClusterError, match="is no Ray cluster, or hangs"), joined(address):
+            pass
+
+
+def test_without_ray_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ClusterError, match="needs Ray") as error, joined("auto"):
+        pass
+    assert "litehedge[cluster]" in error.value.remedy
