@@ -14,7 +14,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from litehedge.backtest import with_position
-from litehedge.cli.common import JsonTarget, console, print_table, settings_from, write_json
+from litehedge.cli.common import (
+    JsonTarget,
+    console,
+    open_lake,
+    print_table,
+    settings_from,
+    write_json,
+)
 from litehedge.config import Settings
 from litehedge.errors import UsageError
 from litehedge.hedge.leverage import (
@@ -32,10 +39,10 @@ from litehedge.margin.account import ACCOUNT
 from litehedge.margin.tiers import TierTable
 from litehedge.report.style import percent, usdt
 from litehedge.risk.capital import CapitalCheck, capital_check
-from litehedge.shelf.home import home, stderr
+from litehedge.shelf.home import stderr
 from litehedge.shelf.models import choose_model, saw
 from litehedge.store.bundled import past_starts, tier_table
-from litehedge.store.lake import Dataset, Lake
+from litehedge.store.lake import Dataset
 from litehedge.tape import Tape, build_tape, per_frame_of
 from litehedge.units import LONG, NS_PER_DAY, SHORT, duration_ns, instant_ns, iso_utc
 
@@ -100,7 +107,7 @@ def advise_command(
             "model.name": model,
         },
     )
-    dataset = Lake(home() / "lake").bars(data)
+    dataset = open_lake().bars(data)
     if not chosen.venue.symbol.startswith(dataset.asset) or dataset.market == "mark":
         what = "mark prices" if dataset.market == "mark" else dataset.symbol
         raise UsageError(
@@ -112,7 +119,7 @@ def advise_command(
     chosen_model = choose_model(chosen.model.name, frame_ns)
     with stderr.status(f"reading {dataset.name} …"):
         start_ns = max(dataset.start_ns, at_ns - READ_NS)
-        tape = build_tape(Lake(home() / "lake"), dataset, chosen_model.forecaster, start_ns, at_ns)
+        tape = build_tape(open_lake(), dataset, chosen_model.forecaster, start_ns, at_ns)
     report = Report(
         tape, chosen, tier_table(chosen.venue.name, chosen.venue.symbol), past_starts(), at_ns,
         is_in_sample=saw(chosen_model.card, at_ns - frame_ns, at_ns),

@@ -19,6 +19,7 @@ from litehedge.cli.common import (
     check_writable,
     note,
     numbers,
+    open_lake,
     progress,
     settings_from,
     workers,
@@ -49,7 +50,7 @@ from litehedge.report.contest.judge import Bench, Cell, Contest, bench_of, besid
 from litehedge.report.metrics import comparison_row, life_frontier, run_summary
 from litehedge.report.tearsheet import TearSheet, render
 from litehedge.risk.capital import capital_check
-from litehedge.shelf.home import home, stderr
+from litehedge.shelf.home import stderr
 from litehedge.shelf.journals import begin_journal, end_journal
 from litehedge.shelf.models import Chosen, choose_model, saw
 from litehedge.shelf.policies import all_policies, choose_policy
@@ -253,7 +254,7 @@ def _job(
     data: str, from_: str | None, to: str | None, side: str | None, leverages: list[float],
     reopens: bool, settings: Settings, locations: tuple[str, ...], rules: Rules | None,
 ) -> Job:  # fmt: skip
-    lake = Lake(home() / "lake")
+    lake = open_lake()
     dataset = lake.bars(data)
     if not settings.venue.symbol.startswith(dataset.asset) or dataset.market == "mark":
         what = "mark prices" if dataset.market == "mark" else dataset.symbol

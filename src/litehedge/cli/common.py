@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -26,6 +27,8 @@ from litehedge.errors import ConfigError, LitehedgeError, UsageError
 from litehedge.settings import load_settings
 from litehedge.shelf.home import home, stderr
 from litehedge.store.durable import write_whole
+from litehedge.store.lake import Lake
+from litehedge.store.remote import FetchingLake, RemoteLake
 from litehedge.training.workers import Workers
 
 console = Console()
@@ -33,6 +36,9 @@ console = Console()
 
 FOLDED_WIDTH = 110
 PATIENCE_S = 3.0  # what takes longer is told, also where nothing can be drawn
+
+LAKE: Final = "LITEHEDGE_LAKE"
+"""Names a lake on an object store, to read from it."""
 
 PROGRESS: Final = "LITEHEDGE_PROGRESS"
 """Set by a program that started a command: progress is told in lines that it can read."""
@@ -182,6 +188,22 @@ def progress(what: str, total: float, *, begin_ns: int = 0) -> Iterator[Callable
             bar.update(task, completed=done, description=label)
 
         yield reach
+
+
+def open_lake() -> Lake:
+    """Return the lake to read from: that of the home folder, or the one that LITEHEDGE_LAKE names.
+
+    Raises
+    ------
+    UsageError
+        When it names no lake.
+    """
+    url = os.environ.get(LAKE, "")
+    if not url:
+        return Lake(home() / "lake")
+    remote = RemoteLake(url)
+    folder = hashlib.sha256(remote.url.encode()).hexdigest()[:16]
+    return FetchingLake(home() / "fetched-lakes" / folder, remote)
 
 
 @contextmanager

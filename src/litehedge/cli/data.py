@@ -11,10 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from litehedge.cli.common import print_table, write_json
+from litehedge.cli.common import open_lake, print_table, write_json
 from litehedge.cli.data_check import check
 from litehedge.cli.data_fetch import fetch_command
 from litehedge.cli.data_record import record_command
+from litehedge.cli.data_remote import pull_command, push_command
 from litehedge.cli.data_words import facts, kind, say, what
 from litehedge.errors import DataError, UsageError
 from litehedge.feeds.archive import Series, read
@@ -22,6 +23,7 @@ from litehedge.feeds.names import check_market, check_symbol
 from litehedge.shelf.home import home, stderr
 from litehedge.store.lake import Dataset, Lake, check_name
 from litehedge.store.merge import merge
+from litehedge.store.remote import FetchingLake
 from litehedge.units import iso_utc
 
 app = typer.Typer(help="Import, fetch, record, list and check history.", no_args_is_help=True)
@@ -31,6 +33,8 @@ _CHECKSUM = ".CHECKSUM"
 app.command("check")(check)
 app.command("fetch")(fetch_command)
 app.command("record")(record_command)
+app.command("push")(push_command)
+app.command("pull")(pull_command)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
@@ -195,7 +199,7 @@ def list_(as_json: Json = False) -> None:
 
     Example: litehedge data list
     """
-    lake = Lake(home() / "lake")
+    lake = open_lake()
     datasets, broken = lake.datasets(), lake.broken()
     if as_json:
         listed = [{**facts(dataset), "gaps": _gap_count(lake, dataset)} for dataset in datasets]
@@ -217,7 +221,6 @@ def _print_table(lake: Lake, datasets: Sequence[Dataset]) -> None:
     for column in ("rows", "gaps"):
         table.add_column(column, justify="right", no_wrap=True)
     for one in datasets:
-        gaps = _gap_count(lake, one)
         table.add_row(
             Text(one.name),
             f"{one.interval} {kind(one)}".strip(),
@@ -226,16 +229,25 @@ def _print_table(lake: Lake, datasets: Sequence[Dataset]) -> None:
             # The last bar of April closes at midnight of the first of May.
             f"{iso_utc(one.start_ns)[:10]} .. {iso_utc(one.end_ns - 1)[:10]}",
             f"{one.rows:,}",
-            "damaged" if gaps is None else f"{gaps:,}" if one.kind == "bars" else "",
+            _gaps_told(lake, one),
         )
     print_table(table)
 
 
 def _gap_count(lake: Lake, dataset: Dataset) -> int | None:
+    if isinstance(lake, FetchingLake):
+        return None  # counting reads every file: a list does not bring a whole lake here
     try:
         return len(lake.gaps(dataset))
     except DataError:
         return None
+
+
+def _gaps_told(lake: Lake, dataset: Dataset) -> str:
+    gaps = _gap_count(lake, dataset)
+    if gaps is None:
+        return "" if isinstance(lake, FetchingLake) else "damaged"
+    return f"{gaps:,}" if dataset.kind == "bars" else ""
 
 
 def _progress() -> Progress:

@@ -7,12 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from litehedge.cli.common import write_json
+from litehedge.cli.common import open_lake, write_json
 from litehedge.cli.data_recorded import check_recorded, coverage_of, print_days
 from litehedge.cli.data_words import facts, gap, gap_text, length, line, say, what
 from litehedge.errors import DataError
-from litehedge.shelf.home import home
-from litehedge.store.lake import Dataset, Lake
+from litehedge.store.lake import Dataset
 from litehedge.store.survey import BarSurvey, longest_silence, survey_bars
 from litehedge.units import iso_utc
 
@@ -44,7 +43,7 @@ def check(
 
     Example: litehedge data check ltc_perp_1m
     """
-    lake = Lake(home() / "lake")
+    lake = open_lake()
     if name is None:
         check_recorded(lake, as_json=as_json)
         return

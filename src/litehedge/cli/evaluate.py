@@ -15,6 +15,7 @@ from litehedge.cli.common import (
     JsonTarget,
     check_writable,
     console,
+    open_lake,
     print_table,
     workers,
     write_file,
@@ -27,7 +28,6 @@ from litehedge.report.skill_page import skill_page
 from litehedge.report.skill_words import MAIN, OF_PEAK, OF_SEVERITY, markdown_table, tasks_of
 from litehedge.shelf.home import home, stderr
 from litehedge.shelf.models import Chosen, choose_model, saw
-from litehedge.store.lake import Lake
 from litehedge.tape import per_frame_of
 from litehedge.training.samples import PURGE_NS
 from litehedge.units import NS_PER_DAY, instant_ns, iso_utc
@@ -132,7 +132,7 @@ def evaluate(
     from litehedge.training.judging.variants import variant_names
 
     begun = time.monotonic()
-    lake = Lake(home() / "lake")
+    lake = open_lake()
     judged = lake.bars(data)
     others, coins = ([lake.bars(one) for one in some or []] for some in (learn, pool))
     frame_ns = judged.interval_ns * per_frame_of(judged.interval_ns)

@@ -9,15 +9,14 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from litehedge.cli.common import JsonTarget, console, print_table, write_json
+from litehedge.cli.common import JsonTarget, console, open_lake, print_table, write_json
 from litehedge.errors import UsageError
 from litehedge.model.explain import FAMILY_WORDS, Explanation, percent
 from litehedge.model.explaining import HORIZONS_MIN, Explained, explain_moment
-from litehedge.shelf.home import home, stderr
+from litehedge.shelf.home import stderr
 from litehedge.shelf.models import choose_explained, saw
 from litehedge.squeeze.forecast import SEVERITY_LEVELS
 from litehedge.squeeze.labels import SIDES, Side
-from litehedge.store.lake import Lake
 from litehedge.tape import per_frame_of
 from litehedge.training.explaining import moment
 from litehedge.units import instant_ns, iso_utc
@@ -43,11 +42,11 @@ def explain(
     if side not in (*SIDES, "both"):
         raise UsageError(f"there is no side {side!r}", "choose long, short or both")
     sides = [s for s in SIDES if side in ("both", s)]
-    dataset = Lake(home() / "lake").bars(data)
+    dataset = open_lake().bars(data)
     frame_ns = dataset.interval_ns * per_frame_of(dataset.interval_ns)
     loaded = choose_explained(model, frame_ns)
     with stderr.status(f"reading {dataset.name} …"):
-        seen = moment(Lake(home() / "lake"), dataset, instant_ns(at))
+        seen = moment(open_lake(), dataset, instant_ns(at))
     with stderr.status("taking families of data away, one after another …"):
         found = explain_moment(loaded, seen)
     end_ns = found.forecast.end_ns

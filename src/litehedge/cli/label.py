@@ -9,12 +9,18 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from litehedge.cli.common import JsonTarget, check_writable, print_table, write_file, write_json
+from litehedge.cli.common import (
+    JsonTarget,
+    check_writable,
+    open_lake,
+    print_table,
+    write_file,
+    write_json,
+)
 from litehedge.errors import UsageError
 from litehedge.report.catalogue import catalogue_page
-from litehedge.shelf.home import home, stderr
+from litehedge.shelf.home import stderr
 from litehedge.squeeze.labels import Squeeze, spec_hash
-from litehedge.store.lake import Lake
 from litehedge.tape import check_range
 from litehedge.training.samples import prepare
 from litehedge.units import instant_ns, iso_utc
@@ -40,7 +46,7 @@ def label(
     if side not in ("long", "short", "both"):
         raise UsageError(f"there is no side {side!r}", "choose long, short or both")
     check_writable(plot)
-    lake = Lake(home() / "lake")
+    lake = open_lake()
     dataset = lake.bars(data)
     start_ns, end_ns = check_range(
         dataset, instant_ns(from_) if from_ else None, instant_ns(to) if to else None

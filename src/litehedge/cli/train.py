@@ -14,6 +14,7 @@ from litehedge.cli.common import (
     JsonTarget,
     check_writable,
     console,
+    open_lake,
     print_table,
     progress,
     workers,
@@ -118,7 +119,7 @@ def train(
         raise UsageError("--cluster is of networks", "leave it out: a logistic takes a minute")
     if pool and not data:
         raise UsageError("--pool adds to --data, and there is none", "give --data")
-    lake = Lake(home() / "lake")
+    lake = open_lake()
     folder = out if out is not None else home() / "models" / name
     created = datetime.now(tz=UTC).strftime("%Y-%m-%d")
     spans = {

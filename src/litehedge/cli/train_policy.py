@@ -13,6 +13,7 @@ from litehedge.cli.common import (
     JsonTarget,
     check_writable,
     console,
+    open_lake,
     progress,
     settings_from,
     write_json,
@@ -25,7 +26,6 @@ from litehedge.shelf.home import stderr
 from litehedge.shelf.models import choose_model
 from litehedge.shelf.policies import own_policies
 from litehedge.store.bundled import tier_table
-from litehedge.store.lake import Lake
 from litehedge.tape import Tape, build_tape, check_range, per_frame_of
 from litehedge.units import NS_PER_DAY, instant_ns
 
@@ -83,7 +83,7 @@ def train_policy(
     check_writable(Path(json) if json not in (None, "-") else None)
     if name == "auto" or Path(name).name != name:
         raise UsageError(f"a policy cannot be called {name!r}", "choose a plain word")
-    lake = Lake(home_folder() / "lake")
+    lake = open_lake()
     settings = settings_from(None)
     tiers = tier_table(settings.venue.name, settings.venue.symbol)
     first = lake.bars(data[0])

@@ -34,10 +34,12 @@ from litehedge.feeds.archive import Series
 from litehedge.store import durable
 from litehedge.store.columns import COMPANIONS, OPTIONAL, SCHEMAS
 from litehedge.store.manifest import (
+    NAME,
     VERSION,
     Dataset,
     Part,
     Source,
+    check_name,
     read_manifest,
     to_bytes,
 )
@@ -51,7 +53,6 @@ SIMULATED: Final = "simulated-"
 """Begin of the venue of data sets that a world made."""
 
 _INCOMING: Final = ".incoming-"
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ +()-]{0,99}")
 _READ_TRIES: Final = 5
 
 ACROSS: Final = "across"
@@ -90,7 +91,7 @@ class Lake:
         DataError
             When there is none of that name, or its manifest cannot be used.
         """
-        if _NAME.fullmatch(name) and (self.root / name / "manifest.json").is_file():
+        if NAME.fullmatch(name) and (self.root / name / "manifest.json").is_file():
             return read_manifest(self.root / name)
         names = [dataset.name for dataset in self.datasets()]
         if not names:
@@ -125,7 +126,7 @@ class Lake:
             raise DataError(
                 f"the lake in {self.root} cannot be read: {error.strerror}", "check its permissions"
             ) from None
-        return [entry for entry in entries if _NAME.fullmatch(entry.name) and entry.is_dir()]
+        return [entry for entry in entries if NAME.fullmatch(entry.name) and entry.is_dir()]
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -397,9 +398,7 @@ class Lake:
 
         Parts that `tables` lack are those of the version `old`: the same files under new names.
         """
-        incoming = self.root / f"{_INCOMING}{secrets.token_hex(8)}"
-        final = self.root / dataset.name
-        try:
+        with self.incoming() as incoming:
             for month, table in tables.items():
                 path = self.part(dataset, month, below=incoming)
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -411,15 +410,28 @@ class Lake:
                     path = self.part(dataset, part.month, below=incoming)
                     path.parent.mkdir(parents=True, exist_ok=True)
                     durable.link(self.part(old, part.month), path)
-            durable.sync_tree(incoming)
-            durable.write_synced(incoming / "manifest.json", to_bytes(dataset))
-            final.mkdir(exist_ok=True)
-            durable.move(incoming / dataset.version, final / dataset.version)
-            durable.sync_folder(self.root)
-            # From here on readers see the new content, until here the old.
-            durable.move(incoming / "manifest.json", final / "manifest.json")
+            self.settle(incoming, dataset)
+
+    @contextmanager
+    def incoming(self) -> Iterator[Path]:
+        """Yield a folder for a version on its way; within `writing` alone."""
+        folder = self.root / f"{_INCOMING}{secrets.token_hex(8)}"
+        folder.mkdir()
+        try:
+            yield folder
         finally:
-            durable.remove_tree(incoming)
+            durable.remove_tree(folder)
+
+    def settle(self, incoming: Path, dataset: Dataset) -> None:
+        """Move a version that lies whole in `incoming` into place: readers see it from then on."""
+        final = self.root / dataset.name
+        durable.sync_tree(incoming)
+        durable.write_synced(incoming / "manifest.json", to_bytes(dataset))
+        final.mkdir(exist_ok=True)
+        durable.move(incoming / dataset.version, final / dataset.version)
+        durable.sync_folder(self.root)
+        # From here on readers see the new content, until here the old.
+        durable.move(incoming / "manifest.json", final / "manifest.json")
 
     def _sweep(self) -> None:
         """Remove what dead imports left, and versions that no manifest names any more."""
@@ -447,22 +459,6 @@ class Lake:
 def new_version() -> str:
     """Return the name of a version that never was."""
     return secrets.token_hex(8)
-
-
-def check_name(name: str) -> str:
-    """Return the name of a data set.
-
-    Raises
-    ------
-    DataError
-        When it cannot be the name of a folder.
-    """
-    if _NAME.fullmatch(name) is None:
-        raise DataError(
-            f"{name!r} cannot be the name of a data set",
-            "use letters, digits and . _ - (at most 100, the first a letter or digit): --name NAME",
-        )
-    return name
 
 
 def _world(dataset: Dataset) -> str:

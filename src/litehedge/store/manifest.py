@@ -19,6 +19,9 @@ FORMAT: Final = 1
 VERSION: Final = re.compile(r"[0-9a-f]{16}")
 """What the folder of a version is called."""
 
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ +()-]{0,99}")
+"""What a data set may be called."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -90,25 +93,53 @@ def read_manifest(folder: Path) -> Dataset:
     path = folder / "manifest.json"
     try:
         payload = path.read_bytes()
-        stated = msgspec.json.decode(payload, type=dict[str, object]).get("format")
-        if stated != FORMAT:
-            raise DataError(
-                f"data set {folder.name} has format {stated}, this litehedge reads format {FORMAT}",
-                "use the litehedge that wrote it, or import its files again with --replace",
-            )
-        dataset = msgspec.json.decode(payload, type=Dataset)
     except OSError as error:
         raise DataError(
             f"{path} cannot be read: {error.strerror or error}", "check its permissions"
         ) from None
+    return from_bytes(payload, folder.name, str(folder))
+
+
+def from_bytes(payload: bytes, name: str, where: str) -> Dataset:
+    """Read the manifest of a data set of that name, which lies there.
+
+    Raises
+    ------
+    DataError
+        When it is damaged, of another format, or of another data set.
+    """
+    try:
+        stated = msgspec.json.decode(payload, type=dict[str, object]).get("format")
+        if stated != FORMAT:
+            raise DataError(
+                f"data set {name} has format {stated}, this litehedge reads format {FORMAT}",
+                "use the litehedge that wrote it, or import its files again with --replace",
+            )
+        dataset = msgspec.json.decode(payload, type=Dataset)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(
-            f"the manifest of data set {folder.name} is damaged ({error})",
+            f"the manifest of data set {name} is damaged ({error})",
             "import its files again with --replace",
         ) from None
-    if dataset.name != folder.name or not VERSION.fullmatch(dataset.version):
+    if dataset.name != name or not VERSION.fullmatch(dataset.version):
         raise DataError(
-            f"the manifest in {folder} is that of a data set {dataset.name}",
+            f"the manifest in {where} is that of a data set {dataset.name}",
             "give the folder its name back, or import the files again",
         )
     return dataset
+
+
+def check_name(name: str) -> str:
+    """Return the name of a data set.
+
+    Raises
+    ------
+    DataError
+        When it cannot be the name of a folder.
+    """
+    if NAME.fullmatch(name) is None:
+        raise DataError(
+            f"{name!r} cannot be the name of a data set",
+            "use letters, digits and . _ - (at most 100, the first a letter or digit): --name NAME",
+        )
+    return name
