@@ -327,7 +327,7 @@ def _opened(url: str) -> tuple[Any, str]:
             "install it with: pip install 'litehedge[cluster]'",
         ) from None
     # Options of the client would replace those of the environment, such as AWS_ALLOW_HTTP.
-    fs = store(parts.scheme, retry_config={"max_retries": 3})
+    fs = store(parts.scheme, retry_config={"max_retries": 3}, skip_instance_cache=True)
     return fs, f"{parts.netloc}{parts.path}".rstrip("/")
 
 
