@@ -96,6 +96,21 @@ def test_one_goes_on_when_the_page_is_closed_and_ends_when_it_is_cancelled(page,
     assert not list((screen[1] / "reports").iterdir())
 
 
+def test_who_ran_no_study_is_shown_the_one_that_ships(page, screen, visiting):
+    shipped = page.locator("[data-shipped]")
+    expect(shipped).to_contain_text("In 40 simulated worlds")
+    expect(shipped).to_contain_text("hedged behind the limits")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Open").click()
+    expect(opened.value.get_by_text("Blow-ups: 182 days, 40 simulated worlds")).to_be_visible()
+    opened.value.close()
+    page.get_by_role("button", name="Run a small one").click()
+    expect(cards(page)).to_contain_text("30 days in 4 simulated worlds")
+    again = visiting(screen[0])
+    expect(again.get_by_text("Who is ruined")).to_be_visible()
+    expect(again.locator("[data-shipped]")).to_have_count(0)
+
+
 def test_one_that_fails_says_why(page):
     ask(page, "bad")
     expect(cards(page, "failed")).to_contain_text("bad cannot be used give another")

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -24,6 +25,7 @@ from litehedge.cli.common import (
     numbers,
     print_table,
     progress,
+    to_json,
     write_file,
     write_json,
 )
@@ -31,7 +33,7 @@ from litehedge.cli.study_guards import guards
 from litehedge.cli.study_plan import blowup_plan
 from litehedge.cli.study_skill import skill
 from litehedge.errors import UsageError
-from litehedge.report.ruin import ARMS, WRONGS, RuinStudy, ruin_study
+from litehedge.report.ruin import ARMS, RuinStudy, ruin_study
 from litehedge.report.ruin_charts import alive_svg
 from litehedge.report.ruin_sheet import (
     DEFINITION,
@@ -43,8 +45,10 @@ from litehedge.report.ruin_sheet import (
     ruin_page,
     traders,
 )
+from litehedge.report.ruin_told import told_of
 from litehedge.report.style import percent
-from litehedge.shelf.home import stderr
+from litehedge.shelf.home import home, stderr
+from litehedge.shelf.reports import keep_report
 
 app = typer.Typer(
     help="Ask many simulated worlds one question.", no_args_is_help=True, rich_markup_mode="rich"
@@ -86,6 +90,9 @@ def blowup(
     json: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is the terminal.")
     ] = None,
+    keep: Annotated[
+        bool, typer.Option(help="Keep the result in the home folder: the screen's Reports list it.")
+    ] = True,
 ) -> None:
     """Let many traders live for months in simulated worlds, and see who is ruined, hedged and not.
 
@@ -113,12 +120,18 @@ def blowup(
         )  # fmt: skip
     study = ruin_study(lives, days)
     meta |= {"worlds": worlds, "seeds": f"{seed} .. {seeds[-1]}"}
+    told = told_of(study, meta)
+    page = ruin_page(study, meta, time.time_ns()).encode()
     if plot is not None:
         write_file(plot, alive_svg(study).encode())
     if report is not None:
-        write_file(report, ruin_page(study, meta, time.time_ns()).encode())
+        write_file(report, page)
     if json is not None:
-        write_json(_told(study, meta), json)
+        write_json(told, json)
+    if keep:
+        asked = {"worlds": str(worlds), "days": str(days)}
+        kept = keep_report(home(), "blowup", asked, to_json(told), page, datetime.now(UTC))
+        stderr.print(f"kept in {kept}", highlight=False, soft_wrap=True)
     if json != "-":
         _print(study)
         stderr.print(f"{worlds} worlds in {time.monotonic() - begun:.0f} s", highlight=False)
@@ -154,18 +167,6 @@ def _all_lives(
 def _die_quietly() -> None:
     """Let Ctrl-C end a worker without a word: its parent tells what happened."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _told(study: RuinStudy, meta: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "rows": study.rows,
-        "differences": study.differences,
-        "alive_by_day": [
-            {"arm": key.arm, "forecaster": WRONGS[key.wrong], "share": share.tolist()}
-            for key, share in study.alive.items()
-        ],
-        "meta": meta | {"mix": {f"{k:g}": v for k, v in study.mix.items()}},
-    }
 
 
 def _print(study: RuinStudy) -> None:

@@ -138,10 +138,41 @@ def _of_ledger(result: Mapping[str, Any]) -> list[Figure]:
 
 def _of_study(result: Mapping[str, Any]) -> list[Figure]:
     return [
-        Figure(f"Ruined, {row.get('arm')}", percent(_float(row, "ruin_rate")))
-        for row in result.get("rows") or []
-        if (row.get("forecaster"), row.get("side"), row.get("leverage")) == ("right", "both", None)
+        Figure(f"Ruined, {arm}", percent(_float(row, "ruin_rate")))
+        for arm, row in _mix(result).items()
     ]
+
+
+def _mix(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the rows of a blow-up study about all traders together, forecaster right, by arm."""
+    return {
+        str(row.get("arm")): row for row in result.get("rows") or []
+        if (row.get("forecaster"), row.get("side"), row.get("leverage")) == ("right", "both", None)
+    }  # fmt: skip
+
+
+_ARMS: Final = {
+    "unhedged": "without a hedge",
+    "smaller": "with a position that was smaller from the start",
+    "guards": "hedged behind the limits",
+}
+
+
+def study_found(result: Mapping[str, Any]) -> str:
+    """Say what a blow-up study found, in a sentence; "" where it told nothing of these arms."""
+    mix = _mix(result)
+    told = [
+        f"{percent(_float(mix[arm], 'ruin_rate'))} ({percent(_float(mix[arm], 'ruin_low'))} to "
+        f"{percent(_float(mix[arm], 'ruin_high'))}) {words}"
+        for arm, words in _ARMS.items() if arm in mix
+    ]  # fmt: skip
+    if not told:
+        return ""
+    meta = result.get("meta") or {}
+    worlds = counted(int(_float(meta, "worlds")), "simulated world") if "worlds" in meta else ""
+    days = f" within {counted(int(_float(meta, 'days')), 'day')}" if "days" in meta else ""
+    where = f"In {worlds}" if worlds else "Here"
+    return f"{where}, so many traders were ruined{days}: {', '.join(told)}. In brackets: 90 %."
 
 
 def _float(row: Mapping[str, Any], key: str) -> float:
@@ -153,6 +184,8 @@ def notes(report: Report) -> list[str]:
     """Return what a reader must know about the figures."""
     meta = (report.result or {}).get("meta", {})
     told = [str(note) for note in meta.get("notes", [])]
+    if report.kind == "blowup" and (found := study_found(report.result or {})):
+        told.insert(0, found)
     if meta.get("model_saw_this_span"):
         told.insert(0, "In-sample: the model was trained on a part of this span.")
     return told

@@ -26,7 +26,7 @@ from litehedge.ui.guard import Guard
 from litehedge.ui.map import map_page
 from litehedge.ui.models import models
 from litehedge.ui.once import Once
-from litehedge.ui.reports import SHEET_POLICY, SHEETS, reports
+from litehedge.ui.reports import SHEET_POLICY, SHEETS, SHIPPED, reports, shipped_sheet
 from litehedge.ui.settings import settings
 from litehedge.ui.tools import Tools
 from litehedge.ui.watching import EVERY_S, Home
@@ -94,10 +94,12 @@ def create(home: Home, door: Door, binding: Binding, tools: Tools | None = None)
 
     @app.get(SHEETS + "{name}")
     def sheet(name: str) -> Response:
+        headers = {"content-security-policy": SHEET_POLICY, "x-content-type-options": "nosniff"}
+        if name == SHIPPED:
+            return Response(shipped_sheet(), media_type="text/html", headers=headers)
         file = shared.workshop.sheet(name)
         if file is None:
             return Response("There is no such report.", 404, media_type="text/plain")
-        headers = {"content-security-policy": SHEET_POLICY, "x-content-type-options": "nosniff"}
         return FileResponse(file, media_type="text/html", headers=headers)
 
     @ui.page("/models", response_timeout=PATIENCE_S)

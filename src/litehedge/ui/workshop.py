@@ -1,7 +1,5 @@
-"""Reports that were asked for on the screen: made by commands, kept in folders, deletable.
+"""Reports that were asked for on the screen: made by commands, kept on the shelf, deletable.
 
-A report is a folder of ``$LITEHEDGE_HOME/reports``: what was asked (``asked.json``), what the
-command said (``log.txt``), and in the end ``result.json`` and ``sheet.html``, each written whole.
 The work goes on when the page is closed, and when the screen ends.
 """
 
@@ -9,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -19,7 +16,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from litehedge.errors import UsageError
-from litehedge.store.durable import is_locked, write_whole
+from litehedge.shelf.reports import ASKED, FOLDER, RESULT, SHEET, new_name, write_asked
+from litehedge.store.durable import is_locked
 from litehedge.ui.programs import Programs, end, tail_of
 from litehedge.units import NS_PER_SECOND
 
@@ -34,8 +32,6 @@ SETTLES_S: Final = 2.0
 
 MARK: Final = "@progress "
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
-SHEET: Final = "sheet.html"
-RESULT: Final = "result.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +70,7 @@ class Workshop:
     """
 
     def __init__(self, root: Path, programs: Programs) -> None:
-        self._folder = root / "reports"
+        self._folder = root / FOLDER
         self._programs = programs
         self._settled: dict[str, tuple[int, Report]] = {}
 
@@ -92,23 +88,20 @@ class Workshop:
                 f"{running} reports are being made", "wait for one of them, or cancel it"
             )
         made = datetime.now(UTC)
-        name = f"{made:%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}"
+        name = new_name(kind, made)
         folder = self._folder / name
-        told = {"kind": kind, "asked": dict(asked), "begun_s": made.timestamp(), "pid": 0}
         try:
             folder.mkdir(parents=True)
-            write_whole(folder / "asked.json", json.dumps(told).encode())
+            write_asked(folder, kind, asked, made)
         except OSError as error:
             raise UsageError(f"{folder} cannot be made ({error.strerror})") from None
         outs = ["--json", str(folder / RESULT), "--report", str(folder / SHEET)]
         try:
-            told["pid"] = self._programs.start(
-                [*arguments, *outs], folder / "log.txt", folder / "lock"
-            )
+            pid = self._programs.start([*arguments, *outs], folder / "log.txt", folder / "lock")
         except UsageError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        write_whole(folder / "asked.json", json.dumps(told).encode())
+        write_asked(folder, kind, asked, made, pid)
         return name
 
     def reports(self) -> list[Report]:
@@ -142,7 +135,7 @@ class Workshop:
         folder = self._at(name)
         if folder is None:
             return
-        told = _read(folder / "asked.json")
+        told = _read(folder / ASKED)
         if is_locked(folder / "lock") and not end(int(told.get("pid", 0)), folder / "lock"):
             raise UsageError("the command does not end", "try again in a while")
         self._settled.pop(name, None)
@@ -180,7 +173,7 @@ class Workshop:
 
     def _read(self, folder: Path) -> Report | None:
         is_running = is_locked(folder / "lock")  # before the files: it may end in between
-        told = _read(folder / "asked.json")
+        told = _read(folder / ASKED)
         kind = told.get("kind")
         if kind not in ("backtest", "session", "ledger", "blowup"):
             return None
