@@ -20,6 +20,7 @@ from rich.table import Table
 
 from litehedge.blowup.lives import Plan, world_lives
 from litehedge.cli.common import (
+    cancellable,
     check_writable,
     console,
     numbers,
@@ -119,7 +120,9 @@ def blowup(
             lambda done: reach(done, f"{done} of {worlds} worlds"),
         )  # fmt: skip
     study = ruin_study(lives, days)
-    meta |= {"worlds": worlds, "seeds": f"{seed} .. {seeds[-1]}"}
+    meta |= {"worlds": study.worlds, "seeds": f"{seed} .. {seeds[study.worlds - 1]}"}
+    if study.worlds < worlds:
+        meta["cancelled"] = f"cancelled after {study.worlds} of {worlds} worlds"
     told = told_of(study, meta)
     page = ruin_page(study, meta, time.time_ns()).encode()
     if plot is not None:
@@ -129,12 +132,12 @@ def blowup(
     if json is not None:
         write_json(told, json)
     if keep:
-        asked = {"worlds": str(worlds), "days": str(days)}
+        asked = {"worlds": str(study.worlds), "days": str(days)}
         kept = keep_report(home(), "blowup", asked, to_json(told), page, datetime.now(UTC))
         stderr.print(f"kept in {kept}", highlight=False, soft_wrap=True)
     if json != "-":
         _print(study)
-        stderr.print(f"{worlds} worlds in {time.monotonic() - begun:.0f} s", highlight=False)
+        stderr.print(f"{study.worlds} worlds in {time.monotonic() - begun:.0f} s", highlight=False)
 
 
 def _all_lives(
@@ -142,11 +145,7 @@ def _all_lives(
 ) -> NDArray[np.void]:
     """Live through every world, in the order of the seeds whoever is done first."""
     if jobs == 1:
-        lives = []
-        for done, seed in enumerate(seeds, 1):
-            lives.append(world_lives(plan, seed))
-            reach(done)
-        return np.concatenate(lives)
+        return _lives_alone(plan, seeds, reach)
     context = multiprocessing.get_context("spawn")  # a fork would copy numba's threads half-way
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_die_quietly) as pool:
         futures = [pool.submit(world_lives, plan, seed) for seed in seeds]
@@ -162,6 +161,22 @@ def _all_lives(
             pool.shutdown(cancel_futures=True)  # a worker that still lives ends its world first
             raise
     return np.concatenate([future.result() for future in futures])
+
+
+def _lives_alone(
+    plan: Plan, seeds: Sequence[int], reach: Callable[[int], None]
+) -> NDArray[np.void]:
+    """Live through one world after another; cancelled, through those that were begun."""
+    lives: list[NDArray[np.void]] = []
+    with cancellable() as is_over:
+        for done, seed in enumerate(seeds, 1):
+            lives.append(world_lives(plan, seed))
+            reach(done)
+            if is_over():
+                break
+    if len(lives) == 1 < len(seeds):
+        raise UsageError("cancelled after one world: nothing can be said of it", "run it again")
+    return np.concatenate(lives)
 
 
 def _die_quietly() -> None:

@@ -28,10 +28,13 @@ def new_name(kind: str, made: datetime) -> str:
 
 
 def write_asked(
-    folder: Path, kind: str, asked: Mapping[str, Any], made: datetime, pid: int = 0
-) -> None:
+    folder: Path, kind: str, asked: Mapping[str, Any], begun_s: float, pid: int = 0,
+    *, cancelled: bool = False,
+) -> None:  # fmt: skip
     """Write down what a report is asked for, and by which process it is made (0: by none)."""
-    told = {"kind": kind, "asked": dict(asked), "begun_s": made.timestamp(), "pid": pid}
+    told = {
+        "kind": kind, "asked": dict(asked), "begun_s": begun_s, "pid": pid, "cancelled": cancelled,
+    }  # fmt: skip
     write_whole(folder / ASKED, json.dumps(told).encode())
 
 
@@ -50,7 +53,7 @@ def keep_report(
     folder = being_made.with_name(name)
     try:
         being_made.mkdir(parents=True)
-        write_asked(being_made, kind, asked, made)
+        write_asked(being_made, kind, asked, made.timestamp())
         write_whole(being_made / RESULT, result)
         write_whole(being_made / SHEET, sheet)
         being_made.replace(folder)

@@ -153,16 +153,26 @@ class _Made:
         label = ui.label().classes("hg-progress").style("font-size:14px")
         self._rows[report.id] = (label, bar, inner)
         self._tell(report)
+        if report.cancelled:
+            words("It was cancelled: what was found so far is being written down.", "hg-dim")
+            with ui.element("div").classes("hg-row").style("margin-top:10px"):
+                button("End it at once", partial(self._gone, report.id), "hg-small")
+            return
         words("It goes on when you close this page.", "hg-dim")
+        keeps = report.kind in ("backtest", "blowup")
+        what = (
+            "What was found up to now is kept, and says so." if keeps
+            else "Nothing of it is kept."
+        )  # fmt: skip
+        act = self._cancel if keeps else self._gone
         with ui.element("div").classes("hg-row").style("margin-top:10px"):
             button(
                 "Cancel …",
                 lambda: confirm(
-                    "Cancel this report?", "What was worked out so far is thrown away.",
-                    "Cancel it", partial(self._gone, report.id), "Go on",
+                    "Cancel this report?", what, "Cancel it", partial(act, report.id), "Go on"
                 ),
                 "hg-small",
-            )  # fmt: skip
+            )
 
     def _tell(self, report: Report) -> None:
         label, bar, inner = self._rows[report.id]
@@ -195,6 +205,8 @@ class _Made:
                     words(figure.value, f"hg-value {figure.css}{long}")
                     if figure.unhedged:
                         words(f"unhedged {figure.unhedged}", "hg-dim")
+        if cut := view.cut_short(report):
+            words(cut, "hg-caution")
         for note in view.notes(report):
             words(note, "hg-dim")
         gap = view.gap_lines(report)
@@ -247,8 +259,14 @@ class _Made:
         button(text, act, "hg-small", f"{text.rstrip(' …')} {view.title(report)}")
 
     async def _gone(self, name: str) -> None:
+        await self._with(self._tools.workshop.delete, name)
+
+    async def _cancel(self, name: str) -> None:
+        await self._with(self._tools.workshop.cancel, name)
+
+    async def _with(self, act: Callable[[str], None], name: str) -> None:
         try:
-            await asyncio.to_thread(self._tools.workshop.delete, name)
+            await asyncio.to_thread(act, name)
         except LitehedgeError as error:
             told(error)
         self._fill()
@@ -285,6 +303,8 @@ def _beside(one: Report, other: Report) -> None:
         for report in (one, other):
             with card(view.title(report)):
                 words(view.about(report), "hg-dim")
+                if cut := view.cut_short(report):
+                    words(cut, "hg-caution")
                 for note in view.notes(report):
                     words(note, "hg-dim")
                 link("Open", f"{SHEETS}{report.id}", "hg-small hg-safe", apart=True).style(

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 from litehedge.errors import UsageError
 from litehedge.shelf.reports import ASKED, FOLDER, RESULT, SHEET, new_name, write_asked
 from litehedge.store.durable import is_locked
-from litehedge.ui.programs import Programs, end, tail_of
+from litehedge.ui.programs import Programs, end, tail_of, wish_end
 from litehedge.units import NS_PER_SECOND
 
 Kind = Literal["backtest", "session", "ledger", "blowup"]
@@ -46,7 +46,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One report: `asked` as it was typed, `said` the last words of its command."""
+    """One report: `asked` as it was typed, `said` the last words of its command.
+
+    One that was cancelled is done all the same where its command had something to tell by then.
+    """
 
     id: str
     kind: Kind
@@ -56,6 +59,7 @@ class Report:
     progress: Progress | None
     said: str
     result: dict[str, Any] | None
+    cancelled: bool = False
 
 
 class Workshop:
@@ -92,7 +96,7 @@ class Workshop:
         folder = self._folder / name
         try:
             folder.mkdir(parents=True)
-            write_asked(folder, kind, asked, made)
+            write_asked(folder, kind, asked, made.timestamp())
         except OSError as error:
             raise UsageError(f"{folder} cannot be made ({error.strerror})") from None
         outs = ["--json", str(folder / RESULT), "--report", str(folder / SHEET)]
@@ -101,7 +105,7 @@ class Workshop:
         except UsageError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        write_asked(folder, kind, asked, made, pid)
+        write_asked(folder, kind, asked, made.timestamp(), pid)
         return name
 
     def reports(self) -> list[Report]:
@@ -124,8 +128,27 @@ class Workshop:
         sheet = None if folder is None else folder / SHEET
         return sheet if sheet is not None and sheet.is_file() else None
 
+    def cancel(self, name: str) -> None:
+        """Ask a command to end; what it found until then becomes the report, where it can.
+
+        Raises
+        ------
+        UsageError
+            When the disk refuses.
+        """
+        folder = self._at(name)
+        if folder is None or not is_locked(folder / "lock"):
+            return
+        told = _read(folder / ASKED)
+        pid = int(told.get("pid", 0))
+        try:
+            write_asked(folder, told["kind"], told["asked"], told["begun_s"], pid, cancelled=True)
+        except (OSError, KeyError) as error:
+            raise UsageError(f"{folder} cannot be changed ({error})", "look at the disk") from None
+        wish_end(pid)
+
     def delete(self, name: str) -> None:
-        """Delete a report; one that is being made is cancelled first. Nothing half-done stays.
+        """Delete a report; one that is being made is ended first. Nothing half-done stays.
 
         Raises
         ------
@@ -186,7 +209,7 @@ class Workshop:
         state: State = "running" if is_running else "done" if result else "failed"
         return Report(
             folder.name, kind, told.get("asked", {}), float(told.get("begun_s", 0.0)), state,
-            progress, words, result or None,
+            progress, words, result or None, bool(told.get("cancelled")),
         )  # fmt: skip
 
 
