@@ -9,7 +9,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Final, get_args
 
-import msgspec
 import numpy as np
 import typer
 
@@ -36,6 +35,7 @@ from litehedge.cli.contest import (
     read_trials,
 )
 from litehedge.cli.rules import ruled, ruled_policy
+from litehedge.cli.run_told import cut_short, decisions_told, notes_of
 from litehedge.cli.show import print_comparisons, print_decisions, print_run
 from litehedge.config import HedgeLocation, Settings
 from litehedge.engine_state import Fixed
@@ -117,12 +117,6 @@ class Job:
             "rules": [] if self.rules is None else words_of(self.rules),
             **more,
         }
-
-
-MISSING: Final = {
-    "funding": "the lake has no funding rates for this time, so none was charged or paid",
-    "btc": "the lake has no Bitcoin bars of this length, so the forecast goes without",
-}
 
 
 def backtest(
@@ -384,9 +378,9 @@ def _single(
     runs = {policy.label: run, "unhedged": unhedged}
     summaries = {name: run_summary(one, tape, settings, unhedged) for name, one in runs.items()}
     frontier = life_frontier(tape, settings, job.tiers, reopens=job.reopens)
-    reached = {} if tape is whole else _cancelled(tape, whole)
+    reached = {} if tape is whole else cut_short(tape, whole)
     notes = [reached["cancelled"]] if reached else []
-    notes += _notes(job, tape)
+    notes += notes_of(job.lake.companions(job.dataset), tape)
     notes += capital_check(settings, float(tape.bars[0, 0]), job.tiers).problems
     rows = [
         comparison_row(
@@ -405,7 +399,7 @@ def _single(
             ],
             **reached,
         )
-        write_json({"rows": rows, "meta": meta, "decisions": _told(run)}, json)
+        write_json({"rows": rows, "meta": meta, "decisions": decisions_told(run)}, json)
     if json != "-":
         print_run(
             job.dataset.name, settings, summaries, rows, in_sample=job.in_sample,
@@ -416,38 +410,6 @@ def _single(
     if report is not None:
         told = [*reached.values()][:1]
         _write_report(report, _sheet(job, settings, tape, runs=runs, notes=told))
-
-
-def _cancelled(tape: Tape, whole: Tape) -> dict[str, str]:
-    """Say how far a run came that was cancelled, and until when its figures are."""
-    days, of = (one.end_ns[-1] - one.end_ns[0] + one.bar_ns for one in (tape, whole))
-    text = f"cancelled after {days / NS_PER_DAY:.0f} of {of / NS_PER_DAY:.0f} days"
-    return {"cancelled": text, "to": iso_utc(int(tape.end_ns[-1]))}
-
-
-def _notes(job: Job, tape: Tape) -> list[str]:
-    """What a reader must know about the data."""
-    known = job.lake.companions(job.dataset)
-    notes = [text for role, text in MISSING.items() if role not in known]
-    gaps = np.diff(tape.end_ns)
-    long = gaps[gaps > NS_PER_DAY] / NS_PER_DAY
-    if long.size:
-        notes.append(
-            f"the bars have {long.size} gaps of more than a day, the longest of {long.max():.0f} "
-            "days: positions are carried through, and what happened inside is one bar"
-        )
-    return notes
-
-
-def _told(run: bt.Run) -> list[dict[str, Any]]:
-    """Decisions for the JSON, with readable times and verdicts."""
-    told = []
-    for decision in run.decisions:
-        row = msgspec.to_builtins(decision)
-        row["time"] = iso_utc(decision.time_ns, seconds=True)
-        row["verdicts"] = [str(verdict) for verdict in decision.verdicts]
-        told.append(row)
-    return told
 
 
 def _play(

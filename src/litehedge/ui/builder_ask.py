@@ -13,7 +13,8 @@ from typing import Final
 
 import msgspec
 
-from litehedge.ui.builder_test import Answer, Question
+from litehedge.ui.builder_market import Question
+from litehedge.ui.builder_test import Answer
 
 log = logging.getLogger("litehedge.ui")
 
