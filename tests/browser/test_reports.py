@@ -100,6 +100,8 @@ def test_one_goes_on_without_its_page_and_tells_what_it_found_when_cancelled(
 
 
 def test_who_ran_no_study_is_shown_the_one_that_ships(page, screen, visiting):
+    expect(page.locator(".hg-badge").filter(has_text="NO SESSION")).to_be_visible()
+    expect(page.locator(".hg-age")).to_have_text("")  # nothing is live where there is no session
     shipped = page.locator("[data-shipped]")
     expect(shipped).to_contain_text("In 40 simulated worlds")
     expect(shipped).to_contain_text("hedged behind the limits")

@@ -116,7 +116,7 @@ class Pieces:
                 ).classes("hg-does")  # fmt: skip
                 if not block.is_plan:
                     self._input(block.ratio, key, "ratio", "How much").classes("hg-ratio")
-                self._menu(draft, key, f"rule {number}")
+                self._menu(draft, key, f"{'plan' if block.is_plan else 'rule'} {number}")
             self._problem(f"{key}.ratio", card)
             self._problem(f"{key}.does", card)
             with ui.element("div").classes("hg-when"):
