@@ -411,8 +411,8 @@ def _study(tools: Tools, made: _Made) -> None:
 def _shipped(study: Mapping[str, Any]) -> None:
     """Show the study that ships, for who has run none."""
     words(view.study_found(study), "hg-sentence").props("data-shipped")
-    command = study["meta"]["command"]
-    words(f"You have run none yet: this one comes with litehedge, made by {command}.", "hg-dim")
+    words("You have run none yet: this one comes with litehedge, and was made by", "hg-dim")
+    words(study["meta"]["command"], "hg-code").style("margin-top:4px")
     with ui.element("div").classes("hg-row").style("margin-top:8px"):
         link("Open", f"{SHEETS}{SHIPPED}", "hg-small hg-safe", apart=True)
 
