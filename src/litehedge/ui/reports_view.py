@@ -173,7 +173,8 @@ def study_found(result: Mapping[str, Any]) -> str:
     worlds = counted(int(_float(meta, "worlds")), "simulated world") if "worlds" in meta else ""
     days = f" within {counted(int(_float(meta, 'days')), 'day')}" if "days" in meta else ""
     where = f"In {worlds}" if worlds else "Here"
-    return f"{where}, so many traders were ruined{days}: {', '.join(told)}. In brackets: 90% intervals."
+    found = f"{where}, so many traders were ruined{days}: {', '.join(told)}."
+    return f"{found} In brackets: 90% intervals."
 
 
 def _float(row: Mapping[str, Any], key: str) -> float:
