@@ -14,12 +14,15 @@ import hashlib
 import importlib
 import logging
 import os
+import pickle
 import platform
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -120,10 +123,11 @@ class Cluster:
                 found[at] = kept[0]
                 done(at, kept[0])
         ear = None if heard is None else self._ear.remote()
+        # As bytes: arrays out of Ray's store are read-only, other ones than kernels are given here.
         # In a list, so that a worker fetches it once, not for each item.
-        about = (same_code(), uuid.uuid4().hex, begin, [ray.put(given)])
+        about = (same_code(), uuid.uuid4().hex, [ray.put(_packed((work, begin, given)))])
         place = {
-            self._one.remote(about, work, item, ear): at
+            self._one.remote(about, _packed(item), ear): at
             for at, item in enumerate(items)
             if at not in found
         }
@@ -202,31 +206,35 @@ class _Failed:
         self.error = error
 
 
-_begun: dict[str, str] = {}
+_begun: dict[str, Any] = {}
 
 
-def _one(
-    about: tuple[str, str, Any, list[Any]], work: Callable[..., Any], item: Any, ear: Any
-) -> Any:
+def _one(about: tuple[str, str, list[Any]], item: bytes, ear: Any) -> bytes:
     """Do one item; in a worker."""
-    code, job, begin, kept = about
+    code, job, kept = about
     if same_code() != code:
-        return _Failed(_other_code())
+        return _packed(_Failed(_other_code()))
+    ray = importlib.import_module("ray")
     try:
         if _begun.get("job") != job:
+            work, begin, given = pickle.loads(ray.get(kept[0]))
             _single_thread()
             if begin is not None:
-                begin(*importlib.import_module("ray").get(kept[0]))
-            _begun["job"] = job
+                begin(*given)
+            _begun.update(job=job, work=work)
         if ear is None:
-            return work(item)
+            return _packed(_begun["work"](pickle.loads(item)))
         last: list[Any] = []
-        result = work(item, lambda news: last.append(ear.tell.remote(news)))
+        result = _begun["work"](pickle.loads(item), lambda news: last.append(ear.tell.remote(news)))
         with suppress(Exception):
-            importlib.import_module("ray").wait(last[-1:], timeout=REACH_S)  # heard before the end
+            ray.wait(last[-1:], timeout=REACH_S)  # heard before the end
+        return _packed(result)
     except Exception as error:
-        return _Failed(error)
-    return result
+        return _packed(_Failed(error))
+
+
+def _packed(value: Any) -> bytes:
+    return pickle.dumps(value, protocol=5)
 
 
 def _single_thread() -> None:
@@ -237,7 +245,7 @@ def _single_thread() -> None:
 
 def _opened(ray: Any, ref: Any, what: str) -> Any:
     try:
-        value = ray.get(ref)
+        value = pickle.loads(ray.get(ref))
     except (ray.exceptions.RayTaskError, ray.exceptions.RaySystemError) as error:
         # Its own errors come as values: this one came from before, the worker cannot load us.
         raise ClusterError(
@@ -314,6 +322,7 @@ def joined(
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
     folder: str | None = None
+    ends = signal.getsignal(signal.SIGTERM)
     try:
         if address != AUTO:
             _check_reachable(address)
@@ -324,6 +333,8 @@ def joined(
                 ray, address, address="local", num_cpus=cores or os.cpu_count(),
                 object_store_memory=store_bytes, include_dashboard=False, _temp_dir=folder, **quiet,
             )  # fmt: skip
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ends)  # Ray's own prints its stack
         crew = Cluster(ray, kept)
         yield crew
         crew.forget()
