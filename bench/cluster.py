@@ -11,7 +11,9 @@ import argparse
 import os
 import time
 from functools import partial
-from typing import Final
+from importlib import import_module
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -24,12 +26,31 @@ BEGIN_S: Final = 1_609_459_200
 BEYOND: Final = (4, 8, 16, 64)
 
 
-def lived(workers: Workers, seeds: range, days: int) -> tuple[float, list[Part]]:
-    """Let worlds live; return the seconds and what they were."""
-    begun = time.perf_counter()
-    live = partial(part_of_world, begin_s=BEGIN_S, days=days, frame_minutes=5)
-    found = in_processes(live, seeds, "lets a world live", processes=workers)
-    return time.perf_counter() - begun, [part for part, _ in found]
+class Seconds(NamedTuple):
+    """Seconds on the clock, of this process's CPU, and of all workers' CPU."""
+
+    wall: float
+    own: float
+    workers: float
+
+
+def live(seed: int, days: int) -> tuple[Part, float]:
+    """Let a world live; return it, and the CPU seconds that it took."""
+    begun = time.process_time()
+    part, _ = part_of_world(seed, begin_s=BEGIN_S, days=days, frame_minutes=5)
+    return part, time.process_time() - begun
+
+
+def lived(workers: Workers, seeds: range, days: int) -> tuple[Seconds, list[Part]]:
+    """Let worlds live; return what it took and what they were."""
+    begun, mine = time.perf_counter(), time.process_time()
+    found = in_processes(
+        partial(live, days=days), seeds, "lets a world live", processes=workers
+    )  # fmt: skip
+    took = Seconds(
+        time.perf_counter() - begun, time.process_time() - mine, sum(cpu for _, cpu in found)
+    )
+    return took, [part for part, _ in found]
 
 
 def main() -> None:
@@ -41,30 +62,31 @@ def main() -> None:
     seeds = range(1, 1 + asked.worlds)
     print(f"{asked.worlds} worlds of {asked.days} days, {os.cpu_count()} cores, load at the begin "
           f"{os.getloadavg()[0]:.1f}")  # fmt: skip
-    lived(1, seeds[:1], asked.days)  # compiles
-    print("\n| workers | processes here | Ray, with its start | Ray, warm |\n|---|---|---|---|")
-    first: list[Part] = []
-    warm = {}
+    live(0, asked.days)  # compiles
+    _, first = lived(1, seeds, asked.days)
+    print("\n| workers | here, wall | Ray, wall | Ray, CPU of workers | Ray, CPU of the command |")
+    print("|---|---|---|---|---|")
+    warm = Seconds(0.0, 0.0, 0.0)
     for count in (1, 2):
-        local_s, parts = lived(count, seeds, asked.days)
-        begun = time.perf_counter()
+        here, parts = lived(count, seeds, asked.days)
         with joined(AUTO, cores=count) as crew:
-            _, remote = lived(crew, seeds, asked.days)
-            cold_s = time.perf_counter() - begun
-            warm[count], again = lived(crew, seeds, asked.days)
-        first = first or parts
-        for one in (parts, remote, again):
+            lived(crew, range(90, 90 + count), 2)  # starts the processes
+            warm, remote = lived(crew, seeds, asked.days)
+        for one in (parts, remote):
             for mine, theirs in zip(first, one, strict=True):
                 np.testing.assert_array_equal(mine.features, theirs.features)
-        print(f"| {count} | {local_s:.1f} s | {cold_s:.1f} s | {warm[count]:.1f} s |")
-    # Amdahl's law through the two points: what does not spread is the driver's.
-    apart_s = max(0.0, 2.0 * warm[2] - warm[1])
-    spread_s = warm[1] - apart_s
-    for count in BEYOND:
-        shared = min(count, asked.worlds)
-        print(f"| {count} | | | {apart_s + spread_s / shared:.1f} s by arithmetic |")
+        print(f"| {count} | {here.wall:.1f} s | {warm.wall:.1f} s | {warm.workers:.2f} s | "
+              f"{warm.own:.2f} s |")  # fmt: skip
+    each, own = warm.workers / len(seeds), warm.own / len(seeds)
+    print(f"\nA world: {each:.2f} CPU seconds of a worker, {own:.3f} of the command. By "
+          "arithmetic, on cores of their own:\n\n| workers | worlds a minute |")  # fmt: skip
+    print("|---|---|")
+    for count in (1, 2, *BEYOND):
+        print(f"| {count} | {60.0 / max(each / count, own):.0f} |")
     print(f"\nThe results were the same, bit for bit. Load at the end {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":
-    main()
+    # Workers import what they do by the name of its module, and find it from here.
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
+    import_module("bench.cluster").main()
