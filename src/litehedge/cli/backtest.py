@@ -237,8 +237,9 @@ def backtest(
             duration_ns(every or EVERY_DEFAULT), is_whole if contest is None else contest,
             None if trials is None else read_trials(trials), report, table, plot, json,
         )  # fmt: skip
+        wanted = _wanted(compare, job)
         with workers(cluster, None) as crew:
-            _grid(job, _wanted(compare, job), asked, crew)
+            _grid(job, wanted, asked, crew)
         return
     if cluster is not None:
         raise UsageError("one run is of one machine", "leave out --cluster, or give --compare all")
