@@ -184,7 +184,7 @@ def judge(
     UsageError
         When SciPy is missing.
     """
-    findings = _spoken(shadow, crises, terms)
+    findings = spoken(shadow, crises, terms)
     if any(f.is_final for f in findings):
         return _closed(shadow, findings, tried, suite)
     paired = Paired.of(shadow, seed)
@@ -344,7 +344,7 @@ def _worse(reason: Reason, one: Gain, margin: float) -> Finding:
     )
 
 
-def _spoken(shadow: Watched, crises: Sequence[Watched], terms: Terms) -> list[Finding]:
+def spoken(shadow: Watched, crises: Sequence[Watched], terms: Terms) -> list[Finding]:
     """Refuse what says nothing, or nonsense, where the champion speaks."""
     findings = []
     for one in (shadow, *crises):
@@ -363,9 +363,7 @@ def _spoken(shadow: Watched, crises: Sequence[Watched], terms: Terms) -> list[Fi
     return findings
 
 
-def _crises(
-    crises: Sequence[Watched], terms: Terms, seed: int
-) -> tuple[list[Gain], list[Finding]]:
+def _crises(crises: Sequence[Watched], terms: Terms, seed: int) -> tuple[list[Gain], list[Finding]]:
     """Hold the challenger against the champion on the frozen crises, all of them together."""
     if not crises:
         return [], []
@@ -409,9 +407,7 @@ def joined(some: Sequence[Watched]) -> Watched:
     )  # fmt: skip
 
 
-def _closed(
-    shadow: Watched, findings: list[Finding], tried: int, suite: str
-) -> Verdict:
+def _closed(shadow: Watched, findings: list[Finding], tried: int, suite: str) -> Verdict:
     """Return a verdict for which nothing needed to be measured."""
     decision: Decision = "refuse" if any(f.is_final for f in findings) else "wait"
     return Verdict(
