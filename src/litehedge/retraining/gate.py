@@ -58,7 +58,7 @@ class Terms(msgspec.Struct, frozen=True):
     least_days: float = 14.0
     least_events: int = 10
     most_days: float = 120.0
-    margin: float = 0.05
+    margin: float = 0.10
     crisis_margin: float = 0.05
     outcome_margin: float = 0.02
     level: float = 0.95
@@ -219,7 +219,7 @@ def judge(
                 is_final=outcome_errors < -errors_needed(1, paired.blocks, sure),
             )
         )
-    strata = [paired.within(name, mask, sure) for name, mask in shadow.kinds.items()]
+    strata = [paired.within(name, mask, STRATUM_LEVEL) for name, mask in shadow.kinds.items()]
     findings += [_worse(Reason.STRATUM, s, terms.margin) for s in strata if _is_worse(s, terms)]
     told = _crises(crises, terms, seed)
     findings += told[1]
@@ -236,6 +236,8 @@ def judge(
     )  # fmt: skip
 
 
+STRATUM_LEVEL: Final = 0.80
+"""How sure a challenger must be within the margin, in each of a dozen kinds of market at once."""
 OUTCOME_LEVEL: Final = 0.80
 """How sure the outcome of hedges must be better: it is far noisier than the log-loss (ADR 0028)."""
 

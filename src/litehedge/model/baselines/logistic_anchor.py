@@ -27,7 +27,6 @@ from litehedge.model.baselines.logistic import (
     LogisticWeights,
 )
 from litehedge.model.baselines.logistic_fit import (
-    MIN_EVENTS,
     SEVERITY_LEAD_MIN,
     Sample,
     fit_groups,
@@ -49,6 +48,7 @@ STRENGTH: Final = 100.0
 """How strongly slopes are held: like so many nats of evidence per squared unit."""
 SHRUNK_EVENTS: Final = 20.0
 """With so many squeezes of a side, its severity moves half of the way."""
+LEAST_EVENTS: Final = 10
 FREE: Final = 1e-3
 """Intercepts are held by this share of the strength."""
 NEWTON_STEPS: Final = 30
@@ -81,10 +81,10 @@ def refit(
     at_risk, inside, has_onset = t.at_risk[warm], t.inside[warm], t.has_onset[warm]
     to_onset, to_peak, event = t.to_onset_min[warm], t.to_peak_min[warm], t.event[warm]
     met = [np.unique(event[has_onset[:, s], s]).size for s in range(2)]
-    if sum(met) < MIN_EVENTS:
+    if sum(met) < LEAST_EVENTS:
         raise UsageError(
             f"only {met[0]} long and {met[1]} short squeezes to learn on from",
-            f"give more data: at least {MIN_EVENTS} in all",
+            f"give more data: at least {LEAST_EVENTS} in all",
         )
     design = np.empty((int(warm.sum()), N_DESIGN))
     rms = np.empty(design.shape[0])
@@ -169,7 +169,7 @@ def anchored_logistic(
             size *= 0.5
         theta = theta - size * step
         before, now = now, loss(theta)
-        if before - now <= 1e-9 * abs(before):
+        if before - now <= 1e-6 * abs(before):
             break
     return theta
 
