@@ -41,7 +41,9 @@ UNREST = 24  # bars of unrest before an announced squeeze
 VOL = 0.0008  # a bar, in calm
 
 
-def breaking(days: int, seed: int, *, announced: bool, start_ns: int = T0, a_day: float = 0.8) -> Market:
+def breaking(
+    days: int, seed: int, *, announced: bool, start_ns: int = T0, a_day: float = 0.8
+) -> Market:
     """A market with so many jumps a day.
 
     Unrest (volatility of three times) comes as often in both kinds. Announced, a jump follows it;
@@ -75,7 +77,9 @@ def breaking(days: int, seed: int, *, announced: bool, start_ns: int = T0, a_day
 
 def told(market: Market) -> Iterator[tuple[EventArrays, pl.DataFrame]]:
     """The market as a lake would give it, in one chunk."""
-    columns = {c: market.bars[:, i] for i, c in enumerate(("open", "high", "low", "close", "volume"))}
+    columns = {
+        c: market.bars[:, i] for i, c in enumerate(("open", "high", "low", "close", "volume"))
+    }
     table = pl.DataFrame({"event_ns": market.end_ns, "known_ns": market.end_ns, **columns})
     yield market.events(), table
 
@@ -213,7 +217,7 @@ def poisoned(name: str, champion: LogisticWeights, kept: Kept, seed: int) -> Log
             onset = champion.onset.copy()
             onset[0, 1, 3] = np.nan
             return replace(champion, onset=onset)
-    raise ValueError(name)
+    raise ValueError(f"no such way: {name}")
 
 
 POISONS = (

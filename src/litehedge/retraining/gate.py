@@ -6,9 +6,10 @@ the same positions. The challenger is promoted when nothing speaks against it:
 - enough was seen, and it spoke wherever the champion did;
 - in no kind of market, and not on the frozen crises, its right-censored log-loss may be worse
   than the champion's by more than the margin (the lower end of its gain is above ``-margin``);
-- its log-loss is better, and so is what its hedges were worth at the champion's CVaR. How much
-  better it must be grows with the number of challengers that were ever judged: the luckiest of
-  many worthless ones looks good.
+- at equal CVaR its hedges are not surely worth less, and not less by more than a margin (that
+  they are worth more takes years to prove: ADR 0028);
+- its log-loss is better. How much better it must be grows with the number of challengers that
+  were ever judged: the luckiest of many worthless ones looks good.
 
 Uncertainty is of whole blocks of days in which everything hangs together, drawn together for both
 (`measures.blocks`). Few blocks make a bootstrap too sure; Student's distribution with so many
@@ -60,7 +61,7 @@ class Terms(msgspec.Struct, frozen=True):
     most_days: float = 120.0
     margin: float = 0.10
     crisis_margin: float = 0.05
-    outcome_margin: float = 0.02
+    outcome_margin: float = 0.01
     level: float = 0.95
     silent: float = 0.01
 
@@ -210,13 +211,14 @@ def judge(
                 is_final=skill_errors < -errors_needed(1, paired.blocks, sure),
             )
         )
-    if not outcome_errors >= errors_needed(1, paired.blocks, OUTCOME_LEVEL):
+    is_worse = outcome_errors < -errors_needed(1, paired.blocks, sure)
+    if is_worse or outcome.value < -terms.outcome_margin:
         findings.append(
             Finding(
                 Reason.OUTCOME,
-                f"at equal risk its hedges are worth {outcome.value:+.2%} of a wallet, "
-                f"{outcome_errors:.1f} standard errors",
-                is_final=outcome_errors < -errors_needed(1, paired.blocks, sure),
+                f"at equal risk its hedges are worth {outcome.value:+.2%} of a wallet more, "
+                f"{outcome_errors:.1f} standard errors; the margin is {-terms.outcome_margin:.1%}",
+                is_final=is_worse,
             )
         )
     strata = [paired.within(name, mask, STRATUM_LEVEL) for name, mask in shadow.kinds.items()]
@@ -238,8 +240,6 @@ def judge(
 
 STRATUM_LEVEL: Final = 0.80
 """How sure a challenger must be within the margin, in each of a dozen kinds of market at once."""
-OUTCOME_LEVEL: Final = 0.80
-"""How sure the outcome of hedges must be better: it is far noisier than the log-loss (ADR 0028)."""
 
 
 def errors_needed(tried: int, blocks: int, level: float) -> float:

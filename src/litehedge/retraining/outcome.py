@@ -1,10 +1,8 @@
 """What two hedges were worth at equal risk.
 
 A hedge that is always larger loses less in a crash and earns less in calm: means alone, or tails
-alone, tell nothing. So the challenger's positions are mixed with positions wholly hedged, or with
-naked ones, until the mean of their worst 5 % is the champion's, and then means are compared. A
-mixture is linear in what its parts returned; that it would pay other costs and be liquidated at
-other times is left out, for both the same.
+alone, tell nothing. A smaller position costs nothing and scales mean and tail alike, so the riskier
+of the two is made smaller until the means of the worst 5 % are equal, and then means are compared.
 """
 
 from __future__ import annotations
@@ -23,27 +21,23 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 PART: Final = round(1.0 / TAIL)
-SHARES: Final = np.linspace(0.0, 1.0, 41)
-"""Of the position that is mixed in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What positions returned, in wallets, ``(episode,)``: hedged by either model, or by none.
+    """What positions returned, in wallets, ``(episode,)``, hedged by either model.
 
-    `opens_ns` is when each was opened; `naked` has no hedge, `hedged` nothing but hedge.
+    `opens_ns` is when each was opened.
     """
 
     opens_ns: Ints
     champion: Floats
     challenger: Floats
-    naked: Floats
-    hedged: Floats
 
     @staticmethod
     def joined(some: list[Outcomes]) -> Outcomes:
         """Return the positions of several spans as one."""
-        names = ("opens_ns", "champion", "challenger", "naked", "hedged")
+        names = ("opens_ns", "champion", "challenger")
         return Outcomes(*(np.concatenate([getattr(o, n) for o in some]) for n in names))
 
 
@@ -53,41 +47,23 @@ def draws_of(block: Ints, counts: Floats) -> DayBlocks:
     Shapes: `block` ``(episode,)``; `counts` ``(block, 1 + draw)`` as `draw_counts` gives them.
     """
     per_block = np.bincount(block, minlength=counts.shape[0]).astype(np.float64)
-    return DayBlocks(block, np.ascontiguousarray(counts.T), counts.T @ per_block, float("nan"))
+    episodes = counts.T @ per_block
+    return DayBlocks(block, np.ascontiguousarray(counts.T), episodes, float("nan"))
 
 
 def better_at_equal_risk(outcomes: Outcomes, drawn: DayBlocks) -> Drawn:
-    """Return by how much the challenger's mean is higher at the champion's CVaR, in every draw.
+    """Return by how much the challenger's mean is higher at equal CVaR, in every draw.
 
-    Where no mixture reaches the champion's CVaR the one that comes nearest counts.
+    Without positions, or where neither ever lost, NaN.
     """
-    budget = drawn.worst_means(outcomes.champion, PART)
-    own = drawn.worst_means(outcomes.challenger, PART)
-    means, tails = {}, {}
-    for name, leg in (("hedged", outcomes.hedged), ("naked", outcomes.naked)):
-        mixed = [(1.0 - share) * outcomes.challenger + share * leg for share in SHARES.tolist()]
-        means[name] = np.stack([drawn.means(values) for values in mixed])
-        tails[name] = np.stack([drawn.worst_means(values, PART) for values in mixed])
-    riskier = own < budget
-    mean = np.where(
-        riskier, _at(means["hedged"], tails["hedged"], budget, up=True),
-        _at(means["naked"], tails["naked"], budget, up=False),
-    )  # fmt: skip
-    return Drawn.of(mean - drawn.means(outcomes.champion))
-
-
-def _at(means: Floats, tails: Floats, budget: Floats, *, up: bool) -> Floats:
-    """Return the mean where the tail crosses the budget for the first time, ``(draw,)``.
-
-    Shapes: `means` and `tails` ``(share, draw)``. With `up` the tail rises to the budget, else it
-    falls to it.
-    """
-    beyond = tails >= budget if up else tails <= budget
-    first = np.where(beyond.any(axis=0), beyond.argmax(axis=0), tails.shape[0] - 1)
-    draws = np.arange(budget.size)
-    low = np.maximum(first - 1, 0)
-    a, b = tails[low, draws], tails[first, draws]
+    if outcomes.opens_ns.size == 0:
+        return Drawn(float("nan"), np.empty(0))
+    means = [drawn.means(leg) for leg in (outcomes.champion, outcomes.challenger)]
+    lost = [-drawn.worst_means(leg, PART) for leg in (outcomes.champion, outcomes.challenger)]
+    least = np.minimum(*lost)
     with np.errstate(divide="ignore", invalid="ignore"):
-        way = np.where(b != a, (budget - a) / (b - a), 0.0)
-    way = np.clip(way, 0.0, 1.0)
-    return np.asarray((1.0 - way) * means[low, draws] + way * means[first, draws])
+        one, other = (
+            np.where(tail > 0.0, np.clip(least / tail, 0.0, 1.0), 1.0) * mean
+            for mean, tail in zip(means, lost, strict=True)
+        )
+    return Drawn.of(other - one)

@@ -32,6 +32,8 @@ LOOK_MINUTES: Final = 60
 MONTH_DAYS: Final = 31
 LOOK_BACK_DAYS: Final = 120
 """Triggers look at so much of what the champion said."""
+PATIENCE_DAYS: Final = 45
+"""A challenger is not replaced so long: else none would ever be watched long enough."""
 REST_DAYS: Final = 7
 """A cause counts once in so many days: a retraining does not make another one."""
 
@@ -180,6 +182,12 @@ class Service:
         rested_ns = max(self.state.read().began_ns, now_ns - REST_DAYS * NS_PER_DAY)
         return fired(lived, self.triggers, rested_ns), lived
 
+    @property
+    def is_challenged(self) -> bool:
+        """Whether a challenger is in its shadow run, and may stay there."""
+        one = self.court.registry.holder("challenger", self.frame_s)
+        return one is not None and self.now_ns() - one.time_ns < PATIENCE_DAYS * NS_PER_DAY
+
     def look(self) -> None:
         """Watch the champion, judge the challenger, retrain where a cause was met.
 
@@ -200,7 +208,8 @@ class Service:
         """Retrain because a month is over."""
         try:
             self._read_again()
-            self.retrain(Cause.SCHEDULE)
+            if not self.is_challenged:
+                self.retrain(Cause.SCHEDULE)
         except LitehedgeError as error:
             log.warning("%s: %s", error.what, error.remedy)
 
@@ -217,6 +226,8 @@ class Service:
             self.judge()
 
     def _if_caused(self) -> None:
+        if self.is_challenged:
+            return
         found, lived = self.causes()
         if found and lived is not None and is_over(lived.squeezes, self.now_ns()):
             self.retrain(found[0].cause, "; ".join(f.words for f in found))

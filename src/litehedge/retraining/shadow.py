@@ -20,7 +20,7 @@ from litehedge.config import Settings
 from litehedge.errors import UsageError
 from litehedge.features import vector as fv
 from litehedge.feeds.replay import EventArrays
-from litehedge.hedge.policies import Policy, static
+from litehedge.hedge.policies import Policy
 from litehedge.margin.tiers import TierTable
 from litehedge.market import schema as sc
 from litehedge.market.frames import Frames
@@ -163,22 +163,19 @@ def watched(
 
 
 def outcomes(champion: Tape, challenger: Tape, hedging: Hedging) -> Outcomes:
-    """Open positions of both sides every few hours, hedged by each model and by none."""
+    """Open positions of both sides every few hours, hedged by each model."""
     where = episodes(champion)
     if where is None:
-        nothing = np.empty(0)
-        return Outcomes(np.empty(0, np.int64), nothing, nothing, nothing, nothing)
+        return Outcomes(np.empty(0, np.int64), np.empty(0), np.empty(0))
     opens = champion.end_ns[where.starts] - champion.bar_ns
-    legs: dict[str, list[Floats]] = {n: [] for n in ("champion", "challenger", "naked", "hedged")}
+    legs: list[list[Floats]] = [[], []]
     for side in SIDES:
         settings = bt.with_position(hedging.settings, side, hedging.settings.position.leverage)
-        for leg, tape, policy in (
-            ("champion", champion, hedging.policy), ("challenger", challenger, hedging.policy),
-            ("naked", champion, static(0.0)), ("hedged", champion, static(1.0)),
-        ):  # fmt: skip
-            done = bt.run_grid(tape, where, settings, hedging.tiers, policy)
-            legs[leg].append(episode_returns(done))
-    return Outcomes(np.tile(opens, len(SIDES)), **{k: np.concatenate(v) for k, v in legs.items()})
+        for leg, tape in zip(legs, (champion, challenger), strict=True):
+            done = bt.run_grid(tape, where, settings, hedging.tiers, hedging.policy)
+            leg.append(episode_returns(done))
+    one, other = (np.concatenate(leg) for leg in legs)
+    return Outcomes(np.tile(opens, len(SIDES)), one, other)
 
 
 def episodes(tape: Tape) -> bt.Episodes | None:
