@@ -1,6 +1,6 @@
 """Six simulated months with regime breaks: a model that retrains itself against a frozen one.
 
-Both begin with the same logistic model, fitted to worlds of the usual kind. Every seed is one world
+Both begin with the same logistic model, fitted to worlds of the kind before the break. Every seed is one world
 that lives on while its constants change between months. The one that retrains itself learns on at
 the end of each month (and when a trigger fires, looked at weekly), its challengers are judged by
 the real gate on what came after they were made, and a promoted one serves from then on; the alarm
@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,7 +36,7 @@ from litehedge.retraining.judging import AGAIN, alarm
 from litehedge.retraining.learner import Recipe, one_thread, refitted
 from litehedge.retraining.living import lived_from
 from litehedge.retraining.reservoir import Kept, joined, keep
-from litehedge.retraining.service import PATIENCE_DAYS
+from litehedge.retraining.service import PATIENCE_DAYS, REST_DAYS
 from litehedge.retraining.shadow import Hedging, heard, watched
 from litehedge.retraining.suite import coarser
 from litehedge.retraining.triggers import TriggerTerms, fired, is_over
@@ -58,18 +58,32 @@ WARM_MONTHS: Final = 1
 TRAIN_SEEDS: Final = (31_000, 31_001, 31_002)
 TRAIN_DAYS: Final = 150
 
+NEWS: Final[dict[str, float]] = {
+    "arch_fast": 0.0, "arch_slow": 0.0, "vol_sd_25m": 0.05, "vol_sd_5h": 0.05, "vol_sd_3d": 0.05,
+    "forced_impact": 0.0, "stop_share": 0.0, "news_excitation": 0.0, "btc_news_per_day": 0.4,
+    "own_news_per_day": 0.6, "btc_news_size": 0.015, "own_news_size": 0.015,
+}  # fmt: skip
+CASCADES: Final[dict[str, float]] = {
+    "arch_fast": 0.2, "arch_slow": 0.3, "vol_sd_25m": 0.8, "vol_sd_5h": 0.6, "stop_share": 0.8,
+    "panic": 3.0, "depth_usdt": 6e5, "patient_capital_usdt": 8e5, "news_excitation": 0.6,
+}  # fmt: skip
 REGIMES: Final[dict[str, dict[str, float]]] = {
-    "usual": {},
+    "usual": {}, "news": NEWS, "cascades": CASCADES,
+    "shorts": CASCADES | {
+        "long_bias": -0.8, "news_down": 0.8, "news_skew": -0.1, "overshoot_up": 0.5,
+        "overshoot_down": 0.1,
+    },
     "thin": {
         "depth_usdt": 6e5, "stop_share": 0.8, "panic": 3.0, "patient_capital_usdt": 8e5,
     },
-    "shorts": {
-        "depth_usdt": 8e5, "long_bias": -0.8, "news_down": 0.8, "news_skew": -0.1,
-        "overshoot_up": 0.5, "overshoot_down": 0.1,
-    },
 }  # fmt: skip
-MONTHS: Final = ("usual", "thin", "thin", "thin", "shorts", "shorts")
-"""The month before the first is usual too, and warms up."""
+PATHS: Final = {
+    "strong": ("news", "news", "cascades", "cascades", "cascades", "shorts", "shorts"),
+    "mild": ("usual", "usual", "thin", "thin", "thin", "shorts", "shorts"),
+}
+"""The first is what both learnt from and what warms up; then the six months. Strong: squeezes come
+from single pieces of news, until they come from crowds that fall over each other. Mild: the book
+gets thin."""
 
 Chunk = tuple[EventArrays, pl.DataFrame]
 
@@ -111,8 +125,6 @@ def kept_of(chunks: list[Chunk], seed: int, since_ns: int, until_ns: int) -> Kep
         features, targets(frames, squeezes), np.array([q.severity_bps for q in squeezes])
     )
     rows = frames.end_ns > since_ns
-    from dataclasses import fields
-
     asked = type(sample.targets)(
         **{f.name: getattr(sample.targets, f.name)[rows] for f in fields(sample.targets)}
     )
@@ -124,20 +136,18 @@ def kept_of(chunks: list[Chunk], seed: int, since_ns: int, until_ns: int) -> Kep
     )  # fmt: skip
 
 
-def first_champion() -> tuple[LogisticWeights, list[Kept]]:
-    """Fit the model that both begin with, to worlds of the usual kind."""
+def first_champion(regime: str) -> tuple[LogisticWeights, list[Kept]]:
+    """Fit the model that both begin with, to worlds of that regime."""
     folder = pretrained_folder() / "ltc-5m-logistic"
     card = load(folder, BAR_NS).card
     shipped = LogisticWeights.from_json(json.loads((folder / weights_file(card)).read_bytes()))
-    months = ("usual",) * (TRAIN_DAYS // MONTH_DAYS)
+    months = (regime,) * (TRAIN_DAYS // MONTH_DAYS)
     kept = []
     for seed in TRAIN_SEEDS:
         chunks = lived(seed, months)
         kept.append(kept_of(chunks, seed, 0, BEGIN_NS + TRAIN_DAYS * NS_PER_DAY))
     features = np.concatenate([k.sample.features for k in kept])
     mean, scale, seen = standards(features[:, _INPUTS])
-    from dataclasses import replace
-
     trained = np.ones_like(shipped.trained_family)
     blank = replace(
         shipped, mean=mean, scale=scale, seen=seen, trained_family=trained,
@@ -186,9 +196,11 @@ def cut(chunks: list[Chunk], until_ns: int) -> Iterator[Chunk]:
         yield some, bars.filter(pl.col("event_ns") <= until_ns)
 
 
-def run(seed: int, begin: LogisticWeights, base: list[Kept], terms: Terms) -> dict[str, Any]:
+def run(
+    seed: int, path: tuple[str, ...], begin: LogisticWeights, base: list[Kept], terms: Terms
+) -> dict[str, Any]:  # fmt: skip
     """Live six months with one seed; return what both were worth in each, and what was done."""
-    chunks = lived(seed, ("usual",) * WARM_MONTHS + MONTHS)
+    chunks = lived(seed, path)
     start_ns = BEGIN_NS + WARM_MONTHS * MONTH_DAYS * NS_PER_DAY
     settings = Settings()
     hedging = Hedging(
@@ -197,7 +209,7 @@ def run(seed: int, begin: LogisticWeights, base: list[Kept], terms: Terms) -> di
     )  # fmt: skip
     room = sum(bars.height for _, bars in chunks) + 2
     serving = Serving(begin, [(start_ns, begin)])
-    days = MONTH_DAYS * len(MONTHS)
+    days = MONTH_DAYS * len(path[1:])
     for day in range(7, days + 1):
         if day % 7 and day % MONTH_DAYS:
             continue
@@ -222,8 +234,8 @@ def run(seed: int, begin: LogisticWeights, base: list[Kept], terms: Terms) -> di
                 shadow = pair(
                     serving.weights, serving.challenger, serving.made_ns + PURGE_NS, now_ns
                 )
-                serving.tried += 1
-                verdict = judge(shadow, [], tried=serving.tried, terms=terms, seed=seed)
+                verdict = judge(shadow, [], tried=serving.tried + 1, terms=terms, seed=seed)
+                serving.tried += verdict.skill is not None
                 serving.log.append(f"day {day}: {verdict.words()}")
                 if verdict.decision == "promote":
                     serving.previous, serving.weights = serving.weights, serving.challenger
@@ -236,7 +248,9 @@ def run(seed: int, begin: LogisticWeights, base: list[Kept], terms: Terms) -> di
             said = heard("lived", BAR_NS, cut(chunks, now_ns), model(serving.weights, "champion"),
                          start_ns, room)  # fmt: skip
             seen = lived_from(said, now_ns)
-            found = fired(seen, TriggerTerms(), max(serving.made_ns, now_ns - 7 * NS_PER_DAY))
+            found = fired(
+                seen, TriggerTerms(), max(serving.made_ns, now_ns - REST_DAYS * NS_PER_DAY)
+            )
             if found and is_over(seen.squeezes, now_ns):
                 cause = str(found[0].cause)
         is_pending = serving.challenger is not None and (
@@ -248,7 +262,7 @@ def run(seed: int, begin: LogisticWeights, base: list[Kept], terms: Terms) -> di
             serving.made_ns, serving.judged_ns = now_ns, 0
             serving.log.append(f"day {day}: retrained ({cause})")
     return {"seed": seed, "log": serving.log,
-            "months": months_of(chunks, serving, begin, hedging, start_ns, room, seed)}  # fmt: skip
+            "months": months_of(chunks, path[1:], serving, begin, hedging, start_ns, room, seed)}  # fmt: skip
 
 
 class Relay(LogisticForecaster):
@@ -269,12 +283,12 @@ class Relay(LogisticForecaster):
 
 
 def months_of(
-    chunks: list[Chunk], serving: Serving, begin: LogisticWeights, hedging: Hedging, start_ns: int,
-    room: int, seed: int,
+    chunks: list[Chunk], path: tuple[str, ...], serving: Serving, begin: LogisticWeights,
+    hedging: Hedging, start_ns: int, room: int, seed: int,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Score both month by month on the same frames."""
     rows = []
-    for number, regime in enumerate(MONTHS):
+    for number, regime in enumerate(path):
         since_ns = start_ns + number * MONTH_DAYS * NS_PER_DAY
         until_ns = since_ns + MONTH_DAYS * NS_PER_DAY
         both = watched(
@@ -307,12 +321,14 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--seeds", type=int, default=3)
     asked.add_argument("--first", type=int, default=41_000)
+    asked.add_argument("--path", choices=tuple(PATHS), default="strong")
     asked.add_argument("--json", type=Path, default=None)
     given = asked.parse_args()
-    begin, base = first_champion()
+    path = PATHS[given.path]
+    begin, base = first_champion(path[0])
     found = []
     for seed in range(given.first, given.first + given.seeds):
-        one = run(seed, begin, base, Terms())
+        one = run(seed, path, begin, base, Terms())
         found.append(one)
         print(f"seed {seed}")
         for line in one["log"]:

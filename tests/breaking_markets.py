@@ -107,8 +107,9 @@ def blank(features: np.ndarray) -> LogisticWeights:
     severity[:, :, 0] = np.log([100.0, 250.0, 500.0, 600.0, 900.0])
     return LogisticWeights(
         mean, scale, seen, np.ones(len(MODEL_FAMILIES)) * (N_INPUTS > 0),
-        np.zeros((2, N_GROUPS, design)), np.full((2, N_ONSET), 0.25), np.zeros((2, N_GROUPS, design)),
-        np.full((2, N_PEAK), 0.25), severity, np.zeros((len(PHASES), design)),
+        np.zeros((2, N_GROUPS, design)), np.full((2, N_ONSET), 0.25),
+        np.zeros((2, N_GROUPS, design)), np.full((2, N_PEAK), 0.25), severity,
+        np.zeros((len(PHASES), design)),
         np.full((len(VOL_MINUTES), design), 0.0), np.array([2.0]),
     )  # fmt: skip
 

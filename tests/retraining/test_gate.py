@@ -152,7 +152,7 @@ def test_a_challenger_that_fails_in_the_frozen_crises_alone_is_refused():
 def test_a_challenger_that_fails_in_one_kind_of_market_alone_does_not_pass():
     shadow = better()
     wrong = shadow.kinds["00-08 UTC"][:, np.newaxis, np.newaxis]
-    spoilt = np.where(wrong, np.clip(3.0 * shadow.challenger, 0.0, 0.45), shadow.challenger)
+    spoilt = np.where(wrong, np.clip(20.0 * shadow.challenger, 0.0, 0.45), shadow.challenger)
     verdict = judge(replace(shadow, challenger=spoilt), [], tried=1, terms=TERMS, seed=0)
     assert verdict.decision != "promote"
     assert Reason.STRATUM in reasons(verdict)

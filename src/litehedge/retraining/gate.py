@@ -4,8 +4,8 @@ Both were asked about the same frames, which came after the challenger was made,
 the same positions. The challenger is promoted when nothing speaks against it:
 
 - enough was seen, and it spoke wherever the champion did;
-- in no kind of market, and not on the frozen crises, its right-censored log-loss may be worse
-  than the champion's by more than the margin (the lower end of its gain is above ``-margin``);
+- in no kind of market its right-censored log-loss is worse than the champion's by more than the
+  margin, or surely worse at all; on the frozen crises together it is within the margin at worst;
 - at equal CVaR its hedges are not surely worth less, and not less by more than a margin (that
   they are worth more takes years to prove: ADR 0028);
 - its log-loss is better. How much better it must be grows with the number of challengers that
@@ -45,12 +45,14 @@ Bools = NDArray[np.bool_]
 
 DRAWS: Final = 400
 LEAST_BLOCKS: Final = 3
-"""A kind of market that was met in fewer stretches says nothing yet."""
+LEAST_EVENTS: Final = 3
+"""A kind of market that was met in fewer stretches, or with fewer squeezes, says nothing yet."""
 
 
 class Terms(msgspec.Struct, frozen=True):
     """What the gate asks for; shares unless a unit is named.
 
+    Enough is `least_days` or `least_events` squeezes, and never less than `fewest_events`.
     `margin` is by how much of the champion's log-loss a challenger may be worse anywhere;
     `level` how sure its gain must be before luck is counted; `silent` how many of the champion's
     frames it may leave without a word; after `most_days` without a proof it is given up.
@@ -58,6 +60,7 @@ class Terms(msgspec.Struct, frozen=True):
 
     least_days: float = 14.0
     least_events: int = 10
+    fewest_events: int = 5
     most_days: float = 120.0
     margin: float = 0.10
     crisis_margin: float = 0.05
@@ -90,13 +93,14 @@ class Finding(msgspec.Struct, frozen=True):
 class Gain(msgspec.Struct, frozen=True):
     """By which share the challenger's log-loss is smaller in one kind of market or crisis.
 
-    `worst` is the lower end that is held against the margin; None where too little was seen.
+    `worst` and `best` are the ends of what it might be; `worst` is None where too little was seen.
     """
 
     name: str
     events: int
     gain: float
     worst: float | None
+    best: float = 0.0
 
 
 Decision = Literal["promote", "wait", "refuse"]
@@ -189,12 +193,11 @@ def judge(
     if any(f.is_final for f in findings):
         return _closed(shadow, findings, tried, suite)
     paired = Paired.of(shadow, seed)
-    enough = paired.events >= terms.least_events or shadow.days >= terms.least_days
-    if not enough or paired.blocks < LEAST_BLOCKS:
+    if not is_enough(paired, terms):
         few = Finding(
             Reason.FEW,
             f"{shadow.days:.1f} days with {paired.events} squeezes since it was made; "
-            f"{terms.least_days:g} days or {terms.least_events} squeezes are asked for",
+            f"{asked_for(terms)}",
         )
         return _closed(shadow, [few], tried, suite)
     gain, sure = paired.gain(), terms.level
@@ -221,7 +224,7 @@ def judge(
                 is_final=is_worse,
             )
         )
-    strata = [paired.within(name, mask, STRATUM_LEVEL) for name, mask in shadow.kinds.items()]
+    strata = [paired.within(name, mask, sure) for name, mask in shadow.kinds.items()]
     findings += [_worse(Reason.STRATUM, s, terms.margin) for s in strata if _is_worse(s, terms)]
     told = _crises(crises, terms, seed)
     findings += told[1]
@@ -236,10 +239,6 @@ def judge(
         decision, findings, shadow.days, paired.events, tried, needed, skill_errors,
         outcome_errors, gain.score(), outcome.score(), strata, told[0], suite,
     )  # fmt: skip
-
-
-STRATUM_LEVEL: Final = 0.80
-"""How sure a challenger must be within the margin, in each of a dozen kinds of market at once."""
 
 
 def errors_needed(tried: int, blocks: int, level: float) -> float:
@@ -316,9 +315,8 @@ class Paired:
         if blocks < LEAST_BLOCKS or not np.isfinite(gain.value):
             return Gain(name, events, gain.value if np.isfinite(gain.value) else 0.0, None)
         spread = self.spread(gain, blocks)
-        low = gain.value if spread == math.inf else gain.value - spread * errors_needed(
-            1, blocks, level)  # fmt: skip
-        return Gain(name, events, gain.value, low)
+        off = 0.0 if spread == math.inf else spread * errors_needed(1, blocks, level)
+        return Gain(name, events, gain.value, gain.value - off, gain.value + off)
 
     def drawn_positions(self) -> Any:
         """Return the draws for positions: each belongs to the block in which it was opened."""
@@ -333,8 +331,23 @@ def _summed_loss(trial: Trial, hazards: Floats) -> Floats:
     return np.where(known, np.nansum(loss, axis=1), np.nan)
 
 
+def is_enough(paired: Paired, terms: Terms) -> bool:
+    """Tell whether enough was seen to judge at all."""
+    long_enough = paired.events >= terms.least_events or paired.watched.days >= terms.least_days
+    return long_enough and paired.events >= terms.fewest_events and paired.blocks >= LEAST_BLOCKS
+
+
+def asked_for(terms: Terms) -> str:
+    """Say how much has to be seen."""
+    return (
+        f"{terms.least_days:g} days or {terms.least_events} squeezes are asked for, and "
+        f"{terms.fewest_events} squeezes in any case"
+    )
+
+
 def _is_worse(one: Gain, terms: Terms) -> bool:
-    return one.worst is not None and one.worst < -terms.margin
+    seen = one.worst is not None and one.events >= LEAST_EVENTS
+    return seen and (one.gain < -terms.margin or one.best < 0.0)
 
 
 def _worse(reason: Reason, one: Gain, margin: float) -> Finding:
@@ -342,7 +355,7 @@ def _worse(reason: Reason, one: Gain, margin: float) -> Finding:
         reason,
         f"{one.name}: its log-loss is {one.gain:+.1%} better, and might be {one.worst or 0.0:+.1%}"
         f"; the margin is {-margin:.1%}",
-        is_final=one.gain < -margin,
+        is_final=one.worst is not None and one.best < 0.0,
     )
 
 

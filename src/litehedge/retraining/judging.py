@@ -21,7 +21,9 @@ from litehedge.retraining.gate import (
     Terms,
     Verdict,
     Watched,
+    asked_for,
     errors_needed,
+    is_enough,
     judge,
     spoken,
 )
@@ -113,12 +115,11 @@ class Court:
         models = (self._loaded(champion), self._loaded(challenger))
         self.say("the shadow run")
         shadow = shadow_run(self.lake, self.dataset, models, self.hedging, start_ns, now_ns)
-        if shadow is None or not _is_enough(shadow, self.terms):
+        if shadow is None or not is_enough(Paired.of(shadow, self.seed), self.terms):
             days = 0.0 if shadow is None else shadow.days
             few = Finding(
                 Reason.FEW,
-                f"{days:.1f} days were recorded since it was made; {self.terms.least_days:g} days "
-                f"or {self.terms.least_events} squeezes are asked for",
+                f"{days:.1f} days were recorded since it was made; {asked_for(self.terms)}",
             )
             verdict = Verdict("wait", [few], days, 0, self._tried(frame_s), math.nan, math.nan,
                               math.nan, None, None, [], [])  # fmt: skip
@@ -215,11 +216,6 @@ def alarm(shadow: Watched, seed: int) -> str | None:
         return None
     errors = gain.value / paired.spread(gain)
     return told if errors <= -errors_needed(1, paired.blocks, 0.95) else None
-
-
-def _is_enough(shadow: Watched, terms: Terms) -> bool:
-    paired = Paired.of(shadow, 0)
-    return shadow.days >= terms.least_days or paired.events >= terms.least_events
 
 
 def _seen(challenger: Version, start_ns: int) -> Finding | None:

@@ -110,7 +110,7 @@ def replay_of(
 def _remembered(path: Path) -> Kept | None:
     """Return a month that was read before; one that cannot be read is as good as none."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             return Kept.from_arrays(dict(arrays))
     except Exception:  # zip, format and missing arrays have no common base
         return None

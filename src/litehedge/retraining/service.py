@@ -34,7 +34,7 @@ LOOK_BACK_DAYS: Final = 120
 """Triggers look at so much of what the champion said."""
 PATIENCE_DAYS: Final = 45
 """A challenger is not replaced so long: else none would ever be watched long enough."""
-REST_DAYS: Final = 7
+REST_DAYS: Final = 14
 """A cause counts once in so many days: a retraining does not make another one."""
 
 Clock = Callable[[], int]
