@@ -1,10 +1,10 @@
 """Six simulated months with regime breaks: a model that retrains itself against a frozen one.
 
-Both begin with the same logistic model, fitted to worlds of the kind before the break. Every seed is one world
-that lives on while its constants change between months. The one that retrains itself learns on at
-the end of each month (and when a trigger fires, looked at weekly), its challengers are judged by
-the real gate on what came after they were made, and a promoted one serves from then on; the alarm
-may bring the one before it back. Month by month both are scored on the same frames.
+Both begin with the same logistic model, fitted to worlds of the kind before the break. Every seed
+is one world that lives on while its constants change between months. The one that retrains itself
+learns on at the end of each month (and when a trigger fires, looked at weekly), its challengers are
+judged by the real gate on what came after they were made, and a promoted one serves from then on;
+the alarm may bring the one before it back. Month by month both are scored on the same frames.
 
     python -m studies.self_retraining --seeds 5 --json out.json
 """
@@ -261,8 +261,8 @@ def run(
             serving.challenger = refitted(serving.weights, [*base, mine], now_ns, Recipe())
             serving.made_ns, serving.judged_ns = now_ns, 0
             serving.log.append(f"day {day}: retrained ({cause})")
-    return {"seed": seed, "log": serving.log,
-            "months": months_of(chunks, path[1:], serving, begin, hedging, start_ns, room, seed)}  # fmt: skip
+    months = months_of(chunks, path[1:], serving, begin, hedging, start_ns, room, seed)
+    return {"seed": seed, "log": serving.log, "months": months}
 
 
 class Relay(LogisticForecaster):

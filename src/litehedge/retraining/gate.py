@@ -119,9 +119,9 @@ class Verdict(msgspec.Struct, frozen=True):
     days: float
     events: int
     tried: int
-    needed: float
-    skill_errors: float
-    outcome_errors: float
+    needed: float | None
+    skill_errors: float | None
+    outcome_errors: float | None
     skill: Score | None
     outcome: Score | None
     strata: list[Gain]
@@ -191,7 +191,7 @@ def judge(
     """
     findings = spoken(shadow, crises, terms)
     if any(f.is_final for f in findings):
-        return _closed(shadow, findings, tried, suite)
+        return unmeasured(findings, shadow.days, tried, suite)
     paired = Paired.of(shadow, seed)
     if not is_enough(paired, terms):
         few = Finding(
@@ -199,7 +199,7 @@ def judge(
             f"{shadow.days:.1f} days with {paired.events} squeezes since it was made; "
             f"{asked_for(terms)}",
         )
-        return _closed(shadow, [few], tried, suite)
+        return unmeasured([few], shadow.days, tried, suite)
     gain, sure = paired.gain(), terms.level
     needed = errors_needed(tried, paired.blocks, sure)
     outcome = better_at_equal_risk(shadow.outcomes, paired.drawn_positions())
@@ -215,7 +215,7 @@ def judge(
             )
         )
     is_worse = outcome_errors < -errors_needed(1, paired.blocks, sure)
-    if is_worse or outcome.value < -terms.outcome_margin:
+    if is_worse or not outcome.value >= -terms.outcome_margin:
         findings.append(
             Finding(
                 Reason.OUTCOME,
@@ -237,7 +237,8 @@ def judge(
         decision = "refuse" if any(f.is_final for f in findings) else "wait"
     return Verdict(
         decision, findings, shadow.days, paired.events, tried, needed, skill_errors,
-        outcome_errors, gain.score(), outcome.score(), strata, told[0], suite,
+        outcome_errors if math.isfinite(outcome_errors) else None, gain.score(),
+        outcome.score(), strata, told[0], suite,
     )  # fmt: skip
 
 
@@ -422,10 +423,9 @@ def joined(some: Sequence[Watched]) -> Watched:
     )  # fmt: skip
 
 
-def _closed(shadow: Watched, findings: list[Finding], tried: int, suite: str) -> Verdict:
+def unmeasured(findings: list[Finding], days: float, tried: int, suite: str = "") -> Verdict:
     """Return a verdict for which nothing needed to be measured."""
     decision: Decision = "refuse" if any(f.is_final for f in findings) else "wait"
     return Verdict(
-        decision, findings, shadow.days, 0, tried, math.nan, math.nan, math.nan, None, None, [], [],
-        suite,
+        decision, findings, days, 0, tried, None, None, None, None, None, [], [], suite
     )  # fmt: skip

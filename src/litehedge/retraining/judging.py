@@ -26,6 +26,7 @@ from litehedge.retraining.gate import (
     is_enough,
     judge,
     spoken,
+    unmeasured,
 )
 from litehedge.retraining.shadow import Hedging, shadow_run
 from litehedge.retraining.suite import FROZEN, Crisis, digest_of, frozen_crises, real_crises
@@ -109,8 +110,7 @@ class Court:
         start_ns = challenger.time_ns + PURGE_NS
         seen = _seen(challenger, start_ns)
         if seen is not None:
-            verdict = Verdict("refuse", [seen], 0.0, 0, self._tried(frame_s), math.nan, math.nan,
-                              math.nan, None, None, [], [])  # fmt: skip
+            verdict = unmeasured([seen], 0.0, self._tried(frame_s))
             return self._carried_out(verdict, challenger, champion, now_ns)
         models = (self._loaded(champion), self._loaded(challenger))
         self.say("the shadow run")
@@ -121,8 +121,7 @@ class Court:
                 Reason.FEW,
                 f"{days:.1f} days were recorded since it was made; {asked_for(self.terms)}",
             )
-            verdict = Verdict("wait", [few], days, 0, self._tried(frame_s), math.nan, math.nan,
-                              math.nan, None, None, [], [])  # fmt: skip
+            verdict = unmeasured([few], days, self._tried(frame_s))
             return Judged(verdict, challenger, champion, None)
         frame_ns = frame_s * NS_PER_SECOND
         crises = frozen_crises(models, self.hedging, frame_ns, self.suite, self.say)
