@@ -65,7 +65,9 @@ def sessions_at(url: str) -> dict[str, str]:
 def _asked(url: str) -> dict[str, str]:
     engine = server_engine(url, reads_only=True)
     with engine.connect() as connection:
-        names = [row[0].removeprefix(PREFIX) for row in connection.execute(_SCHEMAS)]
+        names = [
+            row[0].removeprefix(PREFIX) for row in connection.execute(_SCHEMAS, {"prefix": PREFIX})
+        ]
         held: dict[int, Any] = {
             high << 32 | low: who or "another process"
             for high, low, who in connection.execute(_LOCKS)

@@ -29,7 +29,7 @@ from litehedge.store.header import FORMAT, Header, read_header
 from litehedge.store.places import Place, Served, place_of
 from litehedge.store.tables import EFFECTS, EVENTS, JOURNAL, RUNS
 from litehedge.store.transaction import FileTransaction, Transaction, first_line, insertion
-from litehedge.store.upgrade import prepare
+from litehedge.store.upgrade import check_known, prepare
 
 BATCH: Final = 2048
 _AT_ONCE: Final = 200  # rows, as a server sends them
@@ -137,6 +137,7 @@ class Journal:
         if reads_only:
             with engine.connect() as connection:
                 connection.execute(sa.select(RUNS.c.run_id).limit(1))
+            check_known(engine, JOURNAL)
         else:
             prepare(engine, JOURNAL, self.path)
         return engine

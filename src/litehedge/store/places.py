@@ -167,7 +167,8 @@ def server_engine(url: str, schema: str = "", *, reads_only: bool = False) -> sa
 def hidden(url: str) -> str:
     """Return a database's URL without its password."""
     try:
-        return sa.make_url(url).render_as_string(hide_password=True)
+        shown = sa.make_url(url).render_as_string(hide_password=True)
+        return shown.replace("postgresql+psycopg://", "postgresql://", 1)
     except (SQLAlchemyError, ValueError):
         return "that is no URL"
 

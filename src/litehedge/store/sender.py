@@ -143,19 +143,26 @@ class Sender:
                 self._changed.notify_all()
 
     def _done(self, batches: Rows, effects: Rows) -> Exception | None:
-        try:
-            if self._connection is None:
-                self._connect()
-            connection = self._connection
-            with connection.transaction(), connection.cursor() as cursor:
-                if batches:
-                    cursor.executemany(_EVENTS, batches)
-                if effects:
-                    cursor.executemany(_EFFECTS, effects)
-        except Exception as error:  # whatever it is: the engine is told, and it is tried again
-            self._close()
-            return error
-        return None
+        tries = 1 if self._connection is None else 2  # an old connection may be dead: a new one
+        while True:
+            tries -= 1
+            try:
+                self._write(batches, effects)
+                return None
+            except Exception as error:  # whatever it is: the engine is told, and it is tried again
+                self._close()
+                if not tries:
+                    return error
+
+    def _write(self, batches: Rows, effects: Rows) -> None:
+        if self._connection is None:
+            self._connect()
+        connection = self._connection
+        with connection.transaction(), connection.cursor() as cursor:
+            if batches:
+                cursor.executemany(_EVENTS, batches)
+            if effects:
+                cursor.executemany(_EFFECTS, effects)
 
     # --- the connection and its leases --------------------------------------------------------
 

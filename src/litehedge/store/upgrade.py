@@ -92,10 +92,7 @@ def prepare(engine: sa.Engine, kind: Kind, path: Path | None = None) -> str:
             connection.execute(table.insert().values(version_num=kind.head))
         elif found != kind.head:
             if found > kind.head:
-                raise JournalError(
-                    f"the {kind.name} is of version {found}, this litehedge knows {kind.head}",
-                    "use the litehedge that wrote it; nothing was changed",
-                )
+                raise _too_new(kind, found)
             if path is not None:
                 keep_copy(path, copy_of(path, found))
             _run_steps(connection, kind, found)
@@ -141,7 +138,28 @@ def _lock(connection: sa.Connection, kind: Kind) -> None:
     connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
 
-def _run_steps(connection: sa.Connection, kind: Kind, found: str) -> None:
+def check_known(engine: sa.Engine, kind: Kind) -> None:
+    """Make sure that no newer litehedge wrote it.
+
+    Raises
+    ------
+    JournalError
+        When one did.
+    """
+    with engine.connect() as connection:
+        found = version_of(connection, kind)
+    if found is not None and found > kind.head:
+        raise _too_new(kind, found)
+
+
+def _too_new(kind: Kind, found: str) -> JournalError:
+    return JournalError(
+        f"the {kind.name} is of version {found}, this litehedge knows {kind.head}",
+        "use the litehedge that wrote it; nothing was changed",
+    )
+
+
+def _run_steps(connection: sa.Connection, kind: Kind, found: str | None) -> None:
     from alembic import command  # takes a while, and hardly anybody needs it
     from alembic.config import Config
 
@@ -149,6 +167,6 @@ def _run_steps(connection: sa.Connection, kind: Kind, found: str) -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("version_locations", str(MIGRATIONS / kind.name))
     config.set_main_option("path_separator", "os")
-    if not sa.inspect(connection).has_table(kind.version_table):
+    if found is not None and not sa.inspect(connection).has_table(kind.version_table):
         command.stamp(config, found)
     command.upgrade(config, "head")
