@@ -60,6 +60,7 @@ class Sender:
         self._held = [("session", place.name, f"session {place.name} is run")]
         self._backends: set[int] = set()  # the server's processes that worked for us
         self._connection: Any = None
+        self._lost: LeaseLost | None = None  # for good
         self._changed = threading.Condition()
         self._job: tuple[Rows, Rows] | None = None
         self._error: Exception | None = None
@@ -183,6 +184,8 @@ class Sender:
             ) from None
 
     def _connect(self) -> None:
+        if self._lost is not None:
+            raise self._lost
         connection = self._place.connect(myself(self._place.name))
         try:
             connection.execute(_DURABLE)
@@ -206,10 +209,11 @@ class Sender:
             if row is not None:  # ours: the server has not noticed that we left
                 connection.execute("SELECT pg_terminate_backend(%s)", (row[0],))
             raise JournalError(f"the journal {self._place} is not free yet")
-        raise LeaseLost(
+        self._lost = LeaseLost(
             f"{what} by another process by now ({row[1]})",
             "two engines would hedge it twice: this one ends; position and hedge stay as they are",
         )
+        raise self._lost
 
     def _close(self) -> None:
         if self._connection is not None:
