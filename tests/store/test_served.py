@@ -224,13 +224,7 @@ def test_the_lease_of_a_process_that_was_killed_is_free(place):
         Sender(place)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    for _ in range(100):
-        try:
-            Sender(place).stop()
-            return
-        except UsageError:  # the server has not read of the end yet
-            time.sleep(0.02)
-    pytest.fail("the lease is still held")
+    Sender(place).stop()  # at once: the server may not have noticed yet
 
 
 def test_whoever_lost_its_lease_to_another_writes_nothing_and_ends(place, server):

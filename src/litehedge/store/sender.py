@@ -6,16 +6,18 @@ goes over that connection, so a process that lost its lease writes nothing any m
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import threading
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from litehedge.errors import JournalError, LeaseLost, UsageError
 from litehedge.store.places import Served, lock_key, myself
 from litehedge.store.transaction import first_line
 
-log = logging.getLogger("litehedge.store")
+TRIES: Final = 4  # to hold a lease at a start
+RETRY_S: Final = 0.2
 
 Rows = Sequence[dict[str, Any]]
 
@@ -66,7 +68,7 @@ class Sender:
         self._error: Exception | None = None
         self._is_stopped = False
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
-        self._open()
+        self._patiently(self._connect)
 
     def hold(self, accounts: Iterable[str]) -> None:
         """Take the leases of accounts too; before anything is sent.
@@ -79,9 +81,8 @@ class Sender:
             When another process holds one.
         """
         more = [("account", name, "this account is guarded") for name in accounts]
-        self._close()
+        self._patiently(lambda: self._take(self._connection, more))
         self._held += more
-        self._open()
 
     @property
     def is_busy(self) -> bool:
@@ -125,7 +126,9 @@ class Sender:
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join(1.0)
-        if not self._thread.is_alive():
+        if not self._thread.is_alive() and self._connection is not None:
+            with contextlib.suppress(Exception):  # so that the next one need not wait
+                self._connection.execute("SELECT pg_advisory_unlock_all()")
             self._close()
 
     # --- on the thread ------------------------------------------------------------------------
@@ -167,15 +170,25 @@ class Sender:
 
     # --- the connection and its leases --------------------------------------------------------
 
-    def _open(self) -> None:
+    def _patiently(self, work: Callable[[], None]) -> None:
+        """Do what needs leases at a start; the server may not have noticed yet who has gone."""
+        tries = TRIES
         try:
-            self._connect()
-        except LeaseLost as error:
-            raise UsageError(
-                error.what.replace(" by now", " already"),
-                "two engines would hedge it twice: stop that one first; nothing was started",
-            ) from None
-        except JournalError:
+            while True:
+                try:
+                    work()
+                    return
+                except LeaseLost as error:
+                    self._lost = None  # nothing was begun
+                    tries -= 1
+                    if not tries:
+                        raise UsageError(
+                            error.what.replace(" by now", " already"),
+                            "two engines would hedge it twice: stop that one first; nothing was "
+                            "started",
+                        ) from None
+                    time.sleep(RETRY_S)
+        except (JournalError, UsageError):
             raise
         except Exception as error:
             raise JournalError(
@@ -189,18 +202,19 @@ class Sender:
         connection = self._place.connect(myself(self._place.name))
         try:
             connection.execute(_DURABLE)
-            for kind, name, what in self._held:
-                key = lock_key(kind, name)
-                (is_mine,) = connection.execute(
-                    "SELECT pg_try_advisory_lock(%s)", (key,)
-                ).fetchone()
-                if not is_mine:
-                    self._refuse(connection, key, what)
+            self._take(connection, self._held)
         except BaseException:
             connection.close()
             raise
         self._connection = connection
         self._backends.add(connection.info.backend_pid)
+
+    def _take(self, connection: Any, leases: Iterable[tuple[str, str, str]]) -> None:
+        for kind, name, what in leases:
+            key = lock_key(kind, name)
+            (is_mine,) = connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+            if not is_mine:
+                self._refuse(connection, key, what)
 
     def _refuse(self, connection: Any, key: int, what: str) -> None:
         unsigned = key & (2**64 - 1)
