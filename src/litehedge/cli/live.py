@@ -89,10 +89,9 @@ def live(
     can withdraw is refused. Nothing is opened but hedges, or reductions where hedges cannot be.
 
     At the start, and when it halts, its own open orders are cancelled; yours stay. Positions in
-    other contracts share a cross margin: live does not start when they may take much of it. No
-    protective stop is set on the venue. Stopped or killed, position and hedge stay there as they
-    are, and nobody guards them; started again it first compares its record of the account with the
-    venue's.
+    other contracts share a cross margin: live does not start when they may take much of it.
+    Stopped or killed, position and hedge stay there as they are, guarded by nothing but the stop
+    at the venue; started again it first compares its record of the account with the venue's.
     """
     check_market(venue)
     if side not in (None, "long", "short"):

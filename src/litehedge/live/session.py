@@ -34,6 +34,7 @@ LOGS_KEPT: Final = 5
 TRIES: Final = 3  # to hold a session: somebody may be looking whether it is held
 RETRY_S: Final = 0.05
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_HOLDER: Final = re.compile(r"process (\d+)(| in \S+)")
 
 
 class Aside(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -158,6 +159,28 @@ def is_held(session: Session) -> bool:
     return bool(sessions_at(session.server).get(session.name))
 
 
+def holder(session: Session) -> int | None:
+    """Return the number of the process that holds a session, None where it means nothing here.
+
+    In a container of its own it has a number that is somebody else's here.
+
+    Raises
+    ------
+    OSError
+        When the lock cannot be read.
+    """
+    found = _HOLDER.fullmatch((session.folder / "lock").read_text(encoding="utf-8").strip())
+    return int(found[1]) if found is not None and found[2] == _namespace() else None
+
+
+def _namespace() -> str:
+    """Return in which numbering of processes this one is, "" where the system has one only."""
+    try:
+        return f" in {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
 def locked(lock: TextIO | int) -> bool:
     """Lock a file for this process alone. Return whether that could be done."""
     for number in range(TRIES):
@@ -196,7 +219,7 @@ def held(session: Session) -> Iterator[None]:
                 "stop that one first, or give this one another --name",
             )
         lock.truncate(0)
-        lock.write(f"process {os.getpid()}")
+        lock.write(f"process {os.getpid()}{_namespace()}")
         lock.flush()
         handler = RotatingFileHandler(
             session.log, maxBytes=LOG_BYTES, backupCount=LOGS_KEPT, encoding="utf-8", delay=True
