@@ -16,7 +16,7 @@ JOBS   ?= auto
 demo: $(VENV)/.installed
 	$(BIN)/litehedge demo
 
-test: check $(VENV)/.browser
+test: check $(VENV)/.browser $(VENV)/.postgres
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup
 
 check: $(VENV)/.installed
@@ -75,6 +75,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
+APT_POSTGRES := DEBIAN_FRONTEND=noninteractive apt-get install -yqq --no-install-recommends \
+  -o Dpkg::Options::=--force-confold postgresql
+
 # Debian's Chromium, for the tests of the screen; where it cannot be installed they skip and say so.
 $(VENV)/.browser: $(VENV)/.installed
 	@command -v chromium >/dev/null || \
@@ -84,6 +87,19 @@ $(VENV)/.browser: $(VENV)/.installed
 	    sudo -n apt-get install -yqq --no-install-recommends chromium fonts-dejavu-core; } \
 	    >/dev/null 2>&1 || \
 	  echo "Chromium cannot be installed here: tests of the screen in a browser are skipped"
+	@touch $@
+
+# Debian's PostgreSQL server, which tests start by themselves; no cluster of the system is made.
+# Where it cannot be installed they skip and say so.
+$(VENV)/.postgres: $(VENV)/.installed
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	  { apt-get update -qq && mkdir -p /etc/postgresql-common && \
+	    echo create_main_cluster=false >/etc/postgresql-common/createcluster.conf && \
+	    $(APT_POSTGRES); } >/dev/null 2>&1 || \
+	  { sudo -n apt-get update -qq && sudo -n mkdir -p /etc/postgresql-common && \
+	    echo create_main_cluster=false | sudo -n tee /etc/postgresql-common/createcluster.conf && \
+	    sudo -n env $(APT_POSTGRES); } >/dev/null 2>&1 || \
+	  echo "PostgreSQL cannot be installed here: tests of journals on a server are skipped"
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.installed

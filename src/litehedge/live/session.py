@@ -73,7 +73,10 @@ class Session:
     @property
     def has_journal(self) -> bool:
         """Whether it was ever begun."""
-        return self.file.is_file() or (bool(self.server) and self.name in sessions_at(self.server))
+        if self.file.is_file() or not self.server:
+            return self.file.is_file()
+        # Its inbox tells where the server does not: a halt must work while that is gone.
+        return self.inbox.is_file() or self.name in sessions_at(self.server)
 
     @property
     def wrote_s(self) -> float:

@@ -414,7 +414,8 @@ class Journal:
     def _rows(self, query: sa.Select[Any]) -> Iterator[Any]:
         """Yield rows as they come: a journal may be larger than memory."""
         with self._transaction() as connection:
-            yield from connection.execution_options(yield_per=_AT_ONCE).execute(query)
+            with connection.execution_options(yield_per=_AT_ONCE).execute(query) as rows:
+                yield from rows
 
     def _transaction(self) -> Transaction:
         return Transaction(self._engine, str(self.url))
