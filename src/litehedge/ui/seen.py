@@ -178,6 +178,14 @@ class Seen:
         for past in (self.prices, self.onsets, self.hedges, self.liquidations):
             past.clear()
 
+    def clock_ns(self, wall_ns: int) -> int:
+        """Return the time by the session's own clock, given this machine's.
+
+        A demo's market has its own, which runs faster: what is to last an hour there, lasts an
+        hour of that market.
+        """
+        return wall_ns if self.mode in ("paper", "live") else self.now_ns
+
     def _priced(self, now_ns: int, price: float) -> None:
         if not price > 0.0:
             return
