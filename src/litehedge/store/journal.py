@@ -413,9 +413,11 @@ class Journal:
 
     def _rows(self, query: sa.Select[Any]) -> Iterator[Any]:
         """Yield rows as they come: a journal may be larger than memory."""
-        with self._transaction() as connection:
-            with connection.execution_options(yield_per=_AT_ONCE).execute(query) as rows:
-                yield from rows
+        with (
+            self._transaction() as connection,
+            connection.execution_options(yield_per=_AT_ONCE).execute(query) as rows,
+        ):
+            yield from rows
 
     def _transaction(self) -> Transaction:
         return Transaction(self._engine, str(self.url))
