@@ -9,15 +9,22 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-JOBS   ?= auto
+# One more than there are cores: many tests wait for sockets and clocks.
+JOBS   ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
-.PHONY: demo test check bench soak pretrained install clean
+.PHONY: demo test check warm bench soak pretrained install clean
 
 demo: $(VENV)/.installed
 	$(BIN)/litehedge demo
 
-test: check $(VENV)/.browser $(VENV)/.postgres
+test: $(VENV)/.browser $(VENV)/.postgres
+	@$(MAKE) --no-print-directory -j 2 check warm
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup
+
+# These compile most kernels: once, while the linters run, and not in each process of the tests.
+WARM := tests/ui/test_builder_plans.py tests/live/test_following.py
+warm: $(VENV)/.installed
+	@$(BIN)/pytest -q -p no:cacheprovider $(WARM) > /dev/null 2>&1 || true
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
