@@ -12,12 +12,13 @@ BIN    := $(VENV)/bin
 # One more than there are cores: many tests wait for sockets and clocks.
 JOBS   ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
-.PHONY: demo test check warm bench soak pretrained install clean
+.PHONY: demo test check warm bench soak pretrained install packages clean
 
 demo: $(VENV)/.installed
 	$(BIN)/litehedge demo
 
-test: $(VENV)/.browser $(VENV)/.postgres
+test:
+	@$(MAKE) --no-print-directory -j 2 install packages
 	@$(MAKE) --no-print-directory -j 2 check warm
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup
 
@@ -75,6 +76,9 @@ pretrained: $(VENV)/.installed
 
 install: $(VENV)/.installed
 
+# What tests need of the system.
+packages: $(VENV)/.postgres
+
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "litehedge needs Python 3.11 or newer; try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
@@ -86,7 +90,8 @@ APT_POSTGRES := DEBIAN_FRONTEND=noninteractive apt-get install -yqq --no-install
   -o Dpkg::Options::=--force-confold postgresql
 
 # Debian's Chromium, for the tests of the screen; where it cannot be installed they skip and say so.
-$(VENV)/.browser: $(VENV)/.installed
+$(VENV)/.browser:
+	@mkdir -p $(VENV)
 	@command -v chromium >/dev/null || \
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	    apt-get install -yqq --no-install-recommends chromium fonts-dejavu-core; } >/dev/null 2>&1 || \
@@ -98,7 +103,7 @@ $(VENV)/.browser: $(VENV)/.installed
 
 # Debian's PostgreSQL server, which tests start by themselves; no cluster of the system is made.
 # Where it cannot be installed they skip and say so.
-$(VENV)/.postgres: $(VENV)/.installed
+$(VENV)/.postgres: $(VENV)/.browser
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 	  { apt-get update -qq && mkdir -p /etc/postgresql-common && \
 	    echo create_main_cluster=false >/etc/postgresql-common/createcluster.conf && \
