@@ -230,6 +230,21 @@ def test_a_paper_session_is_asked_politely_to_stop(tmp_path):
     assert not starting.known(session).runs
 
 
+def test_a_session_in_another_container_is_not_stopped_its_number_is_somebody_else_s_here(tmp_path):
+    session = journaled(tmp_path, "paper")
+    holder = _holding(session)
+    try:
+        lock = session.folder / "lock"
+        lock.write_text(f"process {holder.pid} in pid:[1]")
+        with pytest.raises(UsageError, match="another container"):
+            starting.stop(session)
+        assert holder.poll() is None
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+
+
 def _holding(session):
     """Start a process that holds a session, and ends with 7 when it is asked to end."""
     code = (

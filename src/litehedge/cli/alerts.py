@@ -22,6 +22,7 @@ from litehedge.notify.heartbeat import Heartbeat
 from litehedge.notify.places import Place, Undelivered, read_places
 from litehedge.notify.sender import Alerts, message
 from litehedge.notify.sieve import LEVELS, Line, Note, Rules
+from litehedge.notify.supervisor import supervisor_of
 from litehedge.ports import Notifier
 from litehedge.venues.keys import ALERTS, part_or_none
 
@@ -166,11 +167,11 @@ def telling(settings: Settings, who: str, *, is_real: bool) -> Iterator[Telling]
     """
     alerts = Alerts(found_places(), rules_of(settings), who, LogNotifier())
     url = settings.alerts.heartbeat_url
-    heartbeat = Heartbeat(url) if url else None
+    signs = [sign for sign in (Heartbeat(url) if url else None, supervisor_of(os.environ)) if sign]
     level: AlertLevel = "act_now" if is_real else "done"
     rest = "position and hedge stay as they are" if is_real else "no real money depends on it"
     try:
-        yield Telling(alerts, [heartbeat] if heartbeat is not None else [])
+        yield Telling(alerts, list(signs))
     except Exception as error:
         if isinstance(error, (UsageError, WrongSetup)) and sys.stdin.isatty():
             raise  # somebody sits there and reads it; a service that is started again has nobody
@@ -180,6 +181,6 @@ def telling(settings: Settings, who: str, *, is_real: bool) -> Iterator[Telling]
     else:
         alerts.alert(level, f"stopped: nobody guards now; {rest}")
     finally:
-        if heartbeat is not None:
-            heartbeat.close()
+        for sign in signs:
+            sign.close()
         alerts.close()

@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 import litehedge
-from litehedge.cli import alerts, data, keys, people, registry, retrain, rules, study
+from litehedge.cli import (
+    alerts,
+    data,
+    journals,
+    keys,
+    people,
+    registry,
+    retrain,
+    rules,
+    study,
+)
 from litehedge.cli.advise import advise_command
 from litehedge.cli.backtest import backtest
 from litehedge.cli.backup import backup, restore
@@ -64,6 +74,7 @@ people.override.command()(ledger)
 app.add_typer(people.override, name="override")
 app.command()(report)
 app.command()(replay)
+app.add_typer(journals.app, name="journal")
 app.command()(doctor)
 app.command()(backup)
 app.command()(restore)

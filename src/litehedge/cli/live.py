@@ -32,7 +32,7 @@ from litehedge.errors import UsageError, WrongSetup
 from litehedge.live.before import Before, before_of, check_place, hedge_leg_ltc
 from litehedge.live.checks import SHARED, faults, foreign_orders_checks
 from litehedge.live.funnel import Funnel
-from litehedge.live.lease import leased
+from litehedge.live.lease import lease_of, leased
 from litehedge.live.real import Seen, look, prepare, settings_of
 from litehedge.live.session import held, session_at
 from litehedge.live.setup import tiers_of
@@ -89,10 +89,9 @@ def live(
     can withdraw is refused. Nothing is opened but hedges, or reductions where hedges cannot be.
 
     At the start, and when it halts, its own open orders are cancelled; yours stay. Positions in
-    other contracts share a cross margin: live does not start when they may take much of it. No
-    protective stop is set on the venue. Stopped or killed, position and hedge stay there as they
-    are, and nobody guards them; started again it first compares its record of the account with the
-    venue's.
+    other contracts share a cross margin: live does not start when they may take much of it.
+    Stopped or killed, position and hedge stay there as they are, guarded by nothing but the stop
+    at the venue; started again it first compares its record of the account with the venue's.
     """
     check_market(venue)
     if side not in (None, "long", "short"):
@@ -123,6 +122,7 @@ def live(
         SocketThread() as thread,
     ):
         journal = SteadyJournal(session.journal)
+        journal.hold(lease_of(home(), one).stem for one in accounts)
         before = before_of(journal)
         if before is not None and asked not in (None, before.position.side):
             raise UsageError(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from litehedge.cli import champions
+from litehedge.cli import champions, foreign
 from litehedge.cli.common import console, note, print_table, write_json
 from litehedge.errors import LitehedgeError, RegistryError, UsageError
 from litehedge.model import artefact
@@ -208,6 +208,8 @@ def register(
 app.command()(champions.compare)
 app.command()(champions.promote)
 app.command()(champions.rollback)
+app.command()(foreign.lesson)
+app.command()(foreign.adopt)
 
 
 def _facts(name: str, folder: Path, card: Card) -> dict[str, Any]:

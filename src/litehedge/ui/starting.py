@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -12,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from litehedge.errors import LitehedgeError, UsageError
-from litehedge.live.session import Session, is_held
+from litehedge.live.session import Session, holder, is_held
 from litehedge.store.durable import is_locked, write_whole
-from litehedge.store.journal import Header
+from litehedge.store.header import Header
 from litehedge.store.lookback import Past
 from litehedge.ui.begin_view import Start, start_of
 from litehedge.ui.programs import Programs, end, tail_of
@@ -22,7 +21,6 @@ from litehedge.ui.programs import Programs, end, tail_of
 LOG: Final = "started.log"
 LOCK: Final = "started.lock"
 ASKED: Final = "started.json"
-_PID: Final = re.compile(r"process (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class Known:
 
 def header_of(session: Session) -> Header | None:
     """Return the header of a session's last run, None where it never ran or cannot be read."""
-    if not session.journal.is_file():
+    if not session.has_journal:
         return None
     try:
         with closing(Past(session.journal)) as past:  # for reading alone: it may be a live one's
@@ -135,10 +133,13 @@ def stop(session: Session) -> None:
             "use HALT to stop its trading",
         )
     try:
-        found = _PID.search((session.folder / "lock").read_text(encoding="utf-8"))
-        if found is None:
-            raise UsageError(f"nobody knows which process runs {session.name}", "try again")
-        os.kill(int(found[1]), signal.SIGTERM)
+        process = holder(session)
+        if process is None:
+            raise UsageError(
+                f"which process runs {session.name} is not known here",
+                "try again; one in another container is stopped where it was started",
+            )
+        os.kill(process, signal.SIGTERM)
     except OSError as error:
         raise UsageError(
             f"session {session.name} cannot be asked ({error.strerror})", "stop it by hand"
