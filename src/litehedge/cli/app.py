@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 import litehedge
-from litehedge.cli import alerts, data, keys, people, registry, rules, study
+from litehedge.cli import (
+    alerts,
+    data,
+    journals,
+    keys,
+    people,
+    registry,
+    retrain,
+    rules,
+    study,
+)
 from litehedge.cli.advise import advise_command
 from litehedge.cli.backtest import backtest
 from litehedge.cli.backup import backup, restore
@@ -48,6 +58,7 @@ app.command()(evaluate)
 app.command()(explain)
 app.command("advise")(advise_command)
 app.add_typer(registry.app, name="models")
+app.add_typer(retrain.app, name="retrain")
 app.command()(backtest)
 app.add_typer(rules.app, name="rules")
 app.add_typer(keys.app, name="keys")
@@ -63,6 +74,7 @@ people.override.command()(ledger)
 app.add_typer(people.override, name="override")
 app.command()(report)
 app.command()(replay)
+app.add_typer(journals.app, name="journal")
 app.command()(doctor)
 app.command()(backup)
 app.command()(restore)

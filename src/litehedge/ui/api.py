@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path as File
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, FastAPI, Header, Path, Query, Request
@@ -27,6 +26,7 @@ from litehedge.live import asking
 from litehedge.market import events as ev
 from litehedge.squeeze.forecast import OUTLOOK_MIN
 from litehedge.store.lookback import NEWEST, Past, Place
+from litehedge.store.places import Place as Where
 from litehedge.ui import api_models as told
 from litehedge.ui.binding import Binding
 from litehedge.ui.door import Who
@@ -231,7 +231,7 @@ def _reads(app: FastAPI, home: Home, binding: Binding, wall_ns: Callable[[], int
         return [told.FeedTold(kind=kind, age_s=known(age_s)) for kind, age_s in ages.items()]
 
 
-def _page(journal: File, before: Place, count: int) -> list[tuple[Place, Decision]]:
+def _page(journal: Where, before: Place, count: int) -> list[tuple[Place, Decision]]:
     with closing(Past(journal)) as past:
         return past.page(before, count)
 

@@ -34,7 +34,8 @@ from litehedge.market.events import AnyEvent
 from litehedge.model.baselines.blind import BlindForecaster
 from litehedge.risk.state import TradingState
 from litehedge.store.bundled import tier_table
-from litehedge.store.journal import Header, decode_checkpoint
+from litehedge.store.header import Header
+from litehedge.store.journal import decode_checkpoint
 from litehedge.units import NS_PER_HOUR, NS_PER_SECOND
 
 PRICES: Final = 3600
