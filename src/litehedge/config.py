@@ -352,6 +352,15 @@ class Model(_Section):
     )
 
 
+class Learning(_Section):
+    """What a session learns from what came of its own recommendations."""
+
+    enabled: bool = Field(
+        True, description="whether a session goes by what `litehedge learning update` learnt from "
+        "it: within hard bounds, and only what has helped on what came after it"
+    )  # fmt: skip
+
+
 class Feeds(_Section):
     """What is listened to, live and while recording. All but the venue's prices is optional."""
 
@@ -463,6 +472,9 @@ class Settings(_Section):
     venue: VenueRules = Field(default_factory=VenueRules, description="the contract's rules")
     feeds: Feeds = Field(default_factory=Feeds, description="what is listened to")
     model: Model = Field(default_factory=Model, description="the forecaster")
+    learning: Learning = Field(
+        default_factory=Learning, description="what a session learns from what came of its advice"
+    )
     alerts: Alerts = Field(default_factory=Alerts, description="what people are told and when")
 
     @model_validator(mode="after")

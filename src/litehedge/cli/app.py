@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import litehedge
-from litehedge.cli import alerts, data, keys, people, registry, rules, study
+from litehedge.cli import alerts, data, keys, learning, people, registry, rules, study
 from litehedge.cli.advise import advise_command
 from litehedge.cli.backtest import backtest
 from litehedge.cli.backup import backup, restore
@@ -62,6 +62,7 @@ app.command()(people.ignore)
 people.override.command()(ledger)
 app.add_typer(people.override, name="override")
 app.command()(report)
+app.add_typer(learning.app, name="learning")
 app.command()(replay)
 app.command()(doctor)
 app.command()(backup)

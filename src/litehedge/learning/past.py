@@ -28,7 +28,7 @@ from litehedge.market.bars import as_bars
 from litehedge.market.frames import Frames
 from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.labels import Squeeze, catalogue
-from litehedge.units import NS_PER_MINUTE
+from litehedge.units import BPS, NS_PER_MINUTE
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -88,9 +88,9 @@ class Past:
     Shapes: of frames of one phase `end_ns`, `is_live`, `model` ``(frame,)``, `values`
     ``(frame, column)``, `rows` and `served` ``(frame, N_FORECAST)``: what the model said, and what
     the engine went by; `read` ``(frame, 3)``. Of minutes `bar_ns` ``(bar,)`` their ends and `bars`
-    ``(bar, 4)`` open, high, low, close. `funded` are (time, mark, rate) of settlements. `latency_ms`
-    are waits from decision to the venue's first answer. Frames are live from the first position on:
-    those before warmed the statistics.
+    ``(bar, 4)`` open, high, low, close. `funded` are (time, mark, rate) of settlements.
+    `latency_ms` are (time, wait from a decision to the venue's first answer). Frames are live from
+    the first position on: those before warmed the statistics.
     """
 
     frame_ns: int
@@ -227,12 +227,15 @@ class _Walk:
 
     def _kept_terms(self, state: State) -> NDArray[np.void]:
         """Return a copy of the terms, one for all decisions between two changes: it is large."""
-        names = ("size", "half_spread", "impact", "taker_fee", "location")
+        names = ("size", "taker_fee", "location")
         changed = self._terms is None or any(
             self._terms[name][0] != state.terms[name][0] for name in names
         )
         if changed or self._terms is None:
             self._terms = state.terms.copy()
+            costs = state.fixed.settings.costs  # as set, whatever was learnt since
+            self._terms["half_spread"] = costs.half_spread_bps * BPS
+            self._terms["impact"] = costs.impact
         return self._terms
 
     def _hear(self, event: ev.AnyEvent, sent: Any) -> None:

@@ -33,7 +33,7 @@ NAMES: Final = (
     "severity miss, long", "severity miss, short", "half spread", "impact",
 )  # fmt: skip
 SLOPE, SHIFT, MISS, HALF_SPREAD, IMPACT = 0, 1, 4, 6, 7
-"""Of the long side's slope and shift (the short side's two later), level, and of factors of cost."""
+"""Places of the long side's slope and shift (the short side's come two later), and the rest."""
 
 SHIPPED: Final = (1.0, 0.0, 1.0, 0.0, TARGET, TARGET, 1.0, 1.0)
 LOWEST: Final = (0.7, -0.7, 0.7, -0.7, 0.05, 0.05, 0.5, 0.5)
