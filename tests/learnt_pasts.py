@@ -19,11 +19,11 @@ MODEL = "made@1"
 
 
 @cache
-def frames(days: int = 40, seed: int = 0):
-    """Five-minute bars with a fall about every 14 hours."""
+def frames(days: int = 16, seed: int = 0):
+    """Five-minute bars with a fall about every 9 hours."""
     rng = np.random.default_rng(seed)
     n = days * 288
-    at = np.cumsum(rng.integers(100, 236, n // 100))
+    at = np.cumsum(rng.integers(60, 150, n // 60))
     crashes = tuple(
         Crash(at=int(a), bars=3, depth=float(rng.uniform(0.03, 0.06)), rebound=0.3,
               rebound_bars=12)
@@ -33,7 +33,7 @@ def frames(days: int = 40, seed: int = 0):
 
 
 def made(
-    days: int = 40, seed: int = 0, *, odds: float = 1.0, low: float = 150.0, high: float = 1500.0,
+    days: int = 16, seed: int = 0, *, odds: float = 1.0, low: float = 150.0, high: float = 1500.0,
     confidence: float = 0.9, skill: float = 0.0, fills: tuple[Fill, ...] = (),
 ) -> Past:  # fmt: skip
     """The past of a model that says the base rate times `odds`, of the long side.
@@ -47,7 +47,7 @@ def made(
     for column, bar in ((sc.OPEN, 0), (sc.HIGH, 1), (sc.LOW, 2), (sc.CLOSE, 3)):
         values[:, column] = own.bars[:, bar]
     rng = np.random.default_rng(seed + 1)
-    per_min = odds / (168 * 5.0)
+    per_min = odds / (105 * 5.0)
     widths = np.diff(ONSET_EDGES)
     rows = np.empty((n, fc.N_FORECAST))
     hazards = np.empty((n, 2, N_ONSET))

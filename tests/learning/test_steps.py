@@ -47,7 +47,7 @@ def test_no_update_leaves_its_bounds_and_no_step_is_larger_than_it_may_be(seed, 
 
 def test_one_step_for_each_squeeze_that_is_over_and_none_without(timid, learnt):
     over = [q for q in timid.squeezes() if q.complete and q.onset_ns >= timid.end_ns[288]]
-    assert 20 < len(over)
+    assert len(over) > 20
     assert [one.time_ns for one in learnt] == sorted(q.end_ns for q in over)
     assert all(one.kind == "squeeze" for one in learnt)
     calm = cut(timid, timid.squeezes()[0].onset_ns - FRAME_NS)

@@ -24,12 +24,12 @@ from litehedge.config import Settings
 from litehedge.errors import LitehedgeError, UsageError
 from litehedge.learning import kept as kp
 from litehedge.learning.past import past_of
-from litehedge.report.learnt import Told, in_words, plain, told_of
 from litehedge.learning.watch import stands
 from litehedge.learning.worth import offered
 from litehedge.live.session import Session
 from litehedge.model.artefact import Card, id_of
 from litehedge.report.learning import learning_page
+from litehedge.report.learnt import Told, in_words, plain, told_of
 from litehedge.shelf.home import stderr
 from litehedge.shelf.models import choose_model
 from litehedge.squeeze.learnt import SHIPPED

@@ -44,6 +44,8 @@ Bools = NDArray[np.bool_]
 STEP_SLOPE: Final = 0.05
 STEP_SHIFT: Final = 0.1
 STEP_COST: Final = 0.05
+FIT_EVERY_NS: Final = 30 * NS_PER_MINUTE
+"""Frames that lie closer tell the same story: the fit takes one of so many minutes."""
 PRIOR_FILLS: Final = 10.0
 FORGET: Final = 0.99
 STRANGEST: Final = (-5.0, 10.0)
@@ -197,9 +199,11 @@ def _moved(values: le.Values, place: int, target: float, most: float) -> le.Valu
 
 
 def _calibrated(values: le.Values, seen: Seen, side: int) -> le.Values:
-    if not seen.which.size:
+    some = seen.end_ns % FIT_EVERY_NS == 0
+    if not some.any():
         return values
-    slope, shift = fit_lines(seen.hazards, squeeze_times(seen.asked), seen.end_ns)[side].tolist()
+    times = squeeze_times(seen.asked)[some]
+    slope, shift = fit_lines(seen.hazards[some], times, seen.end_ns[some])[side].tolist()
     around = shift + (slope - 1.0) * le.PIVOT
     values = _moved(values, le.SLOPE + 2 * side, slope, STEP_SLOPE)
     return _moved(values, le.SHIFT + 2 * side, around, STEP_SHIFT)

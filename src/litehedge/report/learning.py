@@ -7,9 +7,9 @@ from typing import Final
 from litehedge import __version__
 from litehedge.learning.outcomes import RATIOS
 from litehedge.learning.steps import Update
-from litehedge.report.learnt import Told, in_words
 from litehedge.learning.watch import Word
 from litehedge.report.axes import IN_USDT, Option, base, value_axis
+from litehedge.report.learnt import Told, in_words
 from litehedge.report.markup import Column, Row, Safe, card, chart, element, join, table
 from litehedge.report.style import BLUE, DIM, INK, percent
 from litehedge.report.tearsheet import page
