@@ -84,9 +84,9 @@ class Lessons:
         standing = watch_in(self._folder)
         values: tuple[float, ...] = ()
         number, why = 0, ""
-        if lesson is not None and lesson.model == self._serving:
-            if tuple(lesson.values) != self._in_force:
-                values, number, why = tuple(lesson.values), lesson.number, lesson.why
+        is_ours = lesson is not None and lesson.model == self._serving
+        if lesson is not None and is_ours and tuple(lesson.values) != self._in_force:
+            values, number, why = tuple(lesson.values), lesson.number, lesson.why
         watch, detail = "", ""
         if standing is not None and standing.model == self._serving:
             watch = str(standing.word) if str(standing.word) != self._watch else ""

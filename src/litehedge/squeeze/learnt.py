@@ -24,6 +24,8 @@ from litehedge.squeeze.conformal import TARGET, severity_quantile
 from litehedge.squeeze.hazard import N_ONSET
 
 Floats = NDArray[np.float64]
+Values = tuple[float, ...]
+"""All that was learnt, in the order of `NAMES`."""
 
 PIVOT: Final = -5.0
 """Logit of a hazard around which a slope turns: about that of an hour's bin in a usual market."""
@@ -35,19 +37,17 @@ NAMES: Final = (
 SLOPE, SHIFT, MISS, HALF_SPREAD, IMPACT = 0, 1, 4, 6, 7
 """Places of the long side's slope and shift (the short side's come two later), and the rest."""
 
-SHIPPED: Final = (1.0, 0.0, 1.0, 0.0, TARGET, TARGET, 1.0, 1.0)
-LOWEST: Final = (0.7, -0.7, 0.7, -0.7, 0.05, 0.05, 0.5, 0.5)
-HIGHEST: Final = (1.4, 0.7, 1.4, 0.7, 0.3, 0.3, 4.0, 4.0)
-"""Shifts are nats of the log odds: at most twice or half as likely. A working level may double the
-width of an interval freely, and narrow it a little. Costs are factors of what the settings say: to
-overrate them makes a hedge dearer, to underrate them makes it rash, and so they fall less."""
+SHIPPED: Final[Values] = (1.0, 0.0, 1.0, 0.0, TARGET, TARGET, 1.0, 1.0)
+LOWEST: Final[Values] = (0.7, -0.7, 0.7, -0.7, 0.05, 0.05, 0.5, 0.5)
+HIGHEST: Final[Values] = (1.4, 0.7, 1.4, 0.7, 0.3, 0.3, 4.0, 4.0)
+"""Shifts are nats of the log odds: at most about twice or half as likely. A working level may go
+far down, which widens an interval, and a little up. Costs are factors of what the settings say,
+and may rise further than they fall."""
 
 LARGEST_BPS: Final = math.exp(9.2)
 _CLIP: Final = 1e-12
 _COLD: Final = float(fc.ForecastState.COLD)
 _MEDIAN: Final = int(np.flatnonzero(fc.SEVERITY_LEVELS == 0.5)[0])
-
-Values = tuple[float, ...]
 
 
 def fault_of(values: Sequence[float]) -> str:
