@@ -129,9 +129,7 @@ class Costs(_Section):
     impact: NonNegative = Field(
         0.7, lt=100, description="coefficient of the square-root impact of our own orders"
     )
-    latency_ms: NonNegative = Field(
-        250.0, lt=600_000, description="from decision to arrival at the venue"
-    )
+    latency_ms: NonNegative = Field(250.0, lt=600_000, description="decision to the venue")
     max_bar_share: Share = Field(
         0.1, description="largest share of a bar's volume that one order may take"
     )
@@ -350,15 +348,7 @@ class Model(_Section):
     name: str = Field(
         "auto", description="a model by name or folder; auto: the champion for the bar length"
     )
-
-
-class Learning(_Section):
-    """What a session learns from what came of its own recommendations."""
-
-    enabled: bool = Field(
-        True, description="whether a session goes by what `litehedge learning update` learnt from "
-        "it: within hard bounds, and only what has helped on what came after it"
-    )  # fmt: skip
+    learns: bool = Field(True, description="whether a session goes by what was learnt from it")
 
 
 class Feeds(_Section):
@@ -472,9 +462,6 @@ class Settings(_Section):
     venue: VenueRules = Field(default_factory=VenueRules, description="the contract's rules")
     feeds: Feeds = Field(default_factory=Feeds, description="what is listened to")
     model: Model = Field(default_factory=Model, description="the forecaster")
-    learning: Learning = Field(
-        default_factory=Learning, description="what a session learns from what came of its advice"
-    )
     alerts: Alerts = Field(default_factory=Alerts, description="what people are told and when")
 
     @model_validator(mode="after")

@@ -127,7 +127,7 @@ def test_the_same_market_looked_at_twice_counts_once():
 def test_what_it_finds_can_be_written_and_read():
     found = wa.look_at(made(), MODEL, told_by(made()), 0)
     standing = wa.stands(None, found)
-    assert msgspec.json.decode(msgspec.json.encode(standing), type=wa.Standing) == standing
+    assert msgspec.json.decode(msgspec.json.encode(standing), type=wa.Fit) == standing
     assert sum(one.frames for one in found.strata) <= found.frames
     assert {one.name for one in found.strata} == {"calm", "usual", "wild"}
     silent = made()

@@ -9,7 +9,7 @@ from litehedge.effects import ModelChange
 from litehedge.engine_state import start
 from litehedge.hedge.policies import policy_named
 from litehedge.learning import kept as kp
-from litehedge.learning.watch import Finding, Look, Standing, Word
+from litehedge.learning.watch import Finding, Fit, Look, Word
 from litehedge.live.lessons import Lessons
 from litehedge.market import events as ev
 from litehedge.model.baselines.blind import BlindForecaster
@@ -53,7 +53,7 @@ def lesson(values=VALUES, model="none", number=3):
 
 
 def standing(word, model="none"):
-    return Standing(model, word, 1, Look(1, model, 1, 1, [Finding("x", word, "why")], []))
+    return Fit(model, word, 1, Look(1, model, 1, 1, [Finding("x", word, "why")], []))
 
 
 def test_it_is_offered_once_and_again_when_it_changes(tmp_path, offering):

@@ -113,7 +113,7 @@ def following(state: State, settings: Settings, funnel: Funnel) -> Iterator[Foll
 
 def lessons_for(state: State, settings: Settings, funnel: Funnel, session: Session) -> Lessons:
     """Return what offers to a session what was learnt from it; a context manager."""
-    return Lessons(state, funnel, session.folder, is_used=settings.learning.enabled)
+    return Lessons(state, funnel, session.folder, is_used=settings.model.learns)
 
 
 def one_of(follows: Following | None) -> list[Observer]:

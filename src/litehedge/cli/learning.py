@@ -54,7 +54,7 @@ def update(name: Name = None, as_json: Json = False) -> None:
     """Learn from what ended since the last time, look at the model, and offer it to the session.
 
     The journal is told again from its beginning; a session that runs is not asked and not slowed
-    down. It takes up by itself what has helped so far, where learning.enabled is set. Small steps,
+    down. It takes up by itself what has helped so far, where model.learns is set. Small steps,
     one for each squeeze that is over and each order that was filled; nothing beyond hard bounds.
 
     Example: litehedge learning update paper

@@ -16,7 +16,7 @@ import msgspec
 
 from litehedge.errors import JournalError, UsageError
 from litehedge.learning.steps import Update, changes_of
-from litehedge.learning.watch import Standing
+from litehedge.learning.watch import Fit
 from litehedge.squeeze import learnt as le
 
 UPDATES: Final = "learning.jsonl"
@@ -99,14 +99,14 @@ def offered_in(folder: Path) -> Lesson | None:
     return _read(folder / LESSON, Lesson)
 
 
-def say_watch(folder: Path, standing: Standing) -> None:
+def say_watch(folder: Path, standing: Fit) -> None:
     """Leave how the model fits its market."""
     write(folder / WATCH, msgspec.json.encode(standing))
 
 
-def watch_in(folder: Path) -> Standing | None:
+def watch_in(folder: Path) -> Fit | None:
     """Return how the model fits its market, None where nobody looked."""
-    return _read(folder / WATCH, Standing)
+    return _read(folder / WATCH, Fit)
 
 
 def _read(path: Path, kind: Any) -> Any:

@@ -40,7 +40,7 @@ from litehedge.squeeze import conformal as cf
 from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.labels import SIDES
 from litehedge.squeeze.times import squeeze_times
-from litehedge.units import NS_PER_DAY, NS_PER_SECOND, instant_ns
+from litehedge.units import NS_PER_DAY, instant_ns, iso_utc
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -110,7 +110,7 @@ class Look(msgspec.Struct, frozen=True):
         return "; ".join(f.text for f in self.findings if f.word is self.word)
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Fit(msgspec.Struct, frozen=True):
     """How a model stands after looks in a row: the word that counts.
 
     `other` is what was found instead in the last `in_a_row` looks.
@@ -124,24 +124,24 @@ class Standing(msgspec.Struct, frozen=True):
     in_a_row: int = 0
 
 
-def stands(before: Standing | None, look: Look) -> Standing:
+def stands(before: Fit | None, look: Look) -> Fit:
     """Return how a model stands after one more look.
 
     The same market looked at twice counts once, and the first look never alarms.
     """
     if before is None or before.model != look.model:
         if look.word is Word.DRIFT:
-            return Standing(look.model, Word.WATCH, look.time_ns, look, Word.DRIFT, 1)
-        return Standing(look.model, look.word, look.time_ns, look)
+            return Fit(look.model, Word.WATCH, look.time_ns, look, Word.DRIFT, 1)
+        return Fit(look.model, look.word, look.time_ns, look)
     if look.time_ns <= before.look.time_ns:
         return msgspec.structs.replace(before, look=look)
     if look.word is before.word:
-        return Standing(look.model, before.word, before.since_ns, look)
+        return Fit(look.model, before.word, before.since_ns, look)
     count = before.in_a_row + 1 if look.word is before.other else 1
     is_worse = _RANK[look.word] > _RANK[before.word]
     if count >= (WORSE if is_worse else BETTER):
-        return Standing(look.model, look.word, look.time_ns, look)
-    return Standing(look.model, before.word, before.since_ns, look, look.word, count)
+        return Fit(look.model, look.word, look.time_ns, look)
+    return Fit(look.model, before.word, before.since_ns, look, look.word, count)
 
 
 def look_at(
@@ -293,6 +293,11 @@ def strata_of(
     return found
 
 
-def age_s(standing: Standing, now_ns: int) -> float:
-    """Return how long ago somebody looked, in seconds."""
-    return (now_ns - standing.look.time_ns) / NS_PER_SECOND
+def in_a_line(standing: Fit, now_ns: int) -> str:
+    """Say how a model stands, since when, why, and what was looked at."""
+    look = standing.look
+    said = f"{standing.word} since {iso_utc(standing.since_ns)[:10]}"
+    if look.word is not standing.word:
+        said += f"; the last look says {look.word}"
+    days = (now_ns - look.time_ns) / NS_PER_DAY
+    return f"{said}: {look.why} ({look.events} squeezes, until {days:.0f} days ago)"
