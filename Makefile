@@ -9,15 +9,23 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-JOBS   ?= auto
+# One more than there are cores: many tests wait for sockets and clocks.
+JOBS   ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
-.PHONY: demo test check bench soak pretrained install clean
+.PHONY: demo test check warm bench soak pretrained install packages clean
 
 demo: $(VENV)/.installed
 	$(BIN)/litehedge demo
 
-test: check $(VENV)/.browser
+test:
+	@$(MAKE) --no-print-directory -j 2 install packages
+	@$(MAKE) --no-print-directory -j 2 check warm
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup
+
+# These compile most kernels: once, while the linters run, and not in each process of the tests.
+WARM := tests/ui/test_builder_plans.py tests/live/test_following.py
+warm: $(VENV)/.installed
+	@$(BIN)/pytest -q -p no:cacheprovider $(WARM) > /dev/null 2>&1 || true
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -68,6 +76,9 @@ pretrained: $(VENV)/.installed
 
 install: $(VENV)/.installed
 
+# What tests need of the system.
+packages: $(VENV)/.postgres
+
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "litehedge needs Python 3.11 or newer; try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
@@ -75,8 +86,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
+APT_POSTGRES := DEBIAN_FRONTEND=noninteractive apt-get install -yqq --no-install-recommends \
+  -o Dpkg::Options::=--force-confold postgresql
+
 # Debian's Chromium, for the tests of the screen; where it cannot be installed they skip and say so.
-$(VENV)/.browser: $(VENV)/.installed
+$(VENV)/.browser:
+	@mkdir -p $(VENV)
 	@command -v chromium >/dev/null || \
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	    apt-get install -yqq --no-install-recommends chromium fonts-dejavu-core; } >/dev/null 2>&1 || \
@@ -84,6 +99,19 @@ $(VENV)/.browser: $(VENV)/.installed
 	    sudo -n apt-get install -yqq --no-install-recommends chromium fonts-dejavu-core; } \
 	    >/dev/null 2>&1 || \
 	  echo "Chromium cannot be installed here: tests of the screen in a browser are skipped"
+	@touch $@
+
+# Debian's PostgreSQL server, which tests start by themselves; no cluster of the system is made.
+# Where it cannot be installed they skip and say so.
+$(VENV)/.postgres: $(VENV)/.browser
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	  { apt-get update -qq && mkdir -p /etc/postgresql-common && \
+	    echo create_main_cluster=false >/etc/postgresql-common/createcluster.conf && \
+	    $(APT_POSTGRES); } >/dev/null 2>&1 || \
+	  { sudo -n apt-get update -qq && sudo -n mkdir -p /etc/postgresql-common && \
+	    echo create_main_cluster=false | sudo -n tee /etc/postgresql-common/createcluster.conf && \
+	    sudo -n env $(APT_POSTGRES); } >/dev/null 2>&1 || \
+	  echo "PostgreSQL cannot be installed here: tests of journals on a server are skipped"
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.installed

@@ -16,7 +16,8 @@ from bench.timing import Figure
 from litehedge.effects import Alert, Checkpoint
 from litehedge.market import events as ev
 from litehedge.market.events import encode_batch
-from litehedge.store.journal import BATCH, EFFECTS, EVENTS, Header, Journal, encode_effect
+from litehedge.store.header import Header
+from litehedge.store.journal import BATCH, EFFECTS, EVENTS, Journal, encode_effect
 from litehedge.units import NS_PER_SECOND
 
 EVENTS_A_DAY = 86_400

@@ -38,7 +38,8 @@ from litehedge.live.session import held, session_at
 from litehedge.market import events as ev
 from litehedge.model.baselines.blind import BlindForecaster
 from litehedge.store.bundled import tier_table
-from litehedge.store.journal import Header, Journal
+from litehedge.store.header import Header
+from litehedge.store.journal import Journal
 from litehedge.units import NS_PER_MINUTE, NS_PER_SECOND
 
 WATCHES_S = 15.0

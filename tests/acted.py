@@ -16,7 +16,8 @@ from litehedge.model.baselines.blind import BlindForecaster
 from litehedge.runner import run
 from litehedge.settings import load_settings
 from litehedge.sim.venue import Opening, SimVenue
-from litehedge.store.journal import Header, Journal
+from litehedge.store.header import Header
+from litehedge.store.journal import Journal
 from litehedge.units import NS_PER_MINUTE
 from litehedge_runs import header
 from synthetic import T0, Market, everything, funding, packaged_tiers

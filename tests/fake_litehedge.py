@@ -1,12 +1,14 @@
 """A program that speaks as litehedge's commands do, and does none of their work.
 
 For tests of what starts commands: real processes, real locks, no waiting. How it behaves is told by
-the name of the data set or session: ``slow`` goes on until it is ended, ``bad`` ends with an error.
+the name of the data set or session: ``slow`` goes on until it is ended, ``partial`` too, and tells
+then what it found; ``bad`` ends with an error.
 """
 
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -50,16 +52,21 @@ def report(arguments: list[str], told: dict[str, object]) -> None:
 
 def backtest(arguments: list[str]) -> int:
     data = options(arguments).get("--data", "")
-    progress(1.0)
     if "bad" in data:
         say("error: bad cannot be used")
         say("  give another")
         return 2
-    while "slow" in data:
+    ended = []
+    if "partial" in data:
+        signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))
+    progress(1.0)
+    while "slow" in data or ("partial" in data and not ended):
         time.sleep(0.05)
     progress(10.0)
-    runs = {"plugin": SUMMARY, "unhedged": NAKED}
-    report(arguments, {"rows": [], "meta": {"summaries": runs, "notes": []}, "decisions": []})
+    meta = {"summaries": {"plugin": SUMMARY, "unhedged": NAKED}, "notes": []}
+    if ended:
+        meta |= {"cancelled": "cancelled after 4 of 9 days", "to": "2020-01-05 00:00"}
+    report(arguments, {"rows": [], "meta": meta, "decisions": []})
     return 0
 
 

@@ -12,7 +12,8 @@ from litehedge.runner import run
 from litehedge.settings import load_settings
 from litehedge.sim.opening import Opening
 from litehedge.sim.venue import SimVenue
-from litehedge.store.journal import Header, Journal
+from litehedge.store.header import Header
+from litehedge.store.journal import Journal
 from litehedge.units import NS_PER_MINUTE
 from synthetic import T0, Crash, everything, market, packaged_tiers
 

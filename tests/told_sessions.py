@@ -13,7 +13,8 @@ from litehedge.model.artefact import Artefact
 from litehedge.runner import run
 from litehedge.sim.opening import Opening
 from litehedge.sim.venue import SimVenue
-from litehedge.store.journal import Header, Journal
+from litehedge.store.header import Header
+from litehedge.store.journal import Journal
 from litehedge.units import NS_PER_MINUTE, NS_PER_SECOND
 from synthetic import T0, Crash, everything, market, packaged_tiers
 

@@ -6,6 +6,7 @@ engine through the runner and tells each decision. Both call the same kernels; a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, get_args
@@ -16,7 +17,7 @@ from pydantic import ValidationError
 
 from litehedge.config import HedgeLocation, Position, Settings
 from litehedge.decision import note_opening, sizes
-from litehedge.effects import Decision, Effect
+from litehedge.effects import Decision, Effect, PlanFired
 from litehedge.engine_state import State
 from litehedge.engine_state import start as start_engine
 from litehedge.errors import UsageError
@@ -210,6 +211,7 @@ class Run:
     outcomes: NDArray[np.void]
     decisions: list[Decision] = field(default_factory=list)
     account_events: list[ev.AnyEvent] = field(default_factory=list)
+    fired: list[PlanFired] = field(default_factory=list)
 
     @property
     def liquidated_ns(self) -> list[int]:
@@ -219,14 +221,9 @@ class Run:
 
 
 def walk(
-    tape: Tape,
-    settings: Settings,
-    tiers: TierTable,
-    policy: Policy,
-    *,
-    reopens: bool = True,
+    tape: Tape, settings: Settings, tiers: TierTable, policy: Policy, *, reopens: bool = True,
     records: bool = True,
-) -> Run:
+) -> Run:  # fmt: skip
     """Carry the position through the whole tape on the fast path.
 
     After a liquidation the same position with a fresh wallet follows at the next midnight (UTC),
@@ -300,21 +297,11 @@ def walk_episodes(
 
 
 def play(
-    feed: Iterator[ev.MarketEvent],
-    bar_ns: int,
-    per_frame: int,
-    settings: Settings,
-    tiers: TierTable,
-    policy: Policy,
-    forecaster: Forecaster,
-    *,
-    opens_ns: int,
-    session: str,
-    reopens: bool = True,
-    journal: Journal | None = None,
-    held_every_ns: int = 3600 * 10**9,
+    feed: Iterator[ev.MarketEvent], bar_ns: int, per_frame: int, settings: Settings,
+    tiers: TierTable, policy: Policy, forecaster: Forecaster, *, opens_ns: int, session: str,
+    reopens: bool = True, journal: Journal | None = None, held_every_ns: int = 3600 * 10**9,
     progress: Callable[[int], Any] = lambda now_ns: None,
-) -> Run:
+) -> Run:  # fmt: skip
     """Carry the position through a feed on the faithful path: engine, runner, simulated venue.
 
     The position opens at the first bar that opens at or after `opens_ns`; what comes before
@@ -385,14 +372,18 @@ class Recorder:
         self._lives: list[NDArray[np.void]] = []
         self._life: NDArray[np.void] | None = None
         self._peak = 0.0
+        self._position = math.nan  # LTC, unsigned
         self._stood: tuple[float, NDArray[np.void]] | None = None  # equity and books at a close
         self._decisions: list[Decision] = []
         self._account: list[ev.AnyEvent] = []
+        self._fired: list[PlanFired] = []
 
     def __call__(self, event: ev.AnyEvent, effects: list[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, Decision):
                 self._decisions.append(effect)
+            elif isinstance(effect, PlanFired):
+                self._fired.append(effect)
         match event:
             case ev.Bar(asset="LTC"):
                 self._on_bar(event)
@@ -416,6 +407,7 @@ class Recorder:
         if self._stood is not None:  # another position took the place of one that lived
             self._end(*self._stood)
         self._life = np.zeros(1, dtype=OUTCOME)
+        self._position = abs(event.qty_ltc)
         # Of the engine's books: the venue has lived through the whole bar already.
         self._peak = float(equity(self._state.books, event.entry_usdt))
         self._life["start"] = len(self._ends)
@@ -431,7 +423,9 @@ class Recorder:
             return
         life["trades"] += 1
         position, _ = sizes(self._state.terms, self._state.books)
-        life["turnover"] += abs(fill.qty_ltc) / position
+        if position > 0.0:  # else it was closed just now, by a plan: a share of what it was
+            self._position = position
+        life["turnover"] += abs(fill.qty_ltc) / self._position
 
     def _on_forced(self, event: ev.Liquidated) -> None:
         life = self._life
@@ -495,4 +489,5 @@ class Recorder:
             np.concatenate(self._lives),
             self._decisions,
             self._account,
+            self._fired,
         )

@@ -58,6 +58,10 @@ class JournalError(LitehedgeError):
     """The journal cannot be read or written. No order is sent without it."""
 
 
+class LeaseLost(JournalError):
+    """Another engine guards the account by now: this one must not go on."""
+
+
 class VenueError(LitehedgeError):
     """A venue did not do what was asked; `code` is the venue's own, where it gave one.
 

@@ -7,7 +7,7 @@ forecasts live only while their chunk is worked on, signals and bars are kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -90,6 +90,19 @@ class Tape:
     def index_at(self, time_ns: int) -> int:
         """Return the first bar that opens at or after `time_ns`."""
         return int(np.searchsorted(self.end_ns - self.bar_ns, time_ns, side="left"))
+
+
+def cut(tape: Tape, count: int) -> Tape:
+    """Return the first `count` bars of a tape, with the squeezes that were over by then."""
+    settled = int(np.searchsorted(tape.funding_at, count))
+    last_ns = int(tape.end_ns[count - 1])
+    return replace(
+        tape, end_ns=tape.end_ns[:count], bars=tape.bars[:count],
+        funding_at=tape.funding_at[:settled], funding=tape.funding[:settled],
+        # Contiguous, as the whole one is: for another layout the loops would be compiled anew.
+        signals=np.ascontiguousarray(tape.signals[:, :count]),
+        squeezes=[one for one in tape.squeezes if one.end_ns <= last_ns],
+    )  # fmt: skip
 
 
 def event_chunks(

@@ -18,8 +18,23 @@ from synthetic import Crash, market
 pytestmark = pytest.mark.xdist_group("browser-builder")
 
 RESULT = "[data-hg-result][data-state=good]"
-LIES_THERE = "at => !!at.closest('[data-hg-drop]').querySelector(':scope > .hg-ghost')"
+LIES_THERE = (
+    "at => !!at.closest('[data-hg-drop], [data-hg-rules]').querySelector(':scope > .hg-ghost')"
+)
 FIRST_RULE = "[data-hg-rules] > [data-hg-key] >> nth=0"
+
+
+GROUPED = """
+[[rules]]
+name = "one"
+hedge_at_least = "25 %"
+when_all = ["leverage_now > 3", { any = ["weekend", "volatility > 0.4 %"] }]
+
+[[rules]]
+name = "two"
+hedge_at_least = "50 %"
+when_all = ["distance_to_liquidation < 20 %"]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +46,8 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     lake = Lake(root / "lake")
     store(lake, "made", own)
     store_companions(lake, own)
+    (root / "rules").mkdir()
+    (root / "rules" / "grouped.toml").write_text(GROUPED)
     with served(root, "--demo") as one:
         yield one
 
@@ -68,6 +85,7 @@ def by_mouse(page: Any, grip: Any, target: Any, name: str = "") -> None:
 
 
 def by_touch(page: Any, grip: Any, target: Any, name: str = "") -> None:
+    grip.scroll_into_view_if_needed()
     wire = page.context.new_cdp_session(page)
 
     def touch(kind: str, *points: tuple[float, float]) -> None:
@@ -79,10 +97,16 @@ def by_touch(page: Any, grip: Any, target: Any, name: str = "") -> None:
     x, y = centre(grip)
     touch("touchStart", (x, y))
     page.wait_for_timeout(60)
-    tx, ty = centre(target)
-    for step in range(1, 13):
-        touch("touchMove", (x + (tx - x) * step / 12, y + (ty - y) * step / 12))
-        page.wait_for_timeout(25)
+    lowest = page.evaluate("innerHeight") - 90.0  # above the bar of places
+    for _ in range(20):  # near an edge the page scrolls meanwhile
+        tx, ty = centre(target)
+        ty = min(max(ty, 80.0), lowest)
+        for step in range(1, 13):
+            touch("touchMove", (x + (tx - x) * step / 12, y + (ty - y) * step / 12))
+            page.wait_for_timeout(25)
+        x, y = tx, ty
+        if target.evaluate(LIES_THERE):
+            break
     if name:
         shoot(page, name)
     touch("touchEnd")
@@ -152,6 +176,53 @@ def test_a_condition_is_dragged_by_touch(screen: Served, looking: Callable[..., 
     )
     assert conditions(page, 1) == [second, first]
     assert overflow(page) <= 0
+
+
+@pytest.mark.parametrize(("drag", "size"), [(by_mouse, "desktop"), (by_touch, "phone")])
+def test_a_group_is_dragged_with_all_that_it_holds(
+    screen: Served, looking: Callable[..., Any], drag: Callable[..., None], size: str
+) -> None:
+    page = looking(screen, "/builder?rules=grouped", size)
+    page.wait_for_selector("[data-hg-sentences] li")
+    held = page.locator(".hg-box .hg-piece .hg-say").all_inner_texts()
+    assert len(held) == 2
+    group = page.locator(f"{FIRST_RULE} >> .hg-box > .hg-row .hg-grip")
+    there = page.locator("[data-hg-rules] > [data-hg-key] >> nth=1 >> .hg-piece >> nth=0")
+    drag(page, group, there, f"builder-{size}-group")
+    page.wait_for_function(
+        "() => document.querySelectorAll('[data-hg-rules] > [data-hg-key]')[1]"
+        ".querySelector('.hg-box')"
+    )
+    assert page.locator(f"{FIRST_RULE} >> .hg-box").count() == 0
+    assert page.locator(".hg-box .hg-piece .hg-say").all_inner_texts() == held
+    assert "it is weekend" not in sentences(page)[0]
+    assert overflow(page) <= 0
+
+
+@pytest.mark.parametrize(("drag", "size"), [(by_mouse, "desktop"), (by_touch, "phone")])
+def test_a_whole_action_is_dragged_before_another(
+    screen: Served, looking: Callable[..., Any], drag: Callable[..., None], size: str
+) -> None:
+    page = looking(screen, "/builder?rules=grouped", size)
+    page.wait_for_selector("[data-hg-sentences] li")
+    said = sentences(page)
+    second = page.locator("[data-hg-rules] > [data-hg-key] >> nth=1 >> .hg-head .hg-grip")
+    drag(page, second, page.locator(f"{FIRST_RULE} >> .hg-head .hg-grip"), f"builder-{size}-action")
+    page.wait_for_function(
+        "old => document.querySelector('[data-hg-sentences] li').innerText !== old", arg=said[0]
+    )
+    assert sentences(page) == said[::-1]
+
+
+def test_an_action_is_dragged_from_the_shelf(screen: Served, looking: Callable[..., Any]) -> None:
+    page = looking(screen, "/builder?rules=grouped")
+    page.wait_for_selector("[data-hg-sentences] li")
+    had = sentences(page)
+    shelved = page.locator("[data-hg-new='does:never_above'] .hg-grip")
+    by_mouse(page, shelved, page.locator(f"{FIRST_RULE} >> .hg-head .hg-grip"))
+    page.wait_for_function("() => document.querySelectorAll('[data-hg-sentences] li').length === 3")
+    assert [one for one in sentences(page) if one not in had] == ["Never hedge above 75 %, always."]
+    assert page.locator("[data-hg-new='does:never_above']").count() == 1
 
 
 def test_a_finger_on_the_words_scrolls_and_moves_nothing(

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.xdist_group("browser-reports")
 @pytest.fixture(scope="module")
 def screen(tmp_path_factory):
     root = tmp_path_factory.mktemp("home")
-    for name in ("made", "slow", "bad"):
+    for name in ("made", "partial", "bad"):
         store(Lake(root / "lake"), name, market(2000, seed=3))
     with faked(root) as served:
         yield served[0] + "reports", root
@@ -83,8 +83,10 @@ def test_it_fits(screen, page, visiting, size):
     shoot(other, f"reports-{size}")
 
 
-def test_one_goes_on_when_the_page_is_closed_and_ends_when_it_is_cancelled(page, screen, visiting):
-    ask(page, "slow")
+def test_one_goes_on_without_its_page_and_tells_what_it_found_when_cancelled(
+    page, screen, visiting
+):
+    ask(page, "partial")
     expect(cards(page, "running")).to_contain_text("10%")
     page.close()
     again = visiting(screen[0])
@@ -92,8 +94,26 @@ def test_one_goes_on_when_the_page_is_closed_and_ends_when_it_is_cancelled(page,
     shoot(again, "reports-running")
     again.get_by_role("button", name="Cancel …").click()
     again.get_by_role("button", name="Cancel it").click()
-    expect(again.get_by_text("No report yet.")).to_be_visible(timeout=15_000)
-    assert not list((screen[1] / "reports").iterdir())
+    expect(cards(again)).to_contain_text("Cancelled after 4 of 9 days")
+    expect(cards(again)).to_contain_text("-51.50 USDT")
+    shoot(again, "reports-cancelled")
+
+
+def test_who_ran_no_study_is_shown_the_one_that_ships(page, screen, visiting):
+    expect(page.locator(".hg-badge").filter(has_text="NO SESSION")).to_be_visible()
+    expect(page.locator(".hg-age")).to_have_text("")  # nothing is live where there is no session
+    shipped = page.locator("[data-shipped]")
+    expect(shipped).to_contain_text("In 40 simulated worlds")
+    expect(shipped).to_contain_text("hedged behind the limits")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Open").click()
+    expect(opened.value.get_by_text("Blow-ups: 182 days, 40 simulated worlds")).to_be_visible()
+    opened.value.close()
+    page.get_by_role("button", name="Run a small one").click()
+    expect(cards(page)).to_contain_text("30 days in 4 simulated worlds")
+    again = visiting(screen[0])
+    expect(again.get_by_text("Who is ruined")).to_be_visible()
+    expect(again.locator("[data-shipped]")).to_have_count(0)
 
 
 def test_one_that_fails_says_why(page):

@@ -2,11 +2,16 @@
 
 import json
 import math
+import os
+import signal
 import sqlite3
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from litehedge.units import NS_PER_MINUTE, iso_utc
+from litehedge.cli import backtest as backtest_command
+from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, iso_utc
 from made_lakes import CRASH_AT, store
 from synthetic import T0, market
 
@@ -36,6 +41,53 @@ def test_run_tells_the_death_without_hedge_and_every_decision_with(litehedge, cr
         assert decision["order_id"] or decision["verdicts"]
     assert "<html" in report.read_text()
     assert "never" in result.out
+
+
+def test_a_cancelled_run_is_the_run_up_to_there_and_says_so(litehedge, crashed, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(backtest_command, "progress", ending_after(1.5 * NS_PER_DAY))
+        cut = litehedge(*RUN, "--json", "cut.json", "--report", "cut.html")
+    assert cut.code == 0, cut.err
+    told = json.loads(Path("cut.json").read_text())
+    meta = told["meta"]
+    assert meta["cancelled"].startswith("cancelled after ")
+    assert meta["cancelled"] in meta["notes"]
+    assert "cancelled after" in Path("cut.html").read_text()
+    until = litehedge(*RUN, "--to", meta["to"], "--json", "-").json
+    assert told["rows"] == until["rows"]
+    assert meta["summaries"] == until["meta"]["summaries"]
+    assert told["decisions"] == until["decisions"]
+
+
+def test_a_run_that_is_cancelled_while_it_warms_up_tells_that_there_is_nothing(
+    litehedge, crashed, monkeypatch
+):
+    def chunks(*told):
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield from event_chunks(*told)
+
+    event_chunks = backtest_command.event_chunks
+    monkeypatch.setattr(backtest_command, "event_chunks", chunks)
+    result = litehedge(*RUN, "--json", "cut.json")
+    assert result.code == 2
+    assert "cancelled before a position was opened" in result.err
+    assert not Path("cut.json").exists()
+
+
+def ending_after(done_ns):
+    """Return what shows progress, and ends the process when the run has come so far."""
+
+    @contextmanager
+    def progress(what, total, *, begin_ns=0):
+        def reach(done, label=what):
+            if begin_ns and done > done_ns and not ended:
+                ended.append(done)
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        ended = []
+        yield reach
+
+    return progress
 
 
 def test_refused_decisions_are_told(litehedge, crashed, tmp_path):

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from contextlib import suppress
 from decimal import Decimal
 
 import pytest
 
 from litehedge.cli.market import places_of
+from litehedge.errors import JournalError
 from litehedge.exchange.access import Key
 from litehedge.exchange.scene import Scripted
 from litehedge.exchange.server import FakeExchange
 from litehedge.exchange.terms import Ask
 from litehedge.live.sockets import SocketThread
+from litehedge.market.events import Recording
 from litehedge.orders.reports import VenueOrder
+from litehedge.store.journal import Journal
+from litehedge.store.places import Served, server_url
 from litehedge.venues.binance import BinanceClient
 from litehedge.venues.keys import Keys
 
@@ -117,6 +123,62 @@ def test_paper_opens_a_position_and_goes_on_with_it_when_started_again(litehedge
     replayed = litehedge("replay", first.json["journal"], "--json")
     assert [run["difference"] for run in replayed.json["runs"]] == [None] * 4
     assert not fake.exchange.truth().orders  # nothing was sent to the venue
+
+
+def stop_for_a_while(server, place, told):
+    """Stop a server a second after a session began on it, for a second and a half."""
+    while True:
+        with suppress(JournalError):
+            journal = Journal(place, reads_only=True)
+            begun = next(journal.events(1), None) if journal.last_run() else None
+            journal.close()
+            if begun:
+                break
+        time.sleep(0.1)
+    time.sleep(0.5)
+    server.stop()
+    time.sleep(1.5)
+    server.start()
+    told.append("back")
+
+
+@pytest.mark.xdist_group("postgres")
+def test_paper_goes_on_while_the_server_of_its_journal_is_gone(
+    litehedge, fake, pg_server, pg_url, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("LITEHEDGE_JOURNAL", pg_url)
+    place, told = Served(server_url(pg_url), "paper"), []
+    aside = threading.Thread(target=stop_for_a_while, args=(pg_server, place, told))
+    aside.start()
+    done = litehedge("paper", "--host", fake.url, "--leverage", "10", "--for", "6s", *QUICK)
+    aside.join()
+    assert done.code == 0, done.err
+    assert told
+    assert done.json["trading"] == "ACTIVE"
+    assert not list((tmp_path / "home").rglob("journal.sqlite"))
+    journal = Journal(place, reads_only=True)
+    said = [event.trouble for event in journal.events(1) if isinstance(event, Recording)]
+    journal.close()
+    assert "refused" in said[0]
+    assert said[-1] == ""
+    (replayed,) = litehedge("replay", "paper", "--json").json["runs"]
+    assert replayed["difference"] is None  # nothing is missing, nothing is there twice
+    (listed,) = litehedge("journal", "list", "--json").json["journals"]
+    assert (listed["session"], listed["runs"], listed["version"]) == ("paper", False, "0002")
+    assert listed["journal"] == str(place) == done.json["journal"]
+    assert "hushhush" not in done.out + done.err + str(listed)
+    log = (tmp_path / "home" / "sessions" / "paper" / "litehedge.log").read_text()
+    assert "kept in memory" in log
+    assert "hushhush" not in log
+    pg_server.stop()
+    try:
+        assert litehedge("halt", "--name", "paper").code == 0  # however the database is
+        gone = litehedge("paper", "--host", fake.url, "--for", "1s", *QUICK)
+        assert gone.code == 1
+        assert "cannot be opened" in gone.err
+    finally:
+        pg_server.start()
+    assert litehedge("paper", "--host", fake.url, "--for", "3s", *QUICK).json["trading"] == "HALTED"
 
 
 def test_paper_says_what_is_wrong_in_one_message(litehedge, fake):

@@ -5,9 +5,13 @@ import pytest
 from forecasters import logistic
 from litehedge.blowup.lives import BEGIN_S
 from litehedge.blowup.worlds import world_tape
+from litehedge.shelf.home import home
 from litehedge.sim.market.parameters import Parameters
 from litehedge.sim.market.step import NO_SHOCKS
 from litehedge.tape import build_tape
+from litehedge.ui import reports_view
+from litehedge.ui.programs import Commands
+from litehedge.ui.workshop import Workshop
 from litehedge.units import NS_PER_DAY, NS_PER_SECOND
 
 SHORT = ("study", "blowup", "--worlds", 2, "--seed", 3, "--days", 2, "--leverages", "20,50")
@@ -32,6 +36,10 @@ def test_jobs_change_nothing_and_everything_is_written(litehedge, tmp_path):
     assert all(len(one["share"]) == 3 for one in told["alive_by_day"])
     assert (tmp_path / "a" / "alive.svg").read_text().startswith("<svg")
     assert "Blow-ups: 2 days" in (tmp_path / "report.html").read_text()
+    kept = [one for one in Workshop(home(), Commands(home())).reports() if one.kind == "blowup"]
+    assert [one.state for one in kept] == ["done", "done"]  # as the screen finds them
+    assert "2 days in 2 simulated worlds" in {reports_view.title(one) for one in kept}
+    assert "In 2 simulated worlds" in reports_view.notes(kept[0])[0]
 
 
 def test_a_world_is_the_tape_that_a_backtest_reads_from_the_lake(litehedge, lake):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from litehedge.cli.app import app
+from litehedge.config import Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,3 +46,22 @@ def test_links_in_the_docs_lead_somewhere():
         if "://" not in target and not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_page_is_reached_from_the_index():
+    docs = ROOT / "docs"
+    index = (docs / "README.md").read_text()
+    pages = [p.relative_to(docs) for p in docs.rglob("*.md") if p.parent.name != "decisions"]
+    missing = [str(p) for p in pages if f"]({p})" not in index and str(p) != "README.md"]
+    assert missing == []
+    listed = (docs / "decisions" / "README.md").read_text()
+    written = [p.name for p in (docs / "decisions").glob("0*.md")]
+    assert [name for name in written if f"]({name})" not in listed] == []
+
+
+def test_every_setting_is_in_the_reference_with_what_it_does():
+    page = (ROOT / "docs/reference/settings.md").read_text()
+    for section, field in Settings.model_fields.items():
+        for name, told in field.annotation.model_fields.items():
+            assert told.description, f"{section}.{name} has no description"
+            assert f"`{name}`" in page or f"`{section}.{name}`" in page, f"{section}.{name}"

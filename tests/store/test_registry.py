@@ -15,7 +15,8 @@ from forecasters import logistic_weights
 from litehedge.errors import ArtefactError, RegistryError, UsageError
 from litehedge.features.vector import FeatureSchema
 from litehedge.model import artefact
-from litehedge.store.registry import FILE, Registry, hidden, registry_at
+from litehedge.store.places import hidden
+from litehedge.store.registry import FILE, Registry, registry_at
 from litehedge.store.versions import Lineage
 from litehedge.units import NS_PER_SECOND
 from networks import card, save_network
@@ -32,9 +33,15 @@ def made(folder, seed=0, frame_s=60, **changes):
     return folder
 
 
+@pytest.fixture(params=["", pytest.param("postgres", marks=pytest.mark.xdist_group("postgres"))])
+def url(request):
+    """Where versions and roles are: in a file, or on a server."""
+    return request.param and request.getfixturevalue("pg_url")
+
+
 @pytest.fixture
-def registry(tmp_path):
-    found = Registry(tmp_path / "registry")
+def registry(tmp_path, url):
+    found = Registry(tmp_path / "registry", url)
     yield found
     found.close()
 
@@ -201,21 +208,22 @@ def test_where_there_is_none_none_is_made(tmp_path):
     assert not (tmp_path / "registry").exists()
 
 
-def test_one_of_another_format_is_refused(registry, tmp_path):
+def test_one_of_another_format_is_refused(tmp_path):
+    Registry(tmp_path / "registry").close()
     with sqlite3.connect(tmp_path / "registry" / FILE) as file:
         file.execute("UPDATE registry_format SET format = 99")
     with pytest.raises(RegistryError, match="format 99"):
         Registry(tmp_path / "registry")
 
 
-def test_two_who_promote_at_once_leave_one_champion(registry, tmp_path):
+def test_two_who_promote_at_once_leave_one_champion(registry, tmp_path, url):
     one, two = (register(registry, made(tmp_path / str(n), seed=n)) for n in range(2))
     children = []
     for version in (one, two) * 3:
         child = os.fork()
         if child == 0:
             try:
-                promote(Registry(tmp_path / "registry"), version)
+                promote(Registry(tmp_path / "registry", url), version)
             except UsageError:
                 pass  # it serves already
             except BaseException as error:

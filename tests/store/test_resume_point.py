@@ -19,18 +19,18 @@ POINT = Checkpoint(
 )  # fmt: skip
 
 
-def test_a_new_journal_and_a_run_without_checkpoints_give_nothing(tmp_path):
-    journal = Journal(tmp_path / "a.db")
+def test_a_new_journal_and_a_run_without_checkpoints_give_nothing(database):
+    journal = Journal(database)
     assert journal.resume_point() is None
     journal.begin(header())
     journal.event(ev.Tick(1, 1))
     journal.close()
-    assert Journal(tmp_path / "a.db").resume_point() is None
+    assert Journal(database).resume_point() is None
 
 
 @pytest.mark.parametrize("flush_every", [1, 3, 100])
-def test_it_is_the_last_checkpoint_with_what_the_account_said_since(tmp_path, flush_every):
-    journal = Journal(tmp_path / "a.db")
+def test_it_is_the_last_checkpoint_with_what_the_account_said_since(database, flush_every):
+    journal = Journal(database)
     journal.begin(header())
     for n in range(20):
         event = ev.Follow(n, n) if n % 4 == 0 else ev.Tick(n, n)
@@ -40,18 +40,18 @@ def test_it_is_the_last_checkpoint_with_what_the_account_said_since(tmp_path, fl
         if n % flush_every == 0:
             journal.flush()
     journal.close()
-    point = Journal(tmp_path / "a.db").resume_point()
+    point = Journal(database).resume_point()
     assert point is not None
     assert point.checkpoint == msgspec.structs.replace(POINT, time_ns=9)
     assert point.events == [ev.Follow(12, 12), ev.Follow(16, 16)]
 
 
-def test_a_run_that_died_at_once_gives_what_it_began_with(tmp_path):
-    journal = Journal(tmp_path / "a.db")
+def test_a_run_that_died_at_once_gives_what_it_began_with(database):
+    journal = Journal(database)
     journal.begin(header(checkpoint=encode_effect(POINT), needs_reconciling=True))
     journal.event(ev.Follow(1, 1))
     journal.close()
-    point = Journal(tmp_path / "a.db").resume_point()
+    point = Journal(database).resume_point()
     assert point is not None
     assert (point.checkpoint, point.events) == (POINT, [ev.Follow(1, 1)])
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -13,6 +11,7 @@ from litehedge.effects import Alert, Decision, Effect, Submit
 from litehedge.errors import JournalError
 from litehedge.market import events as ev
 from litehedge.store.journal import Journal, encode_effect
+from litehedge.store.reading import Unreadable
 from litehedge.store.tail import Tail
 from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
 from litehedge_runs import header, journaled_run
@@ -119,7 +118,7 @@ def test_what_a_look_lost_to_trouble_comes_with_the_next(tmp_path, monkeypatch, 
 
     def breaks(reader):
         whole(reader)
-        raise sqlite3.OperationalError("database is locked")
+        raise Unreadable("database is locked")
 
     with monkeypatch.context() as patched:
         patched.setattr(Tail, piece, breaks)
@@ -137,7 +136,7 @@ def test_a_reader_cannot_write(tmp_path):
     Journal(path).close()
     tail = Tail(path, NS_PER_MINUTE)
     with pytest.raises(Exception, match="readonly"):
-        tail._file.execute("DELETE FROM runs")
+        tail._file.row("DELETE FROM runs")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no database at all, but long enough" * 40])

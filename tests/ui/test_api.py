@@ -9,6 +9,7 @@ from screens import Screen, commands_in, wire
 
 from litehedge.market import events as ev
 from litehedge.ui import api
+from litehedge.ui.seen import Seen
 
 KEY = "0123456789abcdef"
 HOURS = 3600 * 10**9
@@ -103,6 +104,16 @@ def test_overrides_end_by_themselves(screen, session, token):
     hold, freeze = commands_in(session)
     assert hold == ev.SetHedge(7, 7, 0.5, screen.now_ns + 5 * HOURS)
     assert freeze == ev.Freeze(7, 7, screen.now_ns + HOURS // 2)
+
+
+def test_in_a_demo_overrides_are_counted_by_its_own_clock(screen, session, token, monkeypatch):
+    monkeypatch.setattr(Seen, "mode", "demo")
+    screen.now_ns = time.time_ns()
+    status = screen.program("GET", "/sessions/paper", token).json
+    assert 0 < status["now_ns"] < screen.now_ns - 1000 * HOURS  # its market is of another year
+    ask(screen, token, "override/set", {"ratio": 0.5, "lasts_s": 3600}, "key-of-the-first")
+    ask(screen, token, "override/freeze", {"lasts_s": 3600}, "key-of-the-second")
+    assert [c.until_ns for c in commands_in(session)] == [status["now_ns"] + HOURS] * 2
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nicegui.testing import User, user_simulation
 
+from litehedge.ui import builder_market as market_of
 from litehedge.ui import builder_test as bt
 from litehedge.ui.builder import builder
 from litehedge.ui.watching import Home
@@ -18,12 +19,12 @@ class Asked:
     """Stands where the process that tries drafts is, and answers at once."""
 
     def __init__(self) -> None:
-        self.questions: list[bt.Question] = []
+        self.questions: list[market_of.Question] = []
 
-    async def ask(self, question: bt.Question, hear: Callable[[bt.Answer], None]) -> None:
+    async def ask(self, question: market_of.Question, hear: Callable[[bt.Answer], None]) -> None:
         self.questions.append(question)
         figures = bt.Figures(14, 6, 11, 19.0, 0.0014, 0.0, 0, 2, 0.3, 0.0, 0.0)
-        market = bt.Market("made", 0, 90 * 86_400 * 10**9, 1.0, "m", True, False)
+        market = market_of.Market("made", 0, 90 * 86_400 * 10**9, 1.0, "m", True, False)
         hear(bt.Answer(question.page, question.number, market=market, figures=figures))
 
     def forget(self, page: str) -> None:
@@ -50,7 +51,7 @@ def test_the_page_says_rules_and_what_they_would_have_done(tmp_path: Path) -> No
         await user.should_see("Hedge at least 25 % when the distance to liquidation is below 15 %")
         await user.should_see("Would have hedged 14 times, caught 6 of 11, median 19 min early")
         await user.should_see("learnt from these days")
-        assert asked.questions[-1].data == bt.SIMULATED
+        assert asked.questions[-1].data == market_of.SIMULATED
 
     on_the_page(tmp_path, act)
 

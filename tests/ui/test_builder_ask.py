@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import msgspec
 
 from litehedge.ui.builder_ask import Tests as Trials
+from litehedge.ui.builder_market import Question
 from litehedge.ui.builder_worker import Answer
 
 
@@ -65,3 +66,16 @@ def test_a_page_that_fails_with_the_end_leaves_nobody_waiting(tmp_path):
     trying._process = _Process(stdout=rows(), code=-9)
     asyncio.run(trying._listen(trying._process))
     assert [answer.problem[:16] for answer in heard] == ["The test stopped"]
+
+
+def test_a_process_that_cannot_be_started_is_told(tmp_path, monkeypatch):
+    async def refuses(*told, **more):
+        raise OSError(12, "Cannot allocate memory")
+
+    heard = []
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", refuses)
+    asked = Question("p", 1, "", "made", "none", "long", 5.0, {})
+    asyncio.run(Trials(tmp_path).ask(asked, heard.append))
+    assert [answer.problem for answer in heard] == [
+        "The test cannot be started (Cannot allocate memory). Change anything to try again."
+    ]

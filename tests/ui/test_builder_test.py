@@ -20,6 +20,7 @@ from litehedge.report.metrics import run_summary
 from litehedge.store.bundled import preset_text, tier_table
 from litehedge.store.lake import Lake
 from litehedge.ui import builder_ask
+from litehedge.ui import builder_market as market_of
 from litehedge.ui import builder_test as bt
 from litehedge.ui.builder_worker import Trier, Waiting
 from litehedge.units import NS_PER_MINUTE
@@ -40,8 +41,10 @@ def root(tmp_path_factory):
     return root
 
 
-def question(**more) -> bt.Question:
-    asked = bt.Question("p", 1, preset_text("balanced"), "made", "none", "long", 10.0, SETTINGS)
+def question(**more) -> market_of.Question:
+    asked = market_of.Question(
+        "p", 1, preset_text("balanced"), "made", "none", "long", 10.0, SETTINGS
+    )
     return msgspec.structs.replace(asked, **more)
 
 
@@ -58,7 +61,7 @@ def test_figures_are_those_of_backtest_and_report(trier, root):
     trying.answer(question())
     figures = told[-1].figures
     assert figures is not None, told[-1]
-    tape, _ = bt.tape_for(Lake(root / "lake"), question(), lambda doing, done: None)
+    tape, _ = market_of.tape_for(Lake(root / "lake"), question(), lambda doing, done: None)
     settings = with_position(Settings(), "long", 10.0)
     rules = parse_rules(preset_text("balanced"), "x", "balanced")
     policy = with_rules(policy_named("plugin", settings), rules)
@@ -105,7 +108,7 @@ def test_a_tape_that_the_newer_draft_needs_too_is_built_on(root):
     assert told
     assert all(answer.figures is None for answer in told)
     gone: list[bt.Answer] = []
-    waiting.put(question(number=3, data=bt.SIMULATED))
+    waiting.put(question(number=3, data=market_of.SIMULATED))
     Trier(Lake(root / "lake"), waiting, gone.append).answer(question())
     assert gone == []
 
@@ -173,7 +176,7 @@ def test_rises(ratio, times):
 
 
 FIGURES = bt.Figures(14, 6, 11, 19.0, 0.0014, 0.0002, 0, 2, 0.31, -0.02, -0.4)
-MARKET = bt.Market("ltc_spot_5m", 0, 90 * 86_400 * 10**9, 1.0, "m", False, False)
+MARKET = market_of.Market("ltc_spot_5m", 0, 90 * 86_400 * 10**9, 1.0, "m", False, False)
 
 
 def test_the_line_reads_as_promised():
@@ -187,7 +190,7 @@ def test_what_is_not_history_or_was_learnt_from_says_so():
     assert bt.notes(MARKET) == []
     said = " ".join(bt.notes(msgspec.structs.replace(MARKET, saw=True)))
     assert "learnt from these days" in said
-    made = msgspec.structs.replace(MARKET, is_simulated=True, data=bt.SIMULATED)
+    made = msgspec.structs.replace(MARKET, is_simulated=True, data=market_of.SIMULATED)
     assert "simulated" in bt.title(made)
     assert "not history" in " ".join(bt.notes(made))
     gaps = msgspec.structs.replace(MARKET, covered=0.48, model="none")
@@ -212,5 +215,5 @@ def test_mistakes_and_waiting_are_said():
 
 
 def test_an_empty_lake_offers_a_simulated_market_and_no_other(tmp_path, root):
-    assert list(bt.data_choices(Lake(tmp_path / "lake"))) == [bt.SIMULATED]
-    assert list(bt.data_choices(Lake(root / "lake"))) == ["made", bt.SIMULATED]
+    assert list(market_of.data_choices(Lake(tmp_path / "lake"))) == [market_of.SIMULATED]
+    assert list(market_of.data_choices(Lake(root / "lake"))) == ["made", market_of.SIMULATED]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+import threading
 
 import pytest
 from screens import PASSPHRASE, QUICK, Fields, Screen
@@ -282,5 +283,31 @@ def test_a_full_disk_shuts_out_nobody_who_is_in(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Vault, "_write", refuses)
     assert door.who(cookie) is not None
+    door.settle()
     now_ns[0] += IDLE_NS + 1
     assert door.who(cookie) is None
+
+
+def test_the_use_of_a_session_is_on_disk_and_nobody_waits_for_it(tmp_path, monkeypatch):
+    now_ns = [10**18]
+    door = Door(tmp_path / "ui", is_demo=True, now_ns=lambda: now_ns[0])
+    cookie = door.enter(door.invite())
+    now_ns[0] += 2 * TOUCH_NS
+    goes_on, writes, write = threading.Event(), [], Vault._write
+
+    def slow(vault, payload):
+        writes.append(threading.current_thread())
+        assert goes_on.wait(20.0)
+        write(vault, payload)
+
+    monkeypatch.setattr(Vault, "_write", slow)
+    for _ in range(3):  # while the disk is at it
+        assert door.who(cookie) is not None
+    goes_on.set()
+    door.settle()
+    assert len(writes) == 1
+    assert writes[0] is not threading.current_thread()
+    other = Door(tmp_path / "ui", now_ns=lambda: now_ns[0])  # of another process, or after a start
+    now_ns[0] += IDLE_NS - TOUCH_NS
+    assert other.who(cookie) is not None
+    other.settle()

@@ -149,6 +149,13 @@ def test_a_form_that_is_not_ours_asks_nothing(inside, session, change):
     assert commands_in(session) == []
 
 
+def test_a_demo_that_is_over_leaves_nobody_unguarded(inside, session):
+    session.aside.write_text('{"over": "The demo is over: it survived."}')
+    page = inside.get("/panic").text
+    assert "The demo is over: it survived." in page
+    assert "nobody guards" not in page
+
+
 def test_a_session_that_does_not_run_is_told(inside):
     page = inside.get("/panic").text
     assert "does not run: nobody guards" in page

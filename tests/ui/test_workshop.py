@@ -15,7 +15,7 @@ from litehedge.errors import UsageError
 from litehedge.store.durable import is_locked
 from litehedge.ui import arguments as arguments_of
 from litehedge.ui import reports_view as view
-from litehedge.ui.programs import Commands, end
+from litehedge.ui.programs import Commands, _locked, end, wish_end
 from litehedge.ui.workshop import Progress, Workshop, split
 
 FAKE = (sys.executable, fake_litehedge.__file__)
@@ -74,6 +74,43 @@ def test_cancelling_ends_the_process_and_leaves_nothing(workshop, tmp_path):
     workshop.delete(name)
     assert not is_locked(lock)
     assert list((tmp_path / "reports").iterdir()) == []
+
+
+def test_what_a_cancelled_one_found_is_kept_and_says_so(workshop):
+    name = ask(workshop, "partial")
+    wait(workshop, name, "running")
+    until = time.monotonic() + 20.0
+    while workshop.report(name).progress is None and time.monotonic() < until:
+        time.sleep(0.02)  # it listens by then
+    workshop.cancel(name)
+    report = wait(workshop, name)
+    assert report.cancelled
+    assert view.cut_short(report).startswith("Cancelled after 4 of 9 days: ")
+    assert view.figures(report)
+    assert "the beginning to 2020-01-05" in view.about(report)
+    whole = wait(workshop, ask(workshop))
+    assert view.cut_short(whole) == ""
+    ends = ("came to its end", "Cancelled after 4 of 9 days", "yes")
+    assert ends in view.differ(report, whole)
+
+
+def test_one_that_was_cancelled_too_early_says_that_nothing_was_found(workshop):
+    name = ask(workshop, "slow")
+    wait(workshop, name, "running")
+    workshop.cancel(name)
+    report = wait(workshop, name, "failed")
+    assert view.why_failed(report) == "Cancelled before there was anything to tell."
+    workshop.cancel(name)  # it has ended: nothing happens
+    assert workshop.report(name) == report
+
+
+def test_a_process_that_nobody_knows_is_never_ended(tmp_path):
+    """The id 0 would be this process itself, with all that it started."""
+    descriptor = _locked(tmp_path / "lock")
+    wish_end(0)
+    assert not end(0, tmp_path / "lock")
+    os.close(descriptor)
+    assert end(0, tmp_path / "lock")
 
 
 def test_one_that_fails_says_why_and_is_no_report(workshop):

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from litehedge.feeds.replay import EventArrays
+from litehedge.market.events import MarketEvent
 from litehedge.sim.market.feed import tell
 from litehedge.sim.market.parameters import Parameters
 from litehedge.sim.market.step import run_world
@@ -55,6 +56,15 @@ def world_tape(
         f"world {seed}", NS_PER_MINUTE, chunks, forecaster, begin_s * NS_PER_SECOND,
         days * DAY_S // MINUTE_S, reached,
     )  # fmt: skip
+
+
+def world_events(
+    parameters: Parameters, shocks: NDArray[np.void], seed: int, begin_s: int, days: int,
+    warm_up_days: int = WARM_UP_DAYS,
+) -> Iterator[MarketEvent]:  # fmt: skip
+    """Yield the events of the same world that `world_tape` makes bars and signals of."""
+    for events, _ in _chunks(parameters, shocks, seed, begin_s, days, warm_up_days):
+        yield from events.events()
 
 
 def _chunks(

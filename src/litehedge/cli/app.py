@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import litehedge
-from litehedge.cli import alerts, data, keys, learning, people, registry, rules, study
+from litehedge.cli import alerts, data, journals, keys, learning, people, registry, rules, study
 from litehedge.cli.advise import advise_command
 from litehedge.cli.backtest import backtest
 from litehedge.cli.backup import backup, restore
@@ -64,6 +64,7 @@ app.add_typer(people.override, name="override")
 app.command()(report)
 app.add_typer(learning.app, name="learning")
 app.command()(replay)
+app.add_typer(journals.app, name="journal")
 app.command()(doctor)
 app.command()(backup)
 app.command()(restore)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Final, get_args
 
-import msgspec
 import numpy as np
 import typer
 
 import litehedge
 from litehedge import backtest as bt
 from litehedge.cli.common import (
+    cancellable,
     check_writable,
     note,
     numbers,
@@ -34,6 +35,7 @@ from litehedge.cli.contest import (
     read_trials,
 )
 from litehedge.cli.rules import ruled, ruled_policy
+from litehedge.cli.run_told import cut_short, decisions_told, notes_of
 from litehedge.cli.show import print_comparisons, print_decisions, print_run
 from litehedge.config import HedgeLocation, Settings
 from litehedge.engine_state import Fixed
@@ -54,7 +56,15 @@ from litehedge.shelf.policies import all_policies, choose_policy
 from litehedge.sim.episode import PATH_HI, PATH_LO
 from litehedge.store.bundled import tier_table
 from litehedge.store.lake import Dataset, Lake
-from litehedge.tape import WARM_UP_NS, Tape, build_tape, check_range, event_chunks, per_frame_of
+from litehedge.tape import (
+    WARM_UP_NS,
+    Tape,
+    build_tape,
+    check_range,
+    cut,
+    event_chunks,
+    per_frame_of,
+)
 from litehedge.units import NS_PER_DAY, duration_ns, instant_ns, iso_utc
 
 SIDES = {"long": ("long",), "short": ("short",), "both": ("long", "short")}
@@ -107,12 +117,6 @@ class Job:
             "rules": [] if self.rules is None else words_of(self.rules),
             **more,
         }
-
-
-MISSING: Final = {
-    "funding": "the lake has no funding rates for this time, so none was charged or paid",
-    "btc": "the lake has no Bitcoin bars of this length, so the forecast goes without",
-}
 
 
 def backtest(
@@ -358,21 +362,25 @@ def _single(
 ) -> None:
     settings = bt.with_position(job.settings, job.sides[0], job.leverages[0])
     policy = with_rules(choose_policy(settings.hedge.policy, settings), job.rules)
-    tape = _tape(job)
-    unhedged = bt.walk(tape, settings, job.tiers, static(0.0), reopens=job.reopens)
+    tape = whole = _tape(job)
     if policy.kind == ORACLE:
         if journal_path is not None:
             raise UsageError("the oracle has no journal", "it knows the future; leave it out")
         run = bt.walk(tape, settings, job.tiers, policy, reopens=job.reopens)
     else:
-        run = _play(job, settings, policy, journal_path)
+        run, is_cancelled = _play(job, settings, policy, journal_path)
+        if is_cancelled:
+            tape = cut(whole, int(np.searchsorted(whole.end_ns, run.end_ns[-1], side="right")))
         # The engine tells the band with its decisions; the fast path, equal to it, at every bar.
         fast = bt.walk(tape, settings, job.tiers, policy, reopens=job.reopens)
         run.path[:, [PATH_LO, PATH_HI]] = fast.path[:, [PATH_LO, PATH_HI]]
+    unhedged = bt.walk(tape, settings, job.tiers, static(0.0), reopens=job.reopens)
     runs = {policy.label: run, "unhedged": unhedged}
     summaries = {name: run_summary(one, tape, settings, unhedged) for name, one in runs.items()}
     frontier = life_frontier(tape, settings, job.tiers, reopens=job.reopens)
-    notes = _notes(job, tape)
+    reached = {} if tape is whole else cut_short(tape, whole)
+    notes = [reached["cancelled"]] if reached else []
+    notes += notes_of(job.lake.companions(job.dataset), tape)
     notes += capital_check(settings, float(tape.bars[0, 0]), job.tiers).problems
     rows = [
         comparison_row(
@@ -389,8 +397,9 @@ def _single(
                 "episodes are lives: each ends with a liquidation or with the data",
                 *notes,
             ],
+            **reached,
         )
-        write_json({"rows": rows, "meta": meta, "decisions": _told(run)}, json)
+        write_json({"rows": rows, "meta": meta, "decisions": decisions_told(run)}, json)
     if json != "-":
         print_run(
             job.dataset.name, settings, summaries, rows, in_sample=job.in_sample,
@@ -399,42 +408,16 @@ def _single(
         if shown != "none":
             print_decisions(run.decisions, everything=shown == "all")
     if report is not None:
-        _write_report(report, _sheet(job, settings, tape, runs=runs))
+        told = [*reached.values()][:1]
+        _write_report(report, _sheet(job, settings, tape, runs=runs, notes=told))
 
 
-def _notes(job: Job, tape: Tape) -> list[str]:
-    """What a reader must know about the data."""
-    known = job.lake.companions(job.dataset)
-    notes = [text for role, text in MISSING.items() if role not in known]
-    gaps = np.diff(tape.end_ns)
-    long = gaps[gaps > NS_PER_DAY] / NS_PER_DAY
-    if long.size:
-        notes.append(
-            f"the bars have {long.size} gaps of more than a day, the longest of {long.max():.0f} "
-            "days: positions are carried through, and what happened inside is one bar"
-        )
-    return notes
-
-
-def _told(run: bt.Run) -> list[dict[str, Any]]:
-    """Decisions for the JSON, with readable times and verdicts."""
-    told = []
-    for decision in run.decisions:
-        row = msgspec.to_builtins(decision)
-        row["time"] = iso_utc(decision.time_ns, seconds=True)
-        row["verdicts"] = [str(verdict) for verdict in decision.verdicts]
-        told.append(row)
-    return told
-
-
-def _play(job: Job, settings: Settings, policy: Policy, journal_path: Path | None) -> bt.Run:
+def _play(
+    job: Job, settings: Settings, policy: Policy, journal_path: Path | None
+) -> tuple[bt.Run, bool]:
+    """Carry the position through. Return the run, and whether it was cancelled on its way."""
     per_frame = per_frame_of(job.dataset.interval_ns)
     begin = max(job.dataset.start_ns, job.start_ns - WARM_UP_NS)
-    feed = (
-        event
-        for chunk, _ in event_chunks(job.lake, job.dataset, begin, job.end_ns)
-        for event in chunk.events()
-    )
     session = f"bt{job.start_ns // NS_PER_DAY}"
     held_every_ns = 3600 * 10**9
     fixed = Fixed(
@@ -447,16 +430,27 @@ def _play(job: Job, settings: Settings, policy: Policy, journal_path: Path | Non
             journal_path, fixed, job.model, mode="backtest", data=job.dataset.name
         )
     what = f"{policy.name} on {job.dataset.name}"
-    with progress(what, job.end_ns - begin, begin_ns=begin) as reach:
-        run = bt.play(
-            feed, job.dataset.interval_ns, per_frame, settings, job.tiers, policy,
-            job.model.forecaster, opens_ns=job.start_ns, session=session, reopens=job.reopens,
-            journal=journal, held_every_ns=held_every_ns,
-            progress=lambda now_ns: reach(now_ns - begin),
-        )  # fmt: skip
+    with progress(what, job.end_ns - begin, begin_ns=begin) as reach, cancellable() as is_over:
+        feed = takewhile(lambda event: not is_over(), (
+            event
+            for chunk, _ in event_chunks(job.lake, job.dataset, begin, job.end_ns)
+            for event in chunk.events()
+        ))  # fmt: skip
+        try:
+            run = bt.play(
+                feed, job.dataset.interval_ns, per_frame, settings, job.tiers, policy,
+                job.model.forecaster, opens_ns=job.start_ns, session=session, reopens=job.reopens,
+                journal=journal, held_every_ns=held_every_ns,
+                progress=lambda now_ns: reach(now_ns - begin),
+            )  # fmt: skip
+        except UsageError:
+            if is_over():
+                raise UsageError("cancelled before a position was opened", "run it again") from None
+            raise
+        was_cancelled = is_over()
     if journal is not None and journal_path is not None:
         end_journal(journal, journal_path)
-    return run
+    return run, was_cancelled
 
 
 # --- report -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from litehedge.cli.common import console, note, progress, write_json
+from litehedge.live.session import VARIABLE
 from litehedge.report.style import counted
 from litehedge.shelf import backup as shelf
 from litehedge.shelf.backup import Manifest
@@ -50,6 +52,8 @@ def backup(
             + (f"; {counted(len(gone), 'older one')} removed" if gone else ""),
             highlight=False, soft_wrap=True,
         )  # fmt: skip
+    if os.environ.get(VARIABLE):
+        note(["journals on the server are not in it: pg_dump has them"])
     if manifest.unsound:
         note([f"{path} was damaged already, and is copied as it is" for path in manifest.unsound])
         raise typer.Exit(1)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -171,6 +173,29 @@ def progress(what: str, total: float, *, begin_ns: int = 0) -> Iterator[Callable
             bar.update(task, completed=done, description=label)
 
         yield reach
+
+
+@contextmanager
+def cancellable() -> Iterator[Callable[[], bool]]:
+    """Let the wish to end (SIGTERM, as the screen's Cancel sends it) end a part of the work early.
+
+    Yields what tells whether it came: who asks goes on with what there is by then. A second one
+    ends the process at once, as one outside of this part does.
+    """
+    came = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield came.is_set  # only the main thread hears signals
+        return
+
+    def note_it(number: int, frame: object) -> None:
+        came.set()
+        signal.signal(signal.SIGTERM, before)
+
+    before = signal.signal(signal.SIGTERM, note_it)
+    try:
+        yield came.is_set
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

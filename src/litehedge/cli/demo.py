@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections import deque
@@ -37,6 +38,7 @@ from litehedge.hedge import signals as sg
 from litehedge.hedge.band import Action
 from litehedge.hedge.policies import with_rules
 from litehedge.live.running import Plan, compile_kernels
+from litehedge.live.session import VARIABLE
 from litehedge.margin.liquidation import distance
 from litehedge.market import events as ev
 from litehedge.report.style import percent, usdt
@@ -99,6 +101,7 @@ def demo(
     that was looked for. The engine, the forecaster, the guards and the margin account are the real
     ones; beside them go the same position without hedge, and one half as large.
     """
+    os.environ.pop(VARIABLE, None)  # a demo's journal is nobody's: never on a server
     check_writable(journal)
     is_shown = (console.is_terminal if ui is None else ui) and not json
     settings, ruling = ruled(settings_from(None, {"hedge.rules": rules}))
@@ -140,7 +143,7 @@ def demo(
     watch = _Watch(state, venue, twins, opens_ns, settings.position.wallet_usdt)
     feed = market.events(atoms)
     with screened(port) if is_shown else nullcontext() as screen:
-        path = journal if screen is None else screen.session.journal
+        path = journal if screen is None else screen.session.file
         book = None
         if path is not None:
             book = begin_journal(path, state.fixed, model, mode="demo", data=f"seed {seed}")

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from litehedge.cli.common import console
-from litehedge.live.session import Aside, Session, held, session_at
+from litehedge.live.session import Aside, Session, held
 from litehedge.shelf.home import stderr
 from litehedge.store.durable import write_whole
 from litehedge.store.inbox import Inbox
@@ -59,7 +59,7 @@ class DemoScreen:
 def screened(port: int) -> Iterator[DemoScreen]:
     """Serve a screen for a session called demo, until the block ends."""
     with tempfile.TemporaryDirectory(prefix="litehedge-demo-") as folder:
-        session = session_at(Path(folder), "demo")
+        session = Session("demo", Path(folder) / "sessions" / "demo")
         with held(session), Inbox(session.inbox) as inbox:
             child = subprocess.Popen(
                 [sys.executable, "-m", "litehedge", "ui", "--home", folder, "--port", str(port),

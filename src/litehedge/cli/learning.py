@@ -33,7 +33,8 @@ from litehedge.report.learnt import Told, in_words, plain, told_of
 from litehedge.shelf.home import stderr
 from litehedge.shelf.models import choose_model
 from litehedge.squeeze.learnt import SHIPPED
-from litehedge.store.journal import Header, Journal
+from litehedge.store.header import Header
+from litehedge.store.journal import Journal
 from litehedge.units import iso_utc
 
 EVERY = 5000
@@ -60,6 +61,7 @@ def update(name: Name = None, as_json: Json = False) -> None:
     Example: litehedge learning update paper
     """
     session = meant_session(name)
+    session.check_here()
     told = _told(session)
     kp.keep(session.folder, told.new)
     mine = [u for u in told.updates if u.model == told.model]
@@ -91,6 +93,7 @@ def revert(
     Example: litehedge learning revert paper --to 12
     """
     session = meant_session(name)
+    session.check_here()
     back = kp.reverted(kp.updates_of(session.folder), to, time.time_ns())
     kp.keep(session.folder, [back])
     before = kp.offered_in(session.folder)
@@ -123,9 +126,9 @@ def report_learning(name: str | None, html: Path | None, json: str | None) -> No
 
 
 def _told(session: Session) -> Told:
-    if not session.journal.is_file():
+    if not session.has_journal:
         raise UsageError(f"there is no session {session.name!r}", "begin one with: litehedge paper")
-    journal = Journal(session.journal)
+    journal = Journal(session.journal, reads_only=True)
     with stderr.status("looking for what was done …"):
         parts = parts_of(journal)
     total = sum(length for _, length in parts if length)

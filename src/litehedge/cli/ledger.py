@@ -69,7 +69,7 @@ def ledger(
     since_ns = 0 if since is None else instant_ns(since)
     tail_ns = duration_ns(tail)
     session = meant_session(name)
-    journal = Journal(session.journal)
+    journal = Journal(session.journal, reads_only=True)
     with stderr.status("looking for what was done …"):
         parts = parts_of(journal)
     total = sum(length for _, length in parts if length)

@@ -33,7 +33,7 @@ from litehedge.errors import UsageError, WrongSetup
 from litehedge.live.before import Before, before_of, check_place, hedge_leg_ltc
 from litehedge.live.checks import SHARED, faults, foreign_orders_checks
 from litehedge.live.funnel import Funnel
-from litehedge.live.lease import leased
+from litehedge.live.lease import lease_of, leased
 from litehedge.live.real import Seen, look, prepare, settings_of
 from litehedge.live.session import held, session_at
 from litehedge.live.setup import tiers_of
@@ -123,6 +123,7 @@ def live(
         SocketThread() as thread,
     ):
         journal = SteadyJournal(session.journal)
+        journal.hold(lease_of(home(), one).stem for one in accounts)
         before = before_of(journal)
         if before is not None and asked not in (None, before.position.side):
             raise UsageError(

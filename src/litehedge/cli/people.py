@@ -152,6 +152,7 @@ def close_all(
 def _ask(name: str | None, command: ev.Command, what: str, *, as_json: bool) -> None:
     """Write a command into a session's inbox, and say when it will count."""
     session = meant_session(name)
+    session.check_here()
     with Inbox(session.inbox) as inbox:
         inbox.write(command)
     runs = is_held(session)

@@ -10,7 +10,7 @@ import msgspec
 import typer
 from rich.table import Table
 
-from litehedge.cli import champions
+from litehedge.cli import champions, foreign
 from litehedge.cli.common import console, note, print_table, write_json
 from litehedge.errors import LitehedgeError, RegistryError, UsageError
 from litehedge.learning.kept import watch_in
@@ -226,6 +226,8 @@ def register(
 app.command()(champions.compare)
 app.command()(champions.promote)
 app.command()(champions.rollback)
+app.command()(foreign.lesson)
+app.command()(foreign.adopt)
 
 
 def _facts(name: str, folder: Path, card: Card) -> dict[str, Any]:

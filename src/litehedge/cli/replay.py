@@ -13,14 +13,20 @@ from litehedge.cli.common import console, write_json
 from litehedge.effects import Decision
 from litehedge.engine import step
 from litehedge.errors import JournalError, UsageError
+from litehedge.live.session import sessions
 from litehedge.market.events import ModelOffered
+from litehedge.shelf.home import home
 from litehedge.shelf.journals import engine_of, minds_of
-from litehedge.store.journal import Header, Journal, encode_effect
+from litehedge.store.header import Header
+from litehedge.store.journal import Journal, encode_effect
+from litehedge.store.places import Place, place_of
 from litehedge.units import iso_utc
 
 
 def replay(
-    journal: Annotated[str, typer.Argument(help="Path or SQLAlchemy URL of a journal.")],
+    journal: Annotated[
+        str, typer.Argument(help="A session by name, or a journal by its path or URL.")
+    ],
     run: Annotated[int | None, typer.Option(help="Number of one run. Default: all.")] = None,
     model: Annotated[
         str | None, typer.Option(help="Folder of the model, if it moved since.")
@@ -31,9 +37,7 @@ def replay(
 
     Exits 0 when all are identical, 1 when any differs.
     """
-    if "://" not in journal and not Path(journal).is_file():
-        raise UsageError(f"there is no journal {journal}", "give the path of a journal file")
-    book = Journal(journal)
+    book = Journal(_place(journal), reads_only=True)
     runs = [(n, h) for n, h in book.runs() if run in (None, n)]
     if not runs:
         raise UsageError(f"{journal} holds no run {run if run is not None else ''}".rstrip())
@@ -45,6 +49,19 @@ def replay(
             _say(result)
     if any(result["difference"] is not None for result in results):
         raise typer.Exit(1)
+
+
+def _place(journal: str) -> Place:
+    if "://" in journal:
+        return place_of(journal)
+    if Path(journal).is_file():
+        return Path(journal)
+    found = next((one for one in sessions(home()) if one.name == journal), None)
+    if found is None:
+        raise UsageError(
+            f"there is no journal {journal}", "give the path of a journal file, or a session's name"
+        )
+    return found.journal
 
 
 def _replay(book: Journal, number: int, header: Header, model: str | None) -> dict[str, Any]:

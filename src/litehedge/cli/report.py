@@ -32,7 +32,8 @@ from litehedge.shelf.home import home, stderr
 from litehedge.shelf.models import choose_model
 from litehedge.shelf.policies import choose_policy
 from litehedge.store.bundled import tier_table
-from litehedge.store.journal import Header, Journal
+from litehedge.store.header import Header
+from litehedge.store.journal import Journal
 from litehedge.units import iso_utc
 
 LEARNING: Final = "learning"
@@ -70,11 +71,11 @@ def report(
         raise UsageError(f"what is {session_name!r}?", "give one session, or learning and one")
     check_writable(html)
     session = session_at(home(), name)
-    if not session.journal.is_file():
+    if not session.has_journal:
         known = ", ".join(found.name for found in sessions(home()))
         hint = f"sessions are: {known}" if known else "begin one with: litehedge paper"
         raise UsageError(f"there is no session {name!r}", hint)
-    journal = Journal(session.journal)
+    journal = Journal(session.journal, reads_only=True)
     runs = journal.runs()
     header = runs[-1][1]
     state, forecaster, settings = _fresh(header)

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -19,11 +20,13 @@ from rich.table import Table
 
 from litehedge.blowup.lives import Plan, world_lives
 from litehedge.cli.common import (
+    cancellable,
     check_writable,
     console,
     numbers,
     print_table,
     progress,
+    to_json,
     write_file,
     write_json,
 )
@@ -31,7 +34,7 @@ from litehedge.cli.study_guards import guards
 from litehedge.cli.study_plan import blowup_plan
 from litehedge.cli.study_skill import skill
 from litehedge.errors import UsageError
-from litehedge.report.ruin import ARMS, WRONGS, RuinStudy, ruin_study
+from litehedge.report.ruin import ARMS, RuinStudy, ruin_study
 from litehedge.report.ruin_charts import alive_svg
 from litehedge.report.ruin_sheet import (
     DEFINITION,
@@ -43,8 +46,10 @@ from litehedge.report.ruin_sheet import (
     ruin_page,
     traders,
 )
+from litehedge.report.ruin_told import told_of
 from litehedge.report.style import percent
-from litehedge.shelf.home import stderr
+from litehedge.shelf.home import home, stderr
+from litehedge.shelf.reports import keep_report
 
 app = typer.Typer(
     help="Ask many simulated worlds one question.", no_args_is_help=True, rich_markup_mode="rich"
@@ -86,6 +91,9 @@ def blowup(
     json: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is the terminal.")
     ] = None,
+    keep: Annotated[
+        bool, typer.Option(help="Keep the result in the home folder: the screen's Reports list it.")
+    ] = True,
 ) -> None:
     """Let many traders live for months in simulated worlds, and see who is ruined, hedged and not.
 
@@ -112,16 +120,24 @@ def blowup(
             lambda done: reach(done, f"{done} of {worlds} worlds"),
         )  # fmt: skip
     study = ruin_study(lives, days)
-    meta |= {"worlds": worlds, "seeds": f"{seed} .. {seeds[-1]}"}
+    meta |= {"worlds": study.worlds, "seeds": f"{seed} .. {seeds[study.worlds - 1]}"}
+    if study.worlds < worlds:
+        meta["cancelled"] = f"cancelled after {study.worlds} of {worlds} worlds"
+    told = told_of(study, meta)
+    page = ruin_page(study, meta, time.time_ns()).encode()
     if plot is not None:
         write_file(plot, alive_svg(study).encode())
     if report is not None:
-        write_file(report, ruin_page(study, meta, time.time_ns()).encode())
+        write_file(report, page)
     if json is not None:
-        write_json(_told(study, meta), json)
+        write_json(told, json)
+    if keep:
+        asked = {"worlds": str(study.worlds), "days": str(days)}
+        kept = keep_report(home(), "blowup", asked, to_json(told), page, datetime.now(UTC))
+        stderr.print(f"kept in {kept}", highlight=False, soft_wrap=True)
     if json != "-":
         _print(study)
-        stderr.print(f"{worlds} worlds in {time.monotonic() - begun:.0f} s", highlight=False)
+        stderr.print(f"{study.worlds} worlds in {time.monotonic() - begun:.0f} s", highlight=False)
 
 
 def _all_lives(
@@ -129,11 +145,7 @@ def _all_lives(
 ) -> NDArray[np.void]:
     """Live through every world, in the order of the seeds whoever is done first."""
     if jobs == 1:
-        lives = []
-        for done, seed in enumerate(seeds, 1):
-            lives.append(world_lives(plan, seed))
-            reach(done)
-        return np.concatenate(lives)
+        return _lives_alone(plan, seeds, reach)
     context = multiprocessing.get_context("spawn")  # a fork would copy numba's threads half-way
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_die_quietly) as pool:
         futures = [pool.submit(world_lives, plan, seed) for seed in seeds]
@@ -151,21 +163,25 @@ def _all_lives(
     return np.concatenate([future.result() for future in futures])
 
 
+def _lives_alone(
+    plan: Plan, seeds: Sequence[int], reach: Callable[[int], None]
+) -> NDArray[np.void]:
+    """Live through one world after another; cancelled, through those that were begun."""
+    lives: list[NDArray[np.void]] = []
+    with cancellable() as is_over:
+        for done, seed in enumerate(seeds, 1):
+            lives.append(world_lives(plan, seed))
+            reach(done)
+            if is_over():
+                break
+    if len(lives) == 1 < len(seeds):
+        raise UsageError("cancelled after one world: nothing can be said of it", "run it again")
+    return np.concatenate(lives)
+
+
 def _die_quietly() -> None:
     """Let Ctrl-C end a worker without a word: its parent tells what happened."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _told(study: RuinStudy, meta: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "rows": study.rows,
-        "differences": study.differences,
-        "alive_by_day": [
-            {"arm": key.arm, "forecaster": WRONGS[key.wrong], "share": share.tolist()}
-            for key, share in study.alive.items()
-        ],
-        "meta": meta | {"mix": {f"{k:g}": v for k, v in study.mix.items()}},
-    }
 
 
 def _print(study: RuinStudy) -> None:

@@ -171,7 +171,7 @@ def train(
     if json is not None:
         write_json(card, json)
     if json != "-":
-        _print_card(card, folder)
+        print_card(card, folder)
 
 
 def told_epoch(seed: int, epoch: Epoch, left_s: float) -> str:
@@ -183,7 +183,8 @@ def told_epoch(seed: int, epoch: Epoch, left_s: float) -> str:
     )
 
 
-def _print_card(card: Card, folder: Path) -> None:
+def print_card(card: Card, folder: Path) -> None:
+    """Print what a card says of the model in a folder."""
     console.print(
         f"[bold]{card.name}[/]: {card.events_long} long and {card.events_short} short squeezes in "
         f"{sum(s.frames for s in card.trained_on):,} frames of {card.frame_s} s"

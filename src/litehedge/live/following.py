@@ -27,6 +27,7 @@ from litehedge.units import iso_utc
 
 log = logging.getLogger("litehedge.live")
 
+END_S: Final = 5.0
 LOOK_S: Final = 5.0
 RETRY_LOOKS: Final = 12
 """A model that could not be used is tried again after so many looks."""
@@ -86,7 +87,7 @@ class Following:
     ) -> None:  # fmt: skip
         """Look no more."""
         self._ends.set()
-        self._thread.join()
+        self._thread.join(END_S)  # a registry on a server may hang
 
     def __call__(self, event: ev.AnyEvent, effects: list[Effect]) -> None:
         """Note which model serves; an observer of the run."""

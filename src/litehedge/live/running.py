@@ -30,8 +30,9 @@ from litehedge.ports import Inbox, Journal, Notifier, Venue
 from litehedge.runner import run
 from litehedge.squeeze.forecast import Forecaster
 from litehedge.squeeze.history import Mind
-from litehedge.store.journal import Header, Tiers, encode_effect
+from litehedge.store.header import Header, Tiers
 from litehedge.store.journal import Journal as StoredJournal
+from litehedge.store.journal import encode_effect
 from litehedge.units import NS_PER_MINUTE, NS_PER_MS, NS_PER_SECOND
 
 log = logging.getLogger("litehedge.live")

@@ -1,7 +1,7 @@
 """A session: one account that is guarded, its folder, and the lock that keeps a second one out.
 
 A folder holds ``journal.sqlite`` (everything that happened), ``inbox.sqlite`` (what people ask),
-``litehedge.log`` and ``lock``; a demo's ``aside.json`` too.
+``litehedge.log`` and ``lock``; a demo's ``aside.json`` too. The journal may be on a server instead.
 A session outlives the process: started again, it goes on where its journal ends.
 """
 
@@ -13,16 +13,21 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final, TextIO
 
 import msgspec
 
-from litehedge.errors import UsageError
+from litehedge.errors import JournalError, UsageError
+from litehedge.store.directory import sessions_at
 from litehedge.store.durable import is_locked
+from litehedge.store.places import Place, Served, server_url
+
+VARIABLE: Final = "LITEHEDGE_JOURNAL"
+"""The environment may hold a server's URL for journals; with its password, so it is no setting."""
 
 LOG_BYTES: Final = 5_000_000
 LOGS_KEPT: Final = 5
@@ -41,15 +46,67 @@ class Aside(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where a session lives."""
+    """Where a session lives; `server` is the URL of a database for its journal, "" for a file."""
 
     name: str
     folder: Path
+    server: str = field(default="", repr=False)
 
     @property
-    def journal(self) -> Path:
-        """The journal's file."""
+    def file(self) -> Path:
+        """The journal's file, whether there is one or not."""
         return self.folder / "journal.sqlite"
+
+    @property
+    def journal(self) -> Place:
+        """Where the journal is. One that was begun in a file stays there.
+
+        Raises
+        ------
+        UsageError
+            When the server's URL cannot be used.
+        """
+        if not self.server or self.file.is_file():
+            return self.file
+        return Served(server_url(self.server), self.name)
+
+    @property
+    def has_journal(self) -> bool:
+        """Whether it was ever begun."""
+        if self.file.is_file() or not self.server:
+            return self.file.is_file()
+        # Its inbox tells where the server does not: a halt must work while that is gone.
+        return self.inbox.is_file() or self.name in sessions_at(self.server)
+
+    @property
+    def wrote_s(self) -> float:
+        """When it last wrote, seconds since 1970, as far as files of this machine tell; else 0."""
+        log = self.file.with_name(f"{self.file.name}-wal")  # taken away at the end
+        if isinstance(self.journal, Served):
+            log = self.log
+        last_s = 0.0
+        for file in (self.file, log):
+            with suppress(OSError):
+                told = file.stat()
+                last_s = max(last_s, told.st_mtime if told.st_size > 0 else 0.0)
+        return last_s
+
+    def check_here(self) -> None:
+        """Make sure that what is asked of the session on this machine reaches it.
+
+        Raises
+        ------
+        JournalError
+            When it is run on another machine, or never was run on this one.
+        """
+        if not self.server or self.file.is_file() or is_locked(self.folder / "lock"):
+            return
+        who = sessions_at(self.server).get(self.name, "")
+        if who or not self.folder.is_dir():
+            raise JournalError(
+                f"session {self.name} is not of this machine ({who or 'it does not run'})",
+                "ask where it is run; nothing was asked",
+            )
 
     @property
     def inbox(self) -> Path:
@@ -80,20 +137,29 @@ def session_at(root: Path, name: str) -> Session:
             f"{name!r} is no name for a session",
             "use up to 40 small letters, digits, - and _, beginning with a letter or digit",
         )
-    return Session(name, root / "sessions" / name)
+    return Session(name, root / "sessions" / name, os.environ.get(VARIABLE, ""))
 
 
 def sessions(root: Path) -> list[Session]:
-    """Return the sessions that have a journal, by name; a copy by another name is none."""
+    """Return the sessions that have a journal, by name; a copy by another name is none.
+
+    Where journals go to a server those of other machines are among them.
+    """
     folder = root / "sessions"
-    found = sorted(folder.iterdir()) if folder.is_dir() else []
-    named = (Session(f.name, f) for f in found if _NAME.fullmatch(f.name))
-    return [s for s in named if s.journal.is_file()]
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if server := os.environ.get(VARIABLE, ""):
+        found |= set(sessions_at(server))
+    named = (session_at(root, name) for name in sorted(found) if _NAME.fullmatch(name))
+    return [session for session in named if session.has_journal]
 
 
 def is_held(session: Session) -> bool:
     """Return whether a process holds a session now."""
-    return is_locked(session.folder / "lock")
+    if is_locked(session.folder / "lock"):
+        return True
+    if not session.server or session.file.is_file():
+        return False
+    return bool(sessions_at(session.server).get(session.name))
 
 
 def holder(session: Session) -> int | None:

@@ -22,8 +22,8 @@ import msgspec
 
 import litehedge
 from litehedge.errors import DataError, UsageError
-from litehedge.live.session import is_held, sessions
-from litehedge.store.durable import move, remove_tree, sync_tree, write_synced
+from litehedge.live.session import sessions
+from litehedge.store.durable import is_locked, move, remove_tree, sync_tree, write_synced
 from litehedge.units import NS_PER_SECOND
 
 FORMAT: Final = 1
@@ -260,7 +260,7 @@ def restore(
         When a session runs, something is there already, or the disk refuses.
     """
     manifest = check(folder, reached)
-    running = [session.name for session in sessions(root) if is_held(session)]
+    running = [one.name for one in sessions(root) if is_locked(one.folder / "lock")]
     if running:
         raise UsageError(
             f"session {running[0]} runs in {root}",

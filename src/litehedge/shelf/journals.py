@@ -21,7 +21,8 @@ from litehedge.shelf.models import Chosen, choose_model, require
 from litehedge.shelf.policies import choose_policy, require_policy
 from litehedge.squeeze.history import Mind, warmed
 from litehedge.store.bundled import tier_table
-from litehedge.store.journal import Header, Journal, decode_checkpoint
+from litehedge.store.header import Header
+from litehedge.store.journal import Journal, decode_checkpoint
 
 
 def begin_journal(path: Path, fixed: Fixed, model: Chosen, *, mode: str, data: str) -> Journal:

@@ -1,16 +1,18 @@
-"""Files that ship with the package: tier tables, past starts and pre-trained models."""
+"""Files that ship with the package: tier tables, past starts, a study, pre-trained models."""
 
 from __future__ import annotations
 
+import json
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from litehedge.errors import UsageError
 from litehedge.hedge.past import PastStarts, parse_past
 from litehedge.margin.tiers import TierTable, parse_tiers
 
 _PRESETS: Final = ("conservative", "balanced", "cost-saver")
+BLOWUP: Final = "blow-ups-40-worlds.json"
 
 
 def tier_table(venue: str, symbol: str) -> TierTable:
@@ -51,6 +53,16 @@ def past_starts() -> PastStarts:
     """Return the packaged table of what became of Litecoin positions in the past."""
     path = resources.files("litehedge.hedge") / "tables" / "past-LTCUSDT.json"
     return parse_past(path.read_bytes(), path.name)
+
+
+def blowup_study() -> dict[str, Any]:
+    """Return the packaged result of a blow-up study, for who has run none: the JSON of its command.
+
+    `studies.ship_blowup` made it; ``meta.command`` is the command that it came from.
+    """
+    path = resources.files("litehedge.blowup") / "tables" / BLOWUP
+    found: dict[str, Any] = json.loads(path.read_bytes())
+    return found
 
 
 def pretrained_folder() -> Path:

@@ -1,58 +1,38 @@
 """The journal: what came in, what was decided, what was done; append-only, on SQLAlchemy Core.
 
-SQLite with a write-ahead log is the default. Events are packed in batches, effects are rows of
-their own; both carry the number of the event they belong to. `write` hands everything to the
-system, which outlives the process; `flush` returns when it is on disk, which outlives a loss of
-power. A process that dies in between leaves whole transactions only.
+SQLite with a write-ahead log is the default; a session may have a schema of a PostgreSQL database
+instead (`store.places`). Events are packed in batches, effects are rows of their own; both carry
+the number of the event they belong to. `write` hands everything to the system, which outlives the
+process; `flush` returns when it is on disk, which outlives a loss of power. A server does both at
+once. A process that dies in between leaves whole transactions only.
 """
 
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, get_args
 
 import msgspec
-import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from litehedge.effects import Checkpoint, Decision, Effect, StateChange, Submit
 from litehedge.errors import JournalError
-from litehedge.margin.tiers import TierTable
 from litehedge.market.events import AccountEvent, AnyEvent, Command, decode_batch, encode_batch
 from litehedge.orders.manager import Order
 from litehedge.risk.state import TradingState
 from litehedge.store.durable import sync_folder
+from litehedge.store.header import FORMAT, Header, read_header
+from litehedge.store.places import Place, Served, place_of
+from litehedge.store.tables import EFFECTS, EVENTS, JOURNAL, RUNS
 from litehedge.store.transaction import FileTransaction, Transaction, first_line, insertion
+from litehedge.store.upgrade import check_known, prepare
 
-FORMAT: Final = 1
 BATCH: Final = 2048
-
-_META = sa.MetaData()
-RUNS = sa.Table(
-    "runs",
-    _META,
-    sa.Column("run_id", sa.Integer, primary_key=True),
-    sa.Column("header", sa.LargeBinary, nullable=False),
-)
-EVENTS = sa.Table(
-    "event_batches",
-    _META,
-    sa.Column("run_id", sa.Integer, primary_key=True),
-    sa.Column("first", sa.Integer, primary_key=True),  # number of the batch's first event
-    sa.Column("payload", sa.LargeBinary, nullable=False),
-)
-EFFECTS = sa.Table(
-    "effects",
-    _META,
-    sa.Column("run_id", sa.Integer, primary_key=True),
-    sa.Column("event", sa.Integer, primary_key=True),  # number of the event that caused it
-    sa.Column("place", sa.Integer, primary_key=True),
-    sa.Column("kind", sa.String(20), nullable=False, index=True),
-    sa.Column("payload", sa.LargeBinary, nullable=False),
-)
+_AT_ONCE: Final = 200  # rows, as a server sends them
 
 _INTO_EVENTS, _INTO_EFFECTS = insertion(EVENTS), insertion(EFFECTS)
 
@@ -60,61 +40,6 @@ _ENCODER = msgspec.msgpack.Encoder()
 _EFFECT_DECODER = msgspec.msgpack.Decoder(Effect)
 _NOT_MARKET: Final = frozenset(get_args(AccountEvent) + get_args(Command))
 _COMMAND_TAGS: Final = [kind.__struct_config__.tag.encode() for kind in get_args(Command)]
-
-
-class Tiers(msgspec.Struct, frozen=True):
-    """The maintenance tiers of a run: see `margin.tiers.TierTable`."""
-
-    venue: str
-    symbol: str
-    version: str
-    source: str
-    clearance_fee: float
-    cap_usdt: float
-    rows: list[list[float]]
-
-    @classmethod
-    def of(cls, table: TierTable) -> Tiers:
-        """Return a table as it is written down."""
-        return cls(
-            table.venue, table.symbol, table.version, table.source, table.clearance_fee,
-            table.cap_usdt, table.rows.tolist(),
-        )  # fmt: skip
-
-    @property
-    def table(self) -> TierTable:
-        """The table that was written down."""
-        return TierTable(
-            self.venue, self.symbol, self.version, self.source, self.clearance_fee, self.cap_usdt,
-            np.array(self.rows, dtype=np.float64),
-        )  # fmt: skip
-
-
-class Header(msgspec.Struct, frozen=True):
-    """What a run was started with: everything a replay needs besides the events."""
-
-    litehedge: str
-    created: str
-    mode: str
-    settings: dict[str, Any]
-    policy: str
-    free_ratio: float
-    model_id: str
-    model_folder: str
-    session: str
-    atom_ns: int
-    per_frame: int
-    held_every_ns: int
-    trading_state: int
-    data: str
-    rules: str = ""  # the user's, as TOML
-    format: int = FORMAT
-    policy_id: str = ""  # of a network policy
-    keeps_checkpoints: bool = False
-    checkpoint: bytes = b""  # where it took up an earlier run: see `encode_effect`
-    needs_reconciling: bool = False
-    tiers: Tiers | None = None  # as the venue told them; None: those of the package
-    looks_between: bool = False  # whether guards looked at the account between two frames
 
 
 class ResumePoint(msgspec.Struct, frozen=True):
@@ -158,42 +83,64 @@ class Journal:
 
     Parameters
     ----------
-    url
-        An SQLAlchemy URL, or the path of an SQLite file.
+    place
+        The path of an SQLite file, or a server's; either as a URL too.
+    reads_only
+        Whether nothing of it may change: an older one is read as it is.
 
     Raises
     ------
     JournalError
-        When the database cannot be opened or is not a journal of this format.
+        When the database cannot be opened or is no journal that this version knows.
+    UsageError
+        When a URL names no place for a journal.
     """
 
     trouble = ""
     """Why it cannot be written; a journal of this class raises instead."""
 
-    def __init__(self, url: str | Path) -> None:
-        self.url = url if isinstance(url, str) and "://" in url else f"sqlite:///{url}"
+    def __init__(self, place: str | Path | Served, *, reads_only: bool = False) -> None:
+        self.place: Place = place_of(place)
         self._run_id = 0
-        is_file = self.url.startswith("sqlite:///")
-        self.path = Path(self.url.removeprefix("sqlite:///")) if is_file else None
+        self.path = self.place if isinstance(self.place, Path) else None
+        self.url = str(self.place) if self.path is None else f"sqlite:///{self.path}"
         try:
-            if self.path is not None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._engine = sa.create_engine(self.url)
-            if self._engine.dialect.name == "sqlite":
-                sa.event.listen(self._engine, "connect", self._connected)
-            _META.create_all(self._engine)
-        except (SQLAlchemyError, OSError) as error:
+            self._engine = self._opened(reads_only=reads_only)
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise JournalError(
-                f"the journal {url} cannot be opened ({first_line(error)})",
+                f"the journal {self.place} cannot be opened ({first_line(error)})",
                 "check the path, or give another with --journal; a file that is damaged can be "
-                "moved away: a new one is begun, and venues are asked what the account holds",
-            ) from None
+                "moved away: a new one is begun, and venues are asked what the account holds"
+                if self.path is not None else "look whether the server runs, and at its URL",
+            ) from None  # fmt: skip
         self._events: list[AnyEvent] = []
         self._batches: list[dict[str, Any]] = []  # packed, not written yet
         self._effects: list[dict[str, Any]] = []
         self._count = 0
         self._packed = 0
         self._place = 0
+
+    def _opened(self, *, reads_only: bool) -> sa.Engine:
+        if isinstance(self.place, Served):
+            engine = self.place.engine(reads_only=reads_only)
+            if not reads_only:
+                with engine.begin() as connection:
+                    schema = sa.schema.CreateSchema(self.place.schema, if_not_exists=True)
+                    connection.execute(schema)
+        elif reads_only:
+            address = f"{self.place.absolute().as_uri()}?mode=ro&uri=true"
+            engine = sa.create_engine(f"sqlite:///{address}")
+        else:
+            self.place.parent.mkdir(parents=True, exist_ok=True)
+            engine = sa.create_engine(self.url)
+            sa.event.listen(engine, "connect", self._connected)
+        if reads_only:
+            with engine.connect() as connection:
+                connection.execute(sa.select(RUNS.c.run_id).limit(1))
+            check_known(engine, JOURNAL)
+        else:
+            prepare(engine, JOURNAL, self.path)
+        return engine
 
     def begin(self, header: Header) -> None:
         """Start a run; later runs of the same journal follow it."""
@@ -330,7 +277,7 @@ class Journal:
         found = []
         for run_id, payload in rows:
             try:
-                header = msgspec.json.decode(payload, type=Header)
+                header = read_header(payload)
             except (msgspec.DecodeError, msgspec.ValidationError) as error:
                 raise JournalError(
                     f"run {run_id} of {self.url} cannot be read ({error})",
@@ -355,47 +302,41 @@ class Journal:
         """
         query = sa.select(EVENTS.c["first"], EVENTS.c.payload).where(EVENTS.c.run_id == run_id)
         number = 0
-        with self._transaction() as connection:
-            for first, payload in connection.execute(query.order_by(EVENTS.c["first"])):
-                if first != number:
-                    raise JournalError(
-                        f"run {run_id} of {self.url} lacks its events {number} to {first - 1}",
-                        "they could not be written in time; what is before and after is there",
-                    )
-                batch = decode_batch(payload)
-                number += len(batch)
-                yield from batch
+        for first, payload in self._rows(query.order_by(EVENTS.c["first"])):
+            if first != number:
+                raise JournalError(
+                    f"run {run_id} of {self.url} lacks its events {number} to {first - 1}",
+                    "they could not be written in time; what is before and after is there",
+                )
+            batch = decode_batch(payload)
+            number += len(batch)
+            yield from batch
 
     def effects(self, run_id: int) -> Iterator[tuple[int, bytes]]:
         """Yield (event number, bytes) of the effects of a run, in order."""
         query = sa.select(EFFECTS.c.event, EFFECTS.c.payload).where(EFFECTS.c.run_id == run_id)
-        with self._transaction() as connection:
-            for number, payload in connection.execute(
-                query.order_by(EFFECTS.c.event, EFFECTS.c.place)
-            ):
-                yield int(number), payload
+        for number, payload in self._rows(query.order_by(EFFECTS.c.event, EFFECTS.c.place)):
+            yield int(number), payload
 
     def orders(self, run_id: int) -> Iterator[Order]:
         """Yield the orders that a run sent, as they were when it sent them."""
         query = sa.select(EFFECTS.c.payload).where(
             EFFECTS.c.run_id == run_id, EFFECTS.c.kind == "Submit"
         )
-        with self._transaction() as connection:
-            for (payload,) in connection.execute(query.order_by(EFFECTS.c.event, EFFECTS.c.place)):
-                sent = _EFFECT_DECODER.decode(payload)
-                assert isinstance(sent, Submit)
-                yield sent.order
+        for (payload,) in self._rows(query.order_by(EFFECTS.c.event, EFFECTS.c.place)):
+            sent = _EFFECT_DECODER.decode(payload)
+            assert isinstance(sent, Submit)
+            yield sent.order
 
     def decisions(self, run_id: int) -> Iterator[Decision]:
         """Yield the decisions of a run, in order."""
         query = sa.select(EFFECTS.c.payload).where(
             EFFECTS.c.run_id == run_id, EFFECTS.c.kind == "Decision"
         )
-        with self._transaction() as connection:
-            for (payload,) in connection.execute(query.order_by(EFFECTS.c.event, EFFECTS.c.place)):
-                decision = _EFFECT_DECODER.decode(payload)
-                assert isinstance(decision, Decision)
-                yield decision
+        for (payload,) in self._rows(query.order_by(EFFECTS.c.event, EFFECTS.c.place)):
+            decision = _EFFECT_DECODER.decode(payload)
+            assert isinstance(decision, Decision)
+            yield decision
 
     def fired(self, run_id: int) -> frozenset[int]:
         """Return the numbers of the events at which plans of a run came true."""
@@ -413,10 +354,9 @@ class Journal:
     def commands(self, run_id: int) -> Iterator[Command]:
         """Yield what people asked of a run, in order; batches without any are not decoded."""
         query = sa.select(EVENTS.c.payload).where(EVENTS.c.run_id == run_id)
-        with self._transaction() as connection:
-            for (payload,) in connection.execute(query.order_by(EVENTS.c["first"])):
-                if any(tag in payload for tag in _COMMAND_TAGS):
-                    yield from (e for e in decode_batch(payload) if isinstance(e, Command))
+        for (payload,) in self._rows(query.order_by(EVENTS.c["first"])):
+            if any(tag in payload for tag in _COMMAND_TAGS):
+                yield from (e for e in decode_batch(payload) if isinstance(e, Command))
 
     def resume_point(self) -> ResumePoint | None:
         """Return where the last run stood, None where it left nothing to take up.
@@ -452,9 +392,8 @@ class Journal:
             EVENTS.c.run_id == run_id, EVENTS.c["first"] <= max(number, 0)
         )
         query = query.where(EVENTS.c["first"] >= begins.scalar_subquery())
-        with self._transaction() as connection:
-            for first, payload in connection.execute(query.order_by(EVENTS.c["first"])):
-                yield from decode_batch(payload)[max(0, number + 1 - first) :]
+        for first, payload in self._rows(query.order_by(EVENTS.c["first"])):
+            yield from decode_batch(payload)[max(0, number + 1 - first) :]
 
     def trading_state(self) -> TradingState:
         """Return the state that the last run ended in: a halt survives a restart."""
@@ -471,6 +410,14 @@ class Journal:
         change = _EFFECT_DECODER.decode(row[0])
         assert isinstance(change, StateChange)
         return TradingState[change.after]
+
+    def _rows(self, query: sa.Select[Any]) -> Iterator[Any]:
+        """Yield rows as they come: a journal may be larger than memory."""
+        with (
+            self._transaction() as connection,
+            connection.execution_options(yield_per=_AT_ONCE).execute(query) as rows,
+        ):
+            yield from rows
 
     def _transaction(self) -> Transaction:
         return Transaction(self._engine, str(self.url))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -13,8 +11,9 @@ import msgspec
 from litehedge.effects import Decision, ModelChange
 from litehedge.errors import BadMessage, JournalError
 from litehedge.market.events import AnyEvent, decode_batch
-from litehedge.store.journal import Header
-from litehedge.store.reading import header_of, opened
+from litehedge.store.header import Header
+from litehedge.store.places import Place as Where
+from litehedge.store.reading import Unreadable, header_of, opened
 
 Place = tuple[int, int, int]
 """Run, event and place within it: where an effect stands in its journal."""
@@ -58,7 +57,7 @@ class Past:
     Parameters
     ----------
     path
-        The SQLite file.
+        Where it lies.
 
     Raises
     ------
@@ -66,11 +65,11 @@ class Past:
         When it cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Where) -> None:
         self.path = path
         try:
             self._file = opened(path, PATIENCE_S)
-        except sqlite3.Error as error:
+        except Unreadable as error:
             raise self._unreadable(error) from None
 
     def close(self) -> None:
@@ -86,10 +85,10 @@ class Past:
             When it cannot be read, or another version wrote it.
         """
         try:
-            row = self._file.execute("SELECT max(run_id) FROM runs").fetchone()
-        except sqlite3.Error as error:
+            row = self._file.row("SELECT max(run_id) FROM runs")
+        except Unreadable as error:
             raise self._unreadable(error) from None
-        return None if row[0] is None else self.header(row[0])
+        return None if row is None or row[0] is None else self.header(row[0])
 
     def header(self, run_id: int) -> Header:
         """Return what a run began with.
@@ -100,10 +99,8 @@ class Past:
             When there is no such run, or another version wrote it.
         """
         try:
-            row = self._file.execute(
-                "SELECT header FROM runs WHERE run_id = ?", (run_id,)
-            ).fetchone()
-        except sqlite3.Error as error:
+            row = self._file.row("SELECT header FROM runs WHERE run_id = ?", (run_id,))
+        except Unreadable as error:
             raise self._unreadable(error) from None
         if row is None:
             raise self._unreadable(f"there is no run {run_id}")
@@ -119,15 +116,15 @@ class Past:
         """
         header = self.header(run_id)
         try:
-            row = self._file.execute(
+            row = self._file.row(
                 "SELECT payload FROM effects WHERE run_id = ? AND kind = 'ModelChange' "
                 "AND event <= ? ORDER BY event DESC, place DESC LIMIT 1",
                 (run_id, event),
-            ).fetchone()
+            )
             if row is None:
                 return Forecasting(header.model_id, header.model_folder, 0)
             change = _CHANGE.decode(row[0])
-        except (sqlite3.Error, msgspec.DecodeError) as error:
+        except (Unreadable, msgspec.DecodeError) as error:
             raise self._unreadable(error) from None
         return Forecasting(change.after, change.folder, change.from_ns)
 
@@ -140,10 +137,10 @@ class Past:
             When it cannot be read.
         """
         try:
-            row = self._file.execute("SELECT max(run_id) FROM runs").fetchone()
-        except sqlite3.Error as error:
+            row = self._file.row("SELECT max(run_id) FROM runs")
+        except Unreadable as error:
             raise self._unreadable(error) from None
-        return None if row[0] is None else self.model_at(row[0], NEWEST[1])
+        return None if row is None or row[0] is None else self.model_at(row[0], NEWEST[1])
 
     def decisions(
         self, is_meant: Callable[[Decision], bool], *, before_ns: int | None = None, most: int = 20
@@ -203,7 +200,7 @@ class Past:
         """
         number = 0
         try:
-            for first, payload in self._file.execute(
+            for first, payload in self._file.rows(
                 'SELECT "first", payload FROM event_batches WHERE run_id = ? AND "first" <= ? '
                 'ORDER BY "first"',
                 (run_id, to_event),
@@ -213,7 +210,7 @@ class Past:
                 batch = decode_batch(payload)
                 number += len(batch)
                 yield first, batch[: to_event + 1 - first]
-        except (sqlite3.Error, BadMessage) as error:
+        except (Unreadable, BadMessage) as error:
             raise self._unreadable(error) from None
         if number <= to_event:
             raise self._unreadable(f"it lacks the events from {number}")
@@ -227,7 +224,7 @@ class Past:
             When they cannot be read.
         """
         try:
-            for first, payload in self._file.execute(
+            for first, payload in self._file.rows(
                 'SELECT "first", payload FROM event_batches WHERE run_id = ? AND "first" >= '
                 '(SELECT coalesce(max("first"), 0) FROM event_batches WHERE run_id = ? AND '
                 '"first" <= ?) ORDER BY "first"',
@@ -237,23 +234,23 @@ class Past:
                 batch = decode_batch(payload)[skipped:]
                 if batch:
                     yield first + skipped, batch
-        except (sqlite3.Error, BadMessage) as error:
+        except (Unreadable, BadMessage) as error:
             raise self._unreadable(error) from None
 
     # --- pieces -------------------------------------------------------------------------------
 
     def _newest_first(
-        self, before: Place = NEWEST, most: int = -1
+        self, before: Place = NEWEST, most: int = NEWEST[0]
     ) -> Iterator[tuple[Place, bytes]]:
         try:
-            for run_id, event, place, payload in self._file.execute(
+            for run_id, event, place, payload in self._file.rows(
                 "SELECT run_id, event, place, payload FROM effects WHERE kind = 'Decision' "
                 "AND (run_id, event, place) < (?, ?, ?) "
                 "ORDER BY run_id DESC, event DESC, place DESC LIMIT ?",
                 (*before, most),
             ):
                 yield (run_id, event, place), payload
-        except sqlite3.Error as error:
+        except Unreadable as error:
             raise self._unreadable(error) from None
 
     def _when(self, payload: bytes) -> int:
@@ -275,7 +272,7 @@ class Past:
         )
 
 
-def last_folder(path: Path) -> str:
+def last_folder(path: Where) -> str:
     """Return the folder of the model that a journal's last run ended with, "" before there is one.
 
     Raises

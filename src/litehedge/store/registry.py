@@ -9,6 +9,7 @@ server's database by URL; artefacts lie in a folder beside it (`store.artefacts`
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,11 +19,13 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from litehedge.errors import RegistryError, UsageError
+from litehedge.errors import LitehedgeError, RegistryError, UsageError
 from litehedge.model import artefact
 from litehedge.model.artefact import Card
 from litehedge.store.artefacts import Artefacts
+from litehedge.store.places import hidden, lock_key, server_engine
 from litehedge.store.transaction import first_line
+from litehedge.store.upgrade import kind_of, prepare
 from litehedge.store.versions import ROLES, Act, Change, Held, Lineage, Role, Version
 from litehedge.units import NS_PER_SECOND, describe_ns
 
@@ -73,6 +76,8 @@ _HISTORY = sa.Table(
     sa.Column("why", sa.Text, nullable=False),
 )  # fmt: skip
 
+REGISTRY: Final = kind_of("registry", _META, _VERSIONS.name, "0001")
+
 
 class Registry:
     """Versions and roles in a database, artefacts in a folder.
@@ -82,7 +87,7 @@ class Registry:
     folder
         Where artefacts lie, and the database, unless there is another `url`.
     url
-        An SQLAlchemy URL; empty: a file in `folder`.
+        Of a database; empty: a file in `folder`.
 
     Raises
     ------
@@ -93,18 +98,20 @@ class Registry:
     def __init__(self, folder: Path, url: str = "") -> None:
         self.artefacts = Artefacts(folder / ARTEFACTS)
         self._where = hidden(url) if url else str(folder / FILE)
+        path = None if url else folder / FILE
         try:
-            if not url:
+            if path is None:
+                self._engine = server_engine(url)
+            else:
                 folder.mkdir(parents=True, exist_ok=True)
-            options: dict[str, Any] = {} if url else {"connect_args": {"timeout": WAIT_S}}
-            self._engine = sa.create_engine(url or f"sqlite:///{folder / FILE}", **options)
+                self._engine = sa.create_engine(
+                    f"sqlite:///{path}", connect_args={"timeout": WAIT_S}
+                )
             self._is_file = self._engine.dialect.name == "sqlite"
             if self._is_file:
                 sa.event.listen(self._engine, "connect", _durable)
-            else:
-                self._engine = self._engine.execution_options(isolation_level="SERIALIZABLE")
-            _META.create_all(self._engine)
-        except (SQLAlchemyError, ImportError, OSError) as error:
+            prepare(self._engine, REGISTRY, path)
+        except (SQLAlchemyError, sqlite3.Error, ImportError, OSError, LitehedgeError) as error:
             raise self._refused(error) from None
         self._check_format()
 
@@ -323,10 +330,20 @@ class Registry:
             with self._engine.connect() as connection:
                 if self._is_file:
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
+                else:
+                    self._wait_for_others(connection)
                 yield connection
                 connection.commit()
         except SQLAlchemyError as error:
             raise self._refused(error) from None
+
+    def _wait_for_others(self, connection: sa.Connection) -> None:
+        """Let one change a server's registry at a time; until the end of the transaction."""
+        wait_ms = int(WAIT_S * 1000)
+        connection.execute(sa.text(f"SET LOCAL lock_timeout = {wait_ms}"))
+        schema = connection.execute(sa.text("SELECT current_schema()")).scalar()
+        key = lock_key("registry", str(schema))
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
     def _roles(self, connection: sa.Connection, frame_s: int) -> dict[str, int]:
         query = sa.select(_ROLES.c.role, _ROLES.c.version).where(_ROLES.c.frame_s == frame_s)
@@ -414,14 +431,6 @@ def registry_at(root: Path, url: str = "", *, create: bool = False) -> Registry 
 def registry_folder(root: Path) -> Artefacts:
     """Return where the artefacts of a home folder's registry lie; needs no database."""
     return Artefacts(root / FOLDER / ARTEFACTS)
-
-
-def hidden(url: str) -> str:
-    """Return a database's URL without its password."""
-    try:
-        return sa.make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError:
-        return "that is no URL"
 
 
 def _version(row: Any) -> Version:

@@ -1,9 +1,10 @@
-"""A journal for sessions that must go on when the disk does not.
+"""A journal for sessions that must go on when the disk or the server does not.
 
 What cannot be written is kept in memory and tried again, so that the record is whole once the disk
 is back; `trouble` tells the runner meanwhile. Whatever waits for the disk does so on a thread of
 its own: an order leaves as soon as the system has its record, and a few milliseconds later that
-record outlives a loss of power too.
+record outlives a loss of power too. To a server a thread writes as well (`store.sender`), and an
+order waits until the server has its record on disk, but not for long.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from litehedge.errors import JournalError
-from litehedge.store.journal import BATCH, EFFECTS, EVENTS, Journal, sync_log
+from litehedge.errors import JournalError, LeaseLost
+from litehedge.store.journal import BATCH, Journal, sync_log
+from litehedge.store.places import Served, place_of
+from litehedge.store.sender import Sender
 
 log = logging.getLogger("litehedge.store")
 
@@ -26,16 +29,19 @@ BUSY_MS: Final = 100  # longer the engine does not wait for somebody who holds t
 MOST_WAITING: Final = 2_000_000  # events in memory, packed: some 150 MB
 MOST_EFFECTS: Final = 100_000
 TIDY_BYTES: Final = 4 * 2**20
+PATIENCE_S: Final = 1.0  # with a server that answered so far; a commit takes milliseconds
+IMPATIENCE_S: Final = 0.05  # with one that did not
+CLOSING_S: Final = 10.0
 LOG_PAGES: Final = 16_000  # at which a writer tidies up itself, should the thread not come to it
 
 
 class SteadyJournal(Journal):
-    """A journal whose writing never raises.
+    """A journal whose writing never raises, but when another engine has taken the account over.
 
     Parameters
     ----------
-    url
-        As of `Journal`.
+    place
+        As of `Journal`. On a server the session's lease is taken, and held until it is closed.
     now_s
         A clock that only runs forward, for the time between tries.
     most_waiting
@@ -46,29 +52,51 @@ class SteadyJournal(Journal):
     ------
     JournalError
         When it is opened, begun or read; when it is closed and cannot be written.
+    UsageError
+        When another process holds the session on the server.
     """
 
     def __init__(
         self,
-        url: str | Path,
+        place: str | Path | Served,
         *,
         now_s: Callable[[], float] = time.monotonic,
         most_waiting: int = MOST_WAITING,
     ) -> None:
-        super().__init__(url)
+        where = place_of(place)
+        self._sender = Sender(where) if isinstance(where, Served) else None
+        try:
+            super().__init__(where)
+        except BaseException:
+            if self._sender is not None:
+                self._sender.stop()
+            raise
+        self._sent = (0, 0)  # batches and effects that the sender has, the first of those here
         self._now_s = now_s
         self._most_batches = max(1, most_waiting // BATCH)
         self._refusal = ""
         self._retry_s = 0.0
         self._is_overfull = False
         self._unkept = 0  # bytes that were written and not yet handed to the keeper
-        self._is_doubtful = False  # whether a transaction may have been done that failed
         self._keeper = None if self.path is None else _Keeper(self.path)
 
     @property
     def trouble(self) -> str:  # type: ignore[override]
         """Why what happens is not kept now, "" when it is."""
         return self._refusal or ("" if self._keeper is None else self._keeper.trouble)
+
+    def hold(self, accounts: Iterable[str]) -> None:
+        """Hold the leases of accounts on the server too; a file has none, see `live.lease`.
+
+        Raises
+        ------
+        JournalError
+            When the server cannot be used.
+        UsageError
+            When another process holds one.
+        """
+        if self._sender is not None:
+            self._sender.hold(accounts)
 
     def begin(self, header: Any) -> None:
         """Start a run; from now on nothing waits long for the file."""
@@ -80,26 +108,33 @@ class SteadyJournal(Journal):
             self._keeper.start()
 
     def write(self) -> None:
-        """Hand everything so far to the system, or keep it until that can be done."""
+        """Hand everything so far to the system, or keep it until that can be done.
+
+        Raises
+        ------
+        LeaseLost
+            When another engine guards the account by now.
+        """
         if self._refusal and self._now_s() < self._retry_s:
             self._keep_back()
             return
         self._pack()
         size = sum(len(row["payload"]) for row in (*self._batches, *self._effects))
         try:
-            self._write()
+            self._write(IMPATIENCE_S if self._refusal else PATIENCE_S)
+        except LeaseLost:
+            raise
         except JournalError as error:
             if not self._refusal:
                 log.critical("%s; kept in memory and tried again", error.what)
             self._refusal = error.what
             self._retry_s = self._now_s() + RETRY_S
-            self._is_doubtful = True
             self._keep_back()
             return
         if self._refusal:
             log.warning("the journal is written again")
         self._refusal = ""
-        self._is_doubtful = self._is_overfull = False
+        self._is_overfull = False
         self._unkept += size
 
     def keep(self) -> None:
@@ -126,7 +161,7 @@ class SteadyJournal(Journal):
         if self._keeper is not None:
             self._keeper.stop()
         try:
-            self._write()
+            self._write(CLOSING_S)
             self._sync()
         except JournalError as error:
             raise JournalError(
@@ -134,6 +169,8 @@ class SteadyJournal(Journal):
                 "the next start asks the venues what the account holds",
             ) from None
         finally:
+            if self._sender is not None:
+                self._sender.stop()
             self._engine.dispose()
 
     # --- pieces -------------------------------------------------------------------------------
@@ -142,30 +179,40 @@ class SteadyJournal(Journal):
     def _waiting(self) -> int:
         return self._count - (self._batches[0]["first"] if self._batches else self._packed)
 
-    def _write(self) -> None:
+    def _write(self, patience_s: float) -> None:
         self._pack()
-        if self._is_doubtful:
-            self._forget_doubtful()
-        super().write()
-
-    def _forget_doubtful(self) -> None:
-        """Take back what a failed transaction may have done: it is written again.
-
-        A server may have done it and not come to say so; a file has done nothing.
-        """
-        if self.path is not None:
+        if self._sender is None:
+            super().write()
             return
-        with self._transaction() as connection:
-            for table, column, rows in (
-                (EVENTS, "first", self._batches), (EFFECTS, "event", self._effects),
-            ):  # fmt: skip
-                if rows:
-                    least = min(row[column] for row in rows)
-                    here = (table.c.run_id == self._run_id) & (table.c[column] >= least)
-                    if column == "event":
-                        place = min(row["place"] for row in rows if row["event"] == least)
-                        here &= (table.c.event > least) | (table.c.place >= place)
-                    connection.execute(table.delete().where(here))
+        if self._sent != (0, 0):
+            try:
+                self._settle(patience_s)
+            except LeaseLost:
+                raise
+            except JournalError:
+                if self._sender.is_busy:
+                    raise
+        if self._batches or self._effects:
+            self._sent = len(self._batches), len(self._effects)
+            self._sender.send(tuple(self._batches), tuple(self._effects))
+            self._settle(patience_s)
+
+    def _settle(self, patience_s: float) -> None:
+        """Wait for what the sender has; forget it here once the server has it.
+
+        What it was given once is given again as it was, and a row that is there already is not
+        written twice: a server may have done it and not come to say so.
+        """
+        assert self._sender is not None
+        try:
+            self._sender.wait(patience_s)
+        except JournalError:
+            if not self._sender.is_busy:
+                self._sent = (0, 0)
+            raise
+        del self._batches[: self._sent[0]]
+        del self._effects[: self._sent[1]]
+        self._sent = (0, 0)
 
     def _keep_back(self) -> None:
         """Keep what cannot be written, as far as memory goes."""
@@ -180,7 +227,7 @@ class SteadyJournal(Journal):
 
     def _connected(self, connection: Any, record: Any) -> None:
         super()._connected(connection, record)
-        if self._run_id:
+        if self._run_id and self.path is not None:
             connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
             connection.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -13,8 +10,9 @@ import msgspec
 from litehedge.effects import Effect
 from litehedge.errors import BadMessage, JournalError
 from litehedge.market.events import AnyEvent, decode_batch
-from litehedge.store.journal import Header
-from litehedge.store.reading import header_of, opened
+from litehedge.store.header import Header
+from litehedge.store.places import Place
+from litehedge.store.reading import Unreadable, header_of, opened
 
 RECENT: Final = 400
 """So many of the last effects are read when a journal is opened."""
@@ -41,28 +39,28 @@ class Tail:
 
     Parameters
     ----------
-    path
-        The SQLite file.
+    place
+        Where it lies.
     recent_ns
         How far back the events of the last run are read at first, nanoseconds before the last.
 
     Raises
     ------
     JournalError
-        When the file is not there, or is no journal of this version.
+        When it is not there, or is no journal of this version.
     """
 
-    def __init__(self, path: Path, recent_ns: int) -> None:
-        self._path = path
+    def __init__(self, place: Place, recent_ns: int) -> None:
+        self._where = place
         self._recent_ns = recent_ns
         self._run_id = 0
         self._event = self._place = self._first = -1
         self._version = -1
         try:
-            self._file = opened(path, PATIENCE_S)
-        except sqlite3.Error as error:
+            self._file = opened(place, PATIENCE_S)
+        except Unreadable as error:
             raise JournalError(
-                f"the journal {path} cannot be read ({error})",
+                f"the journal {place} cannot be read ({error})",
                 "begin a session first, such as: litehedge paper",
             ) from None
 
@@ -81,22 +79,18 @@ class Tail:
         before = self._run_id, self._event, self._place, self._first
         told = None
         try:
-            version = self._file.execute("PRAGMA data_version").fetchone()[0]
+            version = self._file.version()
             if version == self._version:
                 return None
-            self._file.execute("BEGIN")
-            try:
+            with self._file.snapshot():
                 told = self._read()
-            finally:
-                with contextlib.suppress(sqlite3.Error):
-                    self._file.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Unreadable as error:
             raise JournalError(
-                f"the journal {self._path} cannot be read ({error})", "it is tried again"
+                f"the journal {self._where} cannot be read ({error})", "it is tried again"
             ) from None
         except (msgspec.DecodeError, BadMessage) as error:
             raise JournalError(
-                f"the journal {self._path} holds what this version cannot read ({error})",
+                f"the journal {self._where} holds what this version cannot read ({error})",
                 "it was written by another version of litehedge",
             ) from None
         finally:
@@ -108,14 +102,12 @@ class Tail:
     # --- pieces -------------------------------------------------------------------------------
 
     def _read(self) -> News:
-        row = self._file.execute(
-            "SELECT run_id, header FROM runs ORDER BY run_id DESC LIMIT 1"
-        ).fetchone()
+        row = self._file.row("SELECT run_id, header FROM runs ORDER BY run_id DESC LIMIT 1")
         if row is None:
             return News()
         header = None
         if row[0] != self._run_id:
-            header = header_of(self._path, row[1])
+            header = header_of(self._where, row[1])
             self._run_id = row[0]
             self._event, self._place, self._first = self._begins()
         events = self._events()
@@ -124,14 +116,14 @@ class Tail:
 
     def _begins(self) -> tuple[int, int, int]:
         """Return after which effect and batch of the run to begin."""
-        found = self._file.execute(
+        found = self._file.row(
             "SELECT event, place FROM effects WHERE run_id = ? AND kind NOT IN "
             f"{_SKIPPED} ORDER BY event DESC, place DESC LIMIT 1 OFFSET ?",
             (self._run_id, RECENT),
-        ).fetchone()
+        )
         event, place = found or (-1, -1)
         first, newest_ns = -1, 0
-        for number, payload in self._file.execute(
+        for number, payload in self._file.rows(
             "SELECT first, payload FROM event_batches WHERE run_id = ? ORDER BY first DESC",
             (self._run_id,),
         ):
@@ -144,7 +136,7 @@ class Tail:
 
     def _events(self) -> list[tuple[int, AnyEvent]]:
         found = []
-        for first, payload in self._file.execute(
+        for first, payload in self._file.rows(
             "SELECT first, payload FROM event_batches WHERE run_id = ? AND first > ? "
             "ORDER BY first",
             (self._run_id, self._first),
@@ -155,7 +147,7 @@ class Tail:
 
     def _new_effects(self) -> list[tuple[int, Effect]]:
         found = []
-        for event, place, payload in self._file.execute(
+        for event, place, payload in self._file.rows(
             "SELECT event, place, payload FROM effects WHERE run_id = ? AND (event, place) > "
             f"(?, ?) AND kind NOT IN {_SKIPPED} ORDER BY event, place",
             (self._run_id, self._event, self._place),

@@ -7,11 +7,11 @@ simulated worlds before all of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from litehedge.model.graph import onnx_bytes
 from litehedge.model.network import DROPOUT, NetworkConfig
 from litehedge.model.serve import NetworkForecaster
 from litehedge.model.squeeze_index import Seen, SqueezeIndex, build_index
+from litehedge.model.standards import Standards
 from litehedge.model.train import Recipe
 from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.labels import Side, Squeeze, spec_hash
@@ -183,21 +184,57 @@ def train_network(
     config = NetworkConfig(inputs=len(lesson.standards), dropout=dropout)
     members = train_ensemble(lesson, config, recipe, seeds, work, processes=processes, told=told)
     say("writing the graph")
+    graph = onnx_bytes([m.network.weights() for m in members])
+    return finished(
+        graph, lesson.standards, sources, name, folder, created=created, expires_days=expires_days,
+        parameters={"dropout": dropout}
+        | {k: float(v) for k, v in asdict(recipe).items() if not isinstance(v, dict)},
+        seeds=seeds, say=say,
+        note="this span stopped the training and calibrated: scores on it flatter",
+    )  # fmt: skip
+
+
+def finished(
+    graph: bytes,
+    standards: Standards,
+    sources: Sources,
+    name: str,
+    folder: Path,
+    *,
+    created: str,
+    expires_days: int | None,
+    parameters: Mapping[str, float],
+    seeds: Sequence[int],
+    note: str,
+    say: Progress = lambda _: None,
+) -> Card:
+    """Calibrate a graph, score it, index the squeezes that it saw, and save the artefact.
+
+    The validation spans of `sources` calibrate, the longest of them gives the scores. The first of
+    `seeds` is that of the intervals; `note` says on the card what the scores are worth.
+
+    Raises
+    ------
+    ArtefactError
+        When the graph has another interface.
+    """
     frame_ns = sources.frame_ns
     schema = FeatureSchema(frame_ns).hash
-    graph = onnx_bytes([m.network.weights() for m in members])
 
     def served(calibration: Calibration) -> NetworkForecaster:
         return NetworkForecaster(
-            graph, lesson.standards, calibration, frame_ns=frame_ns, id=name, schema_hash=schema
+            graph, standards, calibration, frame_ns=frame_ns, id=name, schema_hash=schema
         )
 
     say("calibrating")
     plain, parts = served(Calibration()), [s.part for s in sources.valid]
     calibration = calibrated_on([by_forecaster(plain, p) for p in parts], parts)
     forecaster = served(calibration)
-    say("indexing the squeezes of history")
-    neighbours, index = indexed(forecaster, sources.train)
+    index: dict[str, NDArray[Any]] | None = None
+    if "trunk" in forecaster.offers:
+        say("indexing the squeezes of history")
+        neighbours, squeezes = indexed(forecaster, sources.train)
+        index = neighbours.arrays() | squeezes.arrays()
     judged = sorted(sources.valid, key=lambda s: -len(s.part.end_ns))
     longest = judged[0].part
     say("scoring")
@@ -219,20 +256,17 @@ def train_network(
         trained_on=[s.span() for s in everything],
         events_long=counted(sources.train, "long"),
         events_short=counted(sources.train, "short"),
-        parameters={"dropout": dropout}
-        | {k: float(v) for k, v in asdict(recipe).items() if not isinstance(v, dict)},
+        parameters=dict(parameters),
         validated_on=[s.span() for s in judged],
-        validation_note="this span stopped the training and calibrated: scores on it flatter",
+        validation_note=note,
         scores=scores,
         baseline_scores=baselines,
         expires_days=expires_days,
         seeds=list(seeds),
         frames_labelled=sum(s.part.end_ns.size for s in everything),
-        feeds=[f for f, t in zip(MODEL_FAMILIES, lesson.standards.trained, strict=True) if t],
+        feeds=[f for f, t in zip(MODEL_FAMILIES, standards.trained, strict=True) if t],
     )
-    return artefact.save_network(
-        folder, card, graph, lesson.standards, calibration, neighbours.arrays() | index.arrays()
-    )
+    return artefact.save_network(folder, card, graph, standards, calibration, index)
 
 
 def counted(sources: Sequence[Source], side: Side) -> int:

@@ -243,8 +243,7 @@ def _lasts_ns(lasting: ui.select) -> int:
 
 
 def _now_ns(seen: Seen) -> int:
-    """Return the time by the session's clock: a demo's market has its own."""
-    return time.time_ns() if seen.mode in ("paper", "live") else seen.now_ns
+    return seen.clock_ns(time.time_ns())
 
 
 def _share(percents: float | None) -> float:

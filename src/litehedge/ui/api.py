@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path as File
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, FastAPI, Header, Path, Query, Request
@@ -27,6 +26,7 @@ from litehedge.live import asking
 from litehedge.market import events as ev
 from litehedge.squeeze.forecast import OUTLOOK_MIN
 from litehedge.store.lookback import NEWEST, Past, Place
+from litehedge.store.places import Place as Where
 from litehedge.ui import api_models as told
 from litehedge.ui.binding import Binding
 from litehedge.ui.door import Who
@@ -104,7 +104,7 @@ def api(
     )  # fmt: skip
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
-    _reads(app, home, binding)
+    _reads(app, home, binding, wall_ns)
     _asks(app, home, once, wall_ns)
     return app
 
@@ -136,7 +136,7 @@ Commander = Annotated[Who, Depends(_commander)]
 # --- reading ----------------------------------------------------------------------------------
 
 
-def _reads(app: FastAPI, home: Home, binding: Binding) -> None:
+def _reads(app: FastAPI, home: Home, binding: Binding, wall_ns: Callable[[], int]) -> None:
     cookie = APIKeyCookie(
         name=Names.of(binding).session, auto_error=False, description="A person's session."
     )
@@ -163,7 +163,8 @@ def _reads(app: FastAPI, home: Home, binding: Binding) -> None:
         """Tell how a session is."""
         f = facts_of(watching)
         return told.StatusTold(
-            name=f.name, mode=f.mode, runs=f.runs, health=f.health, trading_state=f.trading.name,
+            name=f.name, mode=f.mode, runs=f.runs, health=f.health,
+            now_ns=watching.seen.clock_ns(wall_ns()), trading_state=f.trading.name,
             price_usdt=known(f.price), data_age_s=known(f.age_s),
             liquidation_distance=known(f.distance), override=f.override,
             override_until_ns=f.override_until_ns or None, is_closing=f.is_closing,
@@ -230,7 +231,7 @@ def _reads(app: FastAPI, home: Home, binding: Binding) -> None:
         return [told.FeedTold(kind=kind, age_s=known(age_s)) for kind, age_s in ages.items()]
 
 
-def _page(journal: File, before: Place, count: int) -> list[tuple[Place, Decision]]:
+def _page(journal: Where, before: Place, count: int) -> list[tuple[Place, Decision]]:
     with closing(Past(journal)) as past:
         return past.page(before, count)
 
@@ -260,12 +261,12 @@ def _place(text: str) -> Place:
 
 def _asks(app: FastAPI, home: Home, once: Once, wall_ns: Callable[[], int]) -> None:
     async def ask(
-        name: str, key: str, who: Who, make: Callable[[], ev.Command], shape: str
+        name: str, key: str, who: Who, make: Callable[[int], ev.Command], shape: str
     ) -> told.AskedTold:
         watching = await meant(home, name)
         if watching is None:
             raise Problem(404, f"there is no session {name}", "GET /sessions lists them")
-        command = make()
+        command = make(watching.seen.clock_ns(wall_ns()))
         asked = await run_in_threadpool(
             once.ask, watching, command, who=who.key, key=key, shape=f"{name} {shape}",
             now_ns=wall_ns(),
@@ -282,14 +283,16 @@ def _asks(app: FastAPI, home: Home, once: Once, wall_ns: Callable[[], int]) -> N
         name: SessionName, key: Key, who: Commander, body: told.HaltBody
     ) -> told.AskedTold:
         """Stop trading: cancel what is open and send nothing until it is resumed."""
-        return await ask(name, key, who, lambda: asking.halted(body.reason), _shape("halt", body))
+        return await ask(name, key, who, lambda _: asking.halted(body.reason), _shape("halt", body))
 
     @app.post("/sessions/{name}/resume", **post)
     async def resume(
         name: SessionName, key: Key, who: Commander, body: told.ResumeBody
     ) -> told.AskedTold:
         """Go on after a halt; needs the typed word."""
-        return await ask(name, key, who, lambda: asking.resumed(body.word), _shape("resume", body))
+        return await ask(
+            name, key, who, lambda _: asking.resumed(body.word), _shape("resume", body)
+        )
 
     @app.post("/sessions/{name}/override/set", **post)
     async def hold(
@@ -297,8 +300,8 @@ def _asks(app: FastAPI, home: Home, once: Once, wall_ns: Callable[[], int]) -> N
     ) -> told.AskedTold:
         """Hold a hedge, whatever the policy says; limits still count."""
 
-        def make() -> ev.Command:
-            return asking.hold(body.ratio, body.lasts_s * NS_PER_SECOND, wall_ns())
+        def make(now_ns: int) -> ev.Command:
+            return asking.hold(body.ratio, body.lasts_s * NS_PER_SECOND, now_ns)
 
         return await ask(name, key, who, make, _shape("set", body))
 
@@ -308,15 +311,15 @@ def _asks(app: FastAPI, home: Home, once: Once, wall_ns: Callable[[], int]) -> N
     ) -> told.AskedTold:
         """Leave the hedge as it is."""
 
-        def make() -> ev.Command:
-            return asking.keep(body.lasts_s * NS_PER_SECOND, wall_ns())
+        def make(now_ns: int) -> ev.Command:
+            return asking.keep(body.lasts_s * NS_PER_SECOND, now_ns)
 
         return await ask(name, key, who, make, _shape("freeze", body))
 
     @app.post("/sessions/{name}/override/follow", **post)
     async def follow(name: SessionName, key: Key, who: Commander) -> told.AskedTold:
         """End the override, and a close-all that is under way: the policy decides again."""
-        return await ask(name, key, who, lambda: ev.Follow(0, 0), "follow")
+        return await ask(name, key, who, lambda _: ev.Follow(0, 0), "follow")
 
     @app.post("/sessions/{name}/close-all", **post)
     async def close_all(
@@ -324,7 +327,7 @@ def _asks(app: FastAPI, home: Home, once: Once, wall_ns: Callable[[], int]) -> N
     ) -> told.AskedTold:
         """Close position and hedge, then only watch; needs the typed words."""
 
-        def make() -> ev.Command:
+        def make(_: int) -> ev.Command:
             return asking.closed(body.words, body.reason)
 
         return await ask(name, key, who, make, _shape("close-all", body))
@@ -332,12 +335,12 @@ def _asks(app: FastAPI, home: Home, once: Once, wall_ns: Callable[[], int]) -> N
     @app.post("/sessions/{name}/adopt", **post)
     async def adopt(name: SessionName, key: Key, who: Commander) -> told.AskedTold:
         """Take over what the venue holds, where the session's books differ."""
-        return await ask(name, key, who, lambda: ev.Adopt(0, 0), "adopt")
+        return await ask(name, key, who, lambda _: ev.Adopt(0, 0), "adopt")
 
     @app.post("/sessions/{name}/ignore", **post)
     async def ignore(name: SessionName, key: Key, who: Commander) -> told.AskedTold:
         """Leave what differs at the venue to the person who traded it."""
-        return await ask(name, key, who, lambda: ev.Ignore(0, 0), "ignore")
+        return await ask(name, key, who, lambda _: ev.Ignore(0, 0), "ignore")
 
 
 def _shape(what: str, body: told.Body) -> str:

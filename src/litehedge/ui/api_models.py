@@ -60,6 +60,10 @@ class SessionTold(Told):
 class StatusTold(SessionTold):
     """How a session is."""
 
+    now_ns: int = Field(
+        description="Time by the session's own clock, ns since 1970: in a demo it runs faster. "
+        "Overrides are counted by it."
+    )
     trading_state: Literal["ACTIVE", "REDUCING", "HALTED"] = Field(description="What it may do.")
     price_usdt: float | None = Field(description="Newest price of LTC, USDT.")
     data_age_s: float | None = Field(description="Since it told anything new, seconds.")

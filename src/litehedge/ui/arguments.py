@@ -71,7 +71,8 @@ def study(typed: Mapping[str, Any]) -> Arguments:
     wrong: dict[str, str] = {}
     worlds = _whole(typed, "worlds", 2, 200, wrong)
     days = _whole(typed, "days", 2, 365, wrong)
-    return ["study", "blowup", f"--worlds={worlds}", f"--days={days}", "--jobs=1"], wrong
+    arguments = ["study", "blowup", f"--worlds={worlds}", f"--days={days}", "--jobs=1"]
+    return [*arguments, "--no-keep"], wrong  # who asked keeps it
 
 
 def session_report(name: str) -> list[str]:

@@ -17,6 +17,7 @@ from litehedge.shelf.models import model_folders
 from litehedge.shelf.rules import own_rules, rule_files, rules_text, save_rules
 from litehedge.store.bundled import preset_names, preset_text
 from litehedge.store.lake import Lake
+from litehedge.ui import builder_market as market
 from litehedge.ui import builder_model as bm
 from litehedge.ui import builder_test as tests
 from litehedge.ui import builder_text as bt
@@ -37,7 +38,7 @@ async def builder(home: Home, trying: Tests, session: str, rules: str) -> None:
     page = Page(home, "/builder", await meant(home, session))
     settings = page.watching.seen.settings if page.watching else Settings()
     lake = Lake(home.root / "lake")
-    choices = await run.io_bound(tests.data_choices, lake) or {}
+    choices = await run.io_bound(market.data_choices, lake) or {}
     ui.add_css(CSS)
     with framed(page):
         Builder(home, trying, settings, choices, rules)
@@ -145,6 +146,8 @@ class Builder:
                 'aria-label="How far the test is"'
             )
             self._more = ui.label().classes("hg-dim")
+            self._plans = ui.element("ul").classes("hg-sentences hg-dim").props("data-hg-plans")
+            self._shown_plans: list[str] = []
             self._notes = ui.label().classes("hg-caution")
             with ui.expansion("Try it on other days, another model, another position").props(
                 "dense header-class=text-grey-5"
@@ -322,7 +325,7 @@ class Builder:
         if text is None:
             self._trying.forget(self._page)
         else:
-            question = tests.Question(
+            question = market.Question(
                 self._page, self._number, text, self._on["data"], self._on["model"],
                 self._on["side"], self._on["leverage"],
                 self._settings.model_dump(mode="json"),
@@ -337,13 +340,17 @@ class Builder:
     def _told(self, problems: dict[str, str]) -> None:
         wrong = [field for field in problems if field != "file.name"]
         said = tests.told(self._heard, wrong)
-        if any(block.is_plan for block in self._history.now.blocks) and said["test_notes"] == "":
-            said["test_notes"] = "Plans are left out of the test." if said["test_more"] else ""
         self._line.set_text(said["test_line"])
         self._line.props["data-state"] = said["test_state"]
         for label, key in ((self._title, "title"), (self._more, "more"), (self._notes, "notes")):
             label.set_text(said[f"test_{key}"])
             label.set_visibility(bool(said[f"test_{key}"]))
+        if said["test_plans"] != self._shown_plans:
+            self._shown_plans = said["test_plans"]
+            self._plans.clear()
+            with self._plans:
+                for text in self._shown_plans:
+                    words(text, tag="li")
         self._bar.set_visibility(said["test_busy"])
         self._bar.value = said["test_done"] / 100.0
 

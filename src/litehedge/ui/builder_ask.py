@@ -13,7 +13,8 @@ from typing import Final
 
 import msgspec
 
-from litehedge.ui.builder_test import Answer, Question
+from litehedge.ui.builder_market import Question
+from litehedge.ui.builder_test import Answer
 
 log = logging.getLogger("litehedge.ui")
 
@@ -43,7 +44,12 @@ class Tests:
     async def ask(self, question: Question, hear: Hear) -> None:
         """Ask; `hear` is told of the progress and of the answer, unless the page asks again."""
         self._asked[question.page] = question, hear
-        process = await self._started()
+        try:
+            process = await self._started()
+        except OSError as error:
+            _tell(hear, Answer(question.page, question.number, problem="The test cannot be started "
+                               f"({error.strerror}). Change anything to try again."))  # fmt: skip
+            return
         assert process.stdin is not None
         with contextlib.suppress(ConnectionError):  # its end is told by who listens
             process.stdin.write(msgspec.json.encode(question) + b"\n")

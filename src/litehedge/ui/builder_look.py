@@ -62,7 +62,6 @@ CSS: Final = """
 .hg-result { font-size:17px; font-weight:600; line-height:1.35; min-height:23px; }
 .hg-result[data-state=wait] { color:var(--hg-dim); font-weight:500; }
 .hg-result[data-state=bad] { color:#ff8a8d; }
-.hg-caution { color:var(--hg-amber); font-size:14px; margin-top:4px; }
 .hg-sub { font-size:14px; font-weight:500; color:var(--hg-dim); margin:6px 0 0; }
 .hg-chip:focus-visible, .hg-icon:focus-visible { outline:2px solid var(--hg-blue);
   outline-offset:2px; }

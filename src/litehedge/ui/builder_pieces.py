@@ -116,7 +116,7 @@ class Pieces:
                 ).classes("hg-does")  # fmt: skip
                 if not block.is_plan:
                     self._input(block.ratio, key, "ratio", "How much").classes("hg-ratio")
-                self._menu(draft, key, f"rule {number}")
+                self._menu(draft, key, f"{'plan' if block.is_plan else 'rule'} {number}")
             self._problem(f"{key}.ratio", card)
             self._problem(f"{key}.does", card)
             with ui.element("div").classes("hg-when"):
@@ -280,7 +280,7 @@ class Pieces:
         box.make_sortable(
             {"sort": sort, "forceFallback": True, "fallbackOnBody": True, "fallbackTolerance": 3,
              "fallbackClass": "hg-drag", "swapThreshold": 0.65, "emptyInsertThreshold": 12,
-             "scrollSensitivity": 60},
+             "scrollSensitivity": 110},  # header and bar of places cover the edges
             on_end=self._acts.dropped, handle=HANDLE, group=group, ghost_class="hg-ghost",
         )  # fmt: skip
 

@@ -7,7 +7,7 @@ catalogue of squeezes and `report.calls` judge, `report.metrics` sums up.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -16,58 +16,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litehedge import backtest as bt
-from litehedge.blowup.worlds import WARM_UP_DAYS, world_tape
 from litehedge.config import Settings
-from litehedge.hedge.policies import static, with_rules
+from litehedge.hedge.policies import Policy, static, with_rules
 from litehedge.hedge.rule_reading import parse_rules
 from litehedge.margin.tiers import TierTable
 from litehedge.report.calls import CAUGHT_SHARE, PARTLY_SHARE, Call, SqueezeCall, squeeze_calls
 from litehedge.report.metrics import run_summary
 from litehedge.report.style import counted, percent
-from litehedge.shelf.models import DEFAULTS, choose_model, saw
 from litehedge.shelf.policies import choose_policy
 from litehedge.sim.episode import PATH_RATIO
-from litehedge.sim.market.parameters import Parameters
-from litehedge.sim.market.step import NO_SHOCKS
-from litehedge.sim.study import DAY_S
 from litehedge.store.bundled import tier_table
-from litehedge.store.lake import Dataset, Lake
-from litehedge.tape import Tape, build_tape, check_range, per_frame_of
-from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND, instant_ns, iso_utc
+from litehedge.tape import Tape
+from litehedge.ui.builder_market import Market, Question
+from litehedge.ui.builder_plans import Followed, plan_lines
+from litehedge.units import NS_PER_DAY, NS_PER_MINUTE, iso_utc
 
 Floats = NDArray[np.float64]
-Reached = Callable[[str, float], None]
-"""Told what is being done, and how much of it is done, 0 to 1."""
 
-SIMULATED: Final = "(simulated)"
-"""The name of the market that is made up where there is no other."""
-SIM_SEED: Final = 7
-SIM_DAYS: Final = 42
-SIM_BEGIN: Final = "2026-01-05"
-DAYS: Final = 90
-ROUND_NS: Final = 5 * NS_PER_MINUTE
 FULL: Final = 0.95
-MOSTLY: Final = 0.8
 LONG_MIN: Final = 1440.0
-
-
-class Question(msgspec.Struct, frozen=True):
-    """What a page wants to know: rules as the text of their file, and on what to try them."""
-
-    page: str
-    number: int
-    rules: str
-    data: str
-    model: str
-    side: str
-    leverage: float
-    settings: dict[str, Any]
-    days: int = DAYS
-
-    @property
-    def market(self) -> tuple[str, str, int]:
-        """What the tape depends on."""
-        return self.data, self.model, self.days
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -86,20 +53,11 @@ class Figures(msgspec.Struct, frozen=True):
     naked_pnl: float
 
 
-class Market(msgspec.Struct, frozen=True):
-    """On what it was tried."""
-
-    data: str
-    start_ns: int
-    end_ns: int
-    covered: float  # share of the span that has bars
-    model: str
-    saw: bool  # the model has learnt from these days
-    is_simulated: bool
-
-
 class Answer(msgspec.Struct, frozen=True):
-    """What is known so far of a question: how far it is, what came out, or what went wrong."""
+    """What is known so far of a question: how far it is, what came out, or what went wrong.
+
+    With figures and still `doing` something, plans are being followed.
+    """
 
     page: str
     number: int
@@ -108,84 +66,7 @@ class Answer(msgspec.Struct, frozen=True):
     market: Market | None = None
     figures: Figures | None = None
     problem: str = ""
-
-
-# --- which data ---------------------------------------------------------------------------------
-
-
-def data_choices(lake: Lake, asset: str = "LTC") -> dict[str, str]:
-    """Return what can be tried on, name and label, the best first; a simulated market comes last.
-
-    Best is what a model fits, without large gaps, that ends last, of the contract itself, in bars
-    of about five minutes: a quarter of them is read in a second or two.
-    """
-    found = [
-        one for one in lake.datasets()
-        if one.kind == "bars" and one.asset == asset and one.market != "mark"
-    ]  # fmt: skip
-    found.sort(key=_worth, reverse=True)
-    choices = {one.name: f"{one.name}, to {iso_utc(one.end_ns)[:10]}" for one in found}
-    return {**choices, SIMULATED: f"a simulated market of {SIM_DAYS // 7} weeks"}
-
-
-def _worth(one: Dataset) -> tuple[bool, bool, int, bool, float]:
-    frame_s = one.interval_ns * per_frame_of(one.interval_ns) // NS_PER_SECOND
-    months = one.end_ns // (30 * NS_PER_DAY)
-    size = -abs(math.log(one.interval_ns / ROUND_NS))
-    return frame_s in DEFAULTS, _covered(one) >= MOSTLY, months, one.market == "perp", size
-
-
-def _covered(one: Dataset, days: int = DAYS) -> float:
-    """Return which share of about the last `days` has bars, by the months of the data set."""
-    first = iso_utc(max(one.start_ns, one.end_ns - days * NS_PER_DAY))[:7]
-    since_ns = max(one.start_ns, instant_ns(f"{first}-01"))
-    rows = sum(part.rows for part in one.parts if part.month >= first)
-    return rows * one.interval_ns / max(one.end_ns - since_ns, 1)
-
-
-def tape_for(lake: Lake, question: Question, reached: Reached) -> tuple[Tape, Market]:
-    """Return the tape that a question is about.
-
-    Raises
-    ------
-    LitehedgeError
-        When there is no such data set or model, or it holds nothing.
-    """
-    if question.data == SIMULATED:
-        return _simulated(question, reached)
-    dataset = lake.bars(question.data)
-    start_ns, end_ns = check_range(dataset, dataset.end_ns - question.days * NS_PER_DAY, None)
-    frame_ns = dataset.interval_ns * per_frame_of(dataset.interval_ns)
-    model = choose_model(question.model, frame_ns)
-    doing = f"reading {question.data}"
-    reached(doing, 0.0)
-    tape = build_tape(
-        lake, dataset, model.forecaster, start_ns, end_ns,
-        lambda done, total: reached(doing, done / total),
-    )  # fmt: skip
-    covered = len(tape) * tape.bar_ns / (end_ns - start_ns)
-    market = Market(
-        dataset.name, start_ns, end_ns, covered, model.forecaster.id,
-        saw(model.card, start_ns, end_ns), False,
-    )  # fmt: skip
-    return tape, market
-
-
-def _simulated(question: Question, reached: Reached) -> tuple[Tape, Market]:
-    model = choose_model(question.model, NS_PER_MINUTE)
-    begin_s = instant_ns(SIM_BEGIN) // NS_PER_SECOND
-    begun_s = begin_s - WARM_UP_DAYS * DAY_S
-    total_s = (WARM_UP_DAYS + SIM_DAYS) * DAY_S
-    doing = "making a simulated market"
-    reached(doing, 0.0)
-    tape = world_tape(
-        Parameters(), NO_SHOCKS, SIM_SEED, begin_s, SIM_DAYS, model.forecaster,
-        reached=lambda now_ns: reached(doing, (now_ns / NS_PER_SECOND - begun_s) / total_s),
-    )  # fmt: skip
-    span_ns = SIM_DAYS * NS_PER_DAY
-    start_ns = begin_s * NS_PER_SECOND
-    return tape, Market(SIMULATED, start_ns, start_ns + span_ns, 1.0, model.forecaster.id, False,
-                        True)  # fmt: skip
+    followed: Followed | None = None  # where the draft has plans, once they were followed
 
 
 # --- what came out ------------------------------------------------------------------------------
@@ -218,6 +99,18 @@ def ground_of(tape: Tape, question: Question) -> Ground:
     return Ground(tape, settings, tiers, bt.walk(tape, settings, tiers, static(0.0)))
 
 
+def policy_of(settings: Settings, rules: str) -> Policy:
+    """Return the rules of a file around their policy.
+
+    Raises
+    ------
+    LitehedgeError
+        When the rules are wrong, or do not go with the policy.
+    """
+    found = parse_rules(rules, "these rules", "draft")
+    return with_rules(choose_policy(found.policy or settings.hedge.policy, settings), found)
+
+
 def figures_of(ground: Ground, rules: str) -> Figures:
     """Carry the position through with the rules of a file around their policy.
 
@@ -226,9 +119,8 @@ def figures_of(ground: Ground, rules: str) -> Figures:
     LitehedgeError
         When the rules are wrong, or do not go with the policy.
     """
-    found = parse_rules(rules, "these rules", "draft")
     settings, tape = ground.settings, ground.tape
-    policy = with_rules(choose_policy(found.policy or settings.hedge.policy, settings), found)
+    policy = policy_of(settings, rules)
     run = bt.walk(tape, settings, ground.tiers, policy)
     hedged, naked = run_summary(run, tape, settings), run_summary(ground.naked, tape, settings)
     against = [
@@ -312,12 +204,21 @@ def told(answer: Answer | None, wrong: Sequence[str] = ()) -> dict[str, Any]:
     return _said(
         title=title(answer.market), line=line(answer.figures), state="good",
         more=more(answer.figures), notes=" ".join(notes(answer.market)),
+        busy=bool(answer.doing), done=round(100.0 * answer.done), plans=_of_plans(answer),
     )  # fmt: skip
+
+
+def _of_plans(answer: Answer) -> list[str]:
+    """Say what became of the plans, by the line."""
+    figures, followed = answer.figures, answer.followed
+    if figures is None or followed is None:
+        return [f"{answer.doing[:1].upper()}{answer.doing[1:]} …"] if answer.doing else []
+    return plan_lines(followed, figures.pnl, figures.cost, figures.liquidated)
 
 
 def _said(**given: Any) -> dict[str, Any]:
     empty = {"title": "", "line": "", "more": "", "notes": "", "state": "", "busy": False,
-             "done": 0}  # fmt: skip
+             "done": 0, "plans": []}  # fmt: skip
     return {f"test_{key}": value for key, value in {**empty, **given}.items()}
 
 

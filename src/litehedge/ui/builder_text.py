@@ -28,7 +28,6 @@ from litehedge.settings import read_toml, shown_value
 from litehedge.store.bundled import preset_names
 from litehedge.ui.builder_model import Block, Box, Draft, Line, Part, line_of
 
-NEW_NAME: Final = "my-rules"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}")
 
 GROUPS: Final = {"forecast": "Model", "market": "Market", "margin": "Position", "time": "Time"}

@@ -21,15 +21,9 @@ import msgspec
 
 from litehedge.errors import LitehedgeError
 from litehedge.store.lake import Lake
-from litehedge.ui.builder_test import (
-    Answer,
-    Ground,
-    Market,
-    Question,
-    figures_of,
-    ground_of,
-    tape_for,
-)
+from litehedge.ui.builder_market import Market, Question, events_for, model_for, tape_for
+from litehedge.ui.builder_plans import DOING, follow
+from litehedge.ui.builder_test import Answer, Figures, Ground, figures_of, ground_of, policy_of
 
 log = logging.getLogger("litehedge.ui.builder")
 
@@ -97,7 +91,7 @@ class Trier:
             ground = self._ground(question, tape)
             self._check(question)
             figures = figures_of(ground, question.rules)
-            self._told(question, market=market, figures=figures)
+            self._follow(question, ground, market, figures)
         except Aside:
             return
         except LitehedgeError as error:
@@ -105,6 +99,24 @@ class Trier:
         except Exception as error:
             log.exception("a draft could not be tried")
             self._told(question, problem=f"It could not be tried: {error!r}.")
+
+    def _follow(self, question: Question, ground: Ground, market: Market, figures: Figures) -> None:
+        """Tell what came out; with plans, follow those too, which takes longer."""
+        policy = policy_of(ground.settings, question.rules)
+        if policy.rules is None or not policy.rules.plans:
+            self._told(question, market=market, figures=figures)
+            return
+
+        def reached(done: float) -> None:
+            self._check(question)
+            self._told(question, market=market, figures=figures, doing=DOING, done=done)
+
+        reached(0.0)
+        followed = follow(
+            events_for(self._lake, question), ground.tape, ground.settings, ground.tiers, policy,
+            model_for(self._lake, question).forecaster, reached,
+        )  # fmt: skip
+        self._told(question, market=market, figures=figures, followed=followed)
 
     def _told(self, question: Question, **more: Any) -> None:
         self._tell(Answer(question.page, question.number, **more))

@@ -19,6 +19,7 @@ import threading
 import time
 import unicodedata
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -101,6 +102,8 @@ class Door:
         self._hasher = hasher or PasswordHasher()
         self._patience = Patience()
         self._one = threading.Lock()  # one hash at a time: each takes 64 MB
+        self._beside = ThreadPoolExecutor(1, "door")  # who asks does not wait for a disk
+        self._noted: dict[str, int] = {}
         self._seen: dict[str, int] = {}
 
     # --- the one-time link --------------------------------------------------------------------
@@ -225,10 +228,7 @@ class Door:
             return None
         if kept is None or not self._lives(key, kept):
             return None
-        try:
-            self._touch(key, kept)
-        except DataError as error:  # a full disk shuts out nobody who is in
-            log.error("%s", error)
+        self._touch(key, kept)
         return Who(key, "a person", "command", form_key(cookie))
 
     def is_in(self, who: Who) -> bool:
@@ -356,15 +356,29 @@ class Door:
     def _touch(self, key: str, kept: Kept) -> None:
         now_ns = self._now_ns()
         self._seen[key] = now_ns
-        if now_ns - kept.seen_ns < TOUCH_NS:
+        if now_ns - max(kept.seen_ns, self._noted.get(key, 0)) < TOUCH_NS:
             return
+        self._noted[key] = now_ns
+        self._beside.submit(self._note_use, key, now_ns)
 
-        def change(now: Secrets) -> None:
+    def _note_use(self, key: str, now_ns: int) -> None:
+        def change(now: Secrets) -> set[str]:
             if key in now.sessions:
                 now.sessions[key].seen_ns = now_ns
-            self._seen = {k: seen for k, seen in self._seen.items() if k in now.sessions}
+            return set(now.sessions)
 
-        self._vault.change(change)
+        try:
+            there = self._vault.change(change)
+        except DataError as error:  # a full disk shuts out nobody who is in
+            log.error("%s", error)
+            return
+        for times in (self._seen, self._noted):
+            for gone in [one for one in list(times) if one not in there]:
+                times.pop(gone, None)
+
+    def settle(self) -> None:
+        """Wait until every use so far is noted on disk, or could not be."""
+        self._beside.submit(int).result()
 
     def _is_known(self, kept: Secrets, device: str) -> bool:
         found = kept.devices.get(hashed(device)) if device else None

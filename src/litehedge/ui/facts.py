@@ -43,6 +43,7 @@ class Facts:
     alerts: int
     watches: tuple[str, ...]
     feeds_age_s: dict[str, float]
+    over: str = ""  # how a demo ended
 
     @property
     def distance(self) -> float:
@@ -86,6 +87,7 @@ def facts_of(watching: Watching) -> Facts:
             kind: age_s + (seen.now_ns - known_ns) / NS_PER_SECOND
             for kind, known_ns in sorted(seen.heard_ns.items())
         },
+        over=watching.aside.over,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from nicegui import ui
@@ -14,6 +13,7 @@ from litehedge.errors import LitehedgeError
 from litehedge.market import events as ev
 from litehedge.squeeze.heatmap import Course, Heat, Worth, heat_of, score
 from litehedge.store.lookback import Past
+from litehedge.store.places import Place
 from litehedge.ui import mapped
 from litehedge.ui.frame import framed
 from litehedge.ui.page import Page, aside, card, meant, say, words
@@ -89,13 +89,13 @@ def _health(watching: Watching) -> dict[str, ev.FeedHealth]:
 # --- the estimate --------------------------------------------------------------------------------
 
 
-def _read_on(path: Path, run_id: int) -> Drawn:
+def _read_on(path: Place, run_id: int) -> Drawn:
     """Read what a run heard since the last time; estimate anew where a step has passed."""
     with _ONE_AT_A_TIME:
         return _read_further(path, run_id)
 
 
-def _read_further(path: Path, run_id: int) -> Drawn:
+def _read_further(path: Place, run_id: int) -> Drawn:
     name = str(path)
     read = _READ.get(name)
     if read is None or read.run_id != run_id:

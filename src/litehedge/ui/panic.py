@@ -251,7 +251,9 @@ def _about(facts: Facts) -> str:
     account = {"live": "LIVE: real money", "paper": "Paper account"}.get(facts.mode, facts.mode)
     kind = "live" if facts.mode == "live" else "dim"
     told = paragraph(f"{account or 'no account yet'}, session {facts.name}.", kind)
-    if not facts.runs:
+    if facts.over:  # nothing is left to be guarded
+        told += paragraph(facts.over, "dim")
+    elif not facts.runs:
         told += paragraph(
             "The session does not run: nobody guards the position now. A halt counts at its next "
             "start; what raises risk only if it starts within a minute.", "warn")  # fmt: skip

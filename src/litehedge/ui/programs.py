@@ -7,6 +7,7 @@ long as it lives, whoever looks.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -137,8 +138,17 @@ def _locked(lock: Path) -> int:
     return descriptor
 
 
+def wish_end(pid: int) -> None:
+    """Ask a process and its children to end, and leave it to them when."""
+    if pid > 0:  # 0 would be this process and all its own
+        with contextlib.suppress(OSError):
+            os.killpg(pid, signal.SIGTERM)
+
+
 def end(pid: int, lock: Path) -> bool:
     """Ask a process and its children to end, then insist. Return whether it is gone."""
+    if pid <= 0:  # 0 would be this process and all its own
+        return not is_locked(lock)
     for number in (signal.SIGTERM, signal.SIGKILL):
         if not is_locked(lock):
             return True

@@ -10,13 +10,16 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from nicegui import ui
 
 from litehedge.errors import LitehedgeError
+from litehedge.report.ruin_sheet import ruin_page
+from litehedge.report.ruin_told import study_of
 from litehedge.squeeze.labels import SIDES
+from litehedge.store.bundled import blowup_study
 from litehedge.ui import arguments as arguments_of
 from litehedge.ui import reports_view as view
 from litehedge.ui.frame import framed
@@ -32,6 +35,8 @@ SHOWN: Final = 40
 LOOKS_S: Final = 1.0
 """How often it is looked how far reports are."""
 SHEETS: Final = "/reports/sheet/"
+SHIPPED: Final = "shipped"
+"""The name of the sheet of the study that ships; reports are named by the time they were asked."""
 SHEET_POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox allow-scripts"
@@ -68,6 +73,7 @@ class _Made:
     """The list of reports; it looks at those that are being made, and shows what is new."""
 
     def __init__(self, tools: Tools) -> None:
+        self.has_study = False
         self._tools = tools
         self._shown: list[tuple[str, str]] = []
         self._looked_s = -math.inf
@@ -101,6 +107,7 @@ class _Made:
         if self._box is None:
             return
         found = self._tools.workshop.reports()
+        self.has_study = any(one.kind == "blowup" and one.state == "done" for one in found)
         self._shown = [(report.id, report.state) for report in found]
         self._chosen = [c for c in self._chosen if any(r.id == c for r in found)]
         self._rows.clear()
@@ -146,16 +153,26 @@ class _Made:
         label = ui.label().classes("hg-progress").style("font-size:14px")
         self._rows[report.id] = (label, bar, inner)
         self._tell(report)
+        if report.cancelled:
+            words("It was cancelled: what was found so far is being written down.", "hg-dim")
+            with ui.element("div").classes("hg-row").style("margin-top:10px"):
+                button("End it at once", partial(self._gone, report.id), "hg-small")
+            return
         words("It goes on when you close this page.", "hg-dim")
+        keeps = report.kind in ("backtest", "blowup")
+        what = (
+            "What was found up to now is kept, and says so." if keeps
+            else "Nothing of it is kept."
+        )  # fmt: skip
+        act = self._cancel if keeps else self._gone
         with ui.element("div").classes("hg-row").style("margin-top:10px"):
             button(
                 "Cancel …",
                 lambda: confirm(
-                    "Cancel this report?", "What was worked out so far is thrown away.",
-                    "Cancel it", partial(self._gone, report.id), "Go on",
+                    "Cancel this report?", what, "Cancel it", partial(act, report.id), "Go on"
                 ),
                 "hg-small",
-            )  # fmt: skip
+            )
 
     def _tell(self, report: Report) -> None:
         label, bar, inner = self._rows[report.id]
@@ -188,6 +205,8 @@ class _Made:
                     words(figure.value, f"hg-value {figure.css}{long}")
                     if figure.unhedged:
                         words(f"unhedged {figure.unhedged}", "hg-dim")
+        if cut := view.cut_short(report):
+            words(cut, "hg-caution")
         for note in view.notes(report):
             words(note, "hg-dim")
         gap = view.gap_lines(report)
@@ -240,8 +259,14 @@ class _Made:
         button(text, act, "hg-small", f"{text.rstrip(' …')} {view.title(report)}")
 
     async def _gone(self, name: str) -> None:
+        await self._with(self._tools.workshop.delete, name)
+
+    async def _cancel(self, name: str) -> None:
+        await self._with(self._tools.workshop.cancel, name)
+
+    async def _with(self, act: Callable[[str], None], name: str) -> None:
         try:
-            await asyncio.to_thread(self._tools.workshop.delete, name)
+            await asyncio.to_thread(act, name)
         except LitehedgeError as error:
             told(error)
         self._fill()
@@ -278,6 +303,8 @@ def _beside(one: Report, other: Report) -> None:
         for report in (one, other):
             with card(view.title(report)):
                 words(view.about(report), "hg-dim")
+                if cut := view.cut_short(report):
+                    words(cut, "hg-caution")
                 for note in view.notes(report):
                     words(note, "hg-dim")
                 link("Open", f"{SHEETS}{report.id}", "hg-small hg-safe", apart=True).style(
@@ -360,12 +387,12 @@ def _begins(made: _Made, kind: Kind, name: str) -> Callable[[], None]:
 
 def _study(tools: Tools, made: _Made) -> None:
     with card("Who is ruined: the blow-up study"):
-        words("Many traders live for months in simulated worlds, hedged and not. What forty worlds "
-              "gave is told in the explanation of blow-ups. A small one takes minutes here; a "
-              "whole one belongs in a terminal:", "hg-dim")  # fmt: skip
-        words("litehedge study blowup --worlds 40 --report blowup.html", "hg-code").style(
-            "margin:8px 0"
-        )
+        words("Many traders live for months in simulated worlds, hedged and not.", "hg-dim")
+        if not made.has_study:
+            _shipped(blowup_study())
+        words("A small one takes minutes here. A whole one belongs in a terminal, and is listed "
+              "here when it is done:", "hg-dim").style("margin-top:8px")  # fmt: skip
+        words("litehedge study blowup --worlds 40", "hg-code").style("margin:8px 0")
         fields = Fields()
         with ui.element("form").classes("hg-form").props('onsubmit="return false"'):
             with ui.element("div").classes("hg-pair"):
@@ -379,3 +406,19 @@ def _study(tools: Tools, made: _Made) -> None:
                     made.begin("blowup", [*arguments, *tools.settings_arguments()], typed)
 
             button("Run a small one", go)
+
+
+def _shipped(study: Mapping[str, Any]) -> None:
+    """Show the study that ships, for who has run none."""
+    words(view.study_found(study), "hg-sentence").props("data-shipped")
+    words("You have run none yet: this one comes with litehedge, and was made by", "hg-dim")
+    words(study["meta"]["command"], "hg-code").style("margin-top:4px")
+    with ui.element("div").classes("hg-row").style("margin-top:8px"):
+        link("Open", f"{SHEETS}{SHIPPED}", "hg-small hg-safe", apart=True)
+
+
+@lru_cache(maxsize=1)
+def shipped_sheet() -> str:
+    """Return the sheet of the study that ships, as HTML."""
+    study, meta = study_of(blowup_study())
+    return ruin_page(study, meta, meta.pop("made_ns"))

@@ -52,7 +52,8 @@ def about(report: Report) -> str:
         return f"{TITLES[report.kind]} · {made}"
     meta = (report.result or {}).get("meta", {})
     first = str(asked.get("from") or meta.get("from") or "")[:10] or "the beginning"
-    last = str(asked.get("to") or meta.get("to") or "")[:10] or "the end"
+    whole = asked.get("to") if "cancelled" not in meta else ""
+    last = str(whole or meta.get("to") or "")[:10] or "the end"
     return f"{TITLES['backtest']} · {asked.get('policy')} · {first} to {last} · {made}"
 
 
@@ -138,10 +139,42 @@ def _of_ledger(result: Mapping[str, Any]) -> list[Figure]:
 
 def _of_study(result: Mapping[str, Any]) -> list[Figure]:
     return [
-        Figure(f"Ruined, {row.get('arm')}", percent(_float(row, "ruin_rate")))
-        for row in result.get("rows") or []
-        if (row.get("forecaster"), row.get("side"), row.get("leverage")) == ("right", "both", None)
+        Figure(f"Ruined, {arm}", percent(_float(row, "ruin_rate")))
+        for arm, row in _mix(result).items()
     ]
+
+
+def _mix(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the rows of a blow-up study about all traders together, forecaster right, by arm."""
+    return {
+        str(row.get("arm")): row for row in result.get("rows") or []
+        if (row.get("forecaster"), row.get("side"), row.get("leverage")) == ("right", "both", None)
+    }  # fmt: skip
+
+
+_ARMS: Final = {
+    "unhedged": "without a hedge",
+    "smaller": "with a position that was smaller from the start",
+    "guards": "hedged behind the limits",
+}
+
+
+def study_found(result: Mapping[str, Any]) -> str:
+    """Say what a blow-up study found, in a sentence; "" where it told nothing of these arms."""
+    mix = _mix(result)
+    told = [
+        f"{percent(_float(mix[arm], 'ruin_rate'))} ({percent(_float(mix[arm], 'ruin_low'))} to "
+        f"{percent(_float(mix[arm], 'ruin_high'))}) {words}"
+        for arm, words in _ARMS.items() if arm in mix
+    ]  # fmt: skip
+    if not told:
+        return ""
+    meta = result.get("meta") or {}
+    worlds = counted(int(_float(meta, "worlds")), "simulated world") if "worlds" in meta else ""
+    days = f" within {counted(int(_float(meta, 'days')), 'day')}" if "days" in meta else ""
+    where = f"In {worlds}" if worlds else "Here"
+    found = f"{where}, so many traders were ruined{days}: {', '.join(told)}."
+    return f"{found} In brackets: 90% intervals."
 
 
 def _float(row: Mapping[str, Any], key: str) -> float:
@@ -149,10 +182,19 @@ def _float(row: Mapping[str, Any], key: str) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
 
 
+def cut_short(report: Report) -> str:
+    """Say how far a report came that was cancelled; "" for a whole one."""
+    said = str((report.result or {}).get("meta", {}).get("cancelled", ""))
+    return f"{said[:1].upper()}{said[1:]}: its figures are of what was done by then." * bool(said)
+
+
 def notes(report: Report) -> list[str]:
     """Return what a reader must know about the figures."""
     meta = (report.result or {}).get("meta", {})
     told = [str(note) for note in meta.get("notes", [])]
+    if report.kind == "blowup" and (found := study_found(report.result or {})):
+        told.insert(0, found)
+    told = [note for note in told if note != meta.get("cancelled")]  # it stands above
     if meta.get("model_saw_this_span"):
         told.insert(0, "In-sample: the model was trained on a part of this span.")
     return told
@@ -202,6 +244,8 @@ def span(seconds: float) -> str:
 
 def why_failed(report: Report) -> str:
     """Return the last words of a command that made nothing."""
+    if report.cancelled:
+        return "Cancelled before there was anything to tell."
     lines = [line.strip() for line in report.said.splitlines() if line.strip()]
     at = next((i for i, line in enumerate(lines) if line.startswith("error:")), len(lines) - 3)
     words = " ".join(lines[max(0, at) :]).removeprefix("error:").strip()
@@ -223,4 +267,6 @@ def differ(one: Report, other: Report) -> list[tuple[str, str, str]]:
     """Return what was asked differently."""
     names = [*one.asked, *(name for name in other.asked if name not in one.asked)]
     rows = [(n, str(one.asked.get(n, "")), str(other.asked.get(n, ""))) for n in names]
+    ends = [cut_short(each).partition(":")[0] or "yes" for each in (one, other)]
+    rows.append(("came to its end", ends[0], ends[1]))
     return [row for row in rows if row[1] != row[2]]

@@ -34,7 +34,8 @@ from litehedge.market.events import AnyEvent
 from litehedge.model.baselines.blind import BlindForecaster
 from litehedge.risk.state import TradingState
 from litehedge.store.bundled import tier_table
-from litehedge.store.journal import Header, decode_checkpoint
+from litehedge.store.header import Header
+from litehedge.store.journal import decode_checkpoint
 from litehedge.units import NS_PER_HOUR, NS_PER_SECOND
 
 PRICES: Final = 3600
@@ -176,6 +177,14 @@ class Seen:
         self.since, self.now_ns = self.count, 0
         for past in (self.prices, self.onsets, self.hedges, self.liquidations):
             past.clear()
+
+    def clock_ns(self, wall_ns: int) -> int:
+        """Return the time by the session's own clock, given this machine's.
+
+        A demo's market has its own, which runs faster: what is to last an hour there, lasts an
+        hour of that market.
+        """
+        return wall_ns if self.mode in ("paper", "live") else self.now_ns
 
     def _priced(self, now_ns: int, price: float) -> None:
         if not price > 0.0:

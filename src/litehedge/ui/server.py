@@ -11,6 +11,7 @@ from typing import Final
 
 from fastapi import FastAPI
 from fastapi.responses import FileResponse, Response
+from nicegui import app as nicegui_app
 from nicegui import run, ui
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -26,7 +27,7 @@ from litehedge.ui.guard import Guard
 from litehedge.ui.map import map_page
 from litehedge.ui.models import models
 from litehedge.ui.once import Once
-from litehedge.ui.reports import SHEET_POLICY, SHEETS, reports
+from litehedge.ui.reports import SHEET_POLICY, SHEETS, SHIPPED, reports, shipped_sheet
 from litehedge.ui.settings import settings
 from litehedge.ui.tools import Tools
 from litehedge.ui.watching import EVERY_S, Home
@@ -39,6 +40,10 @@ PATIENCE_S: Final = 30.0
 
 RECONNECT_S: Final = 20.0
 """How long a page is kept whose phone lost the network: it goes on where it was."""
+
+TAB_S: Final = 60.0
+"""How long NiceGUI keeps what it may store for a tab, where we store nothing; else it is 30 days,
+and every page that was ever opened leaves something behind."""
 
 STATIC: Final = Path(__file__).parent / "static"
 
@@ -94,10 +99,12 @@ def create(home: Home, door: Door, binding: Binding, tools: Tools | None = None)
 
     @app.get(SHEETS + "{name}")
     def sheet(name: str) -> Response:
+        headers = {"content-security-policy": SHEET_POLICY, "x-content-type-options": "nosniff"}
+        if name == SHIPPED:
+            return Response(shipped_sheet(), media_type="text/html", headers=headers)
         file = shared.workshop.sheet(name)
         if file is None:
             return Response("There is no such report.", 404, media_type="text/plain")
-        headers = {"content-security-policy": SHEET_POLICY, "x-content-type-options": "nosniff"}
         return FileResponse(file, media_type="text/html", headers=headers)
 
     @ui.page("/models", response_timeout=PATIENCE_S)
@@ -112,6 +119,7 @@ def create(home: Home, door: Door, binding: Binding, tools: Tools | None = None)
     async def begin_page(session: str = "", name: str = "") -> None:
         await begin(home, shared, session, name)
 
+    nicegui_app.storage.max_tab_storage_age = TAB_S
     ui.run_with(
         app, title="litehedge", dark=True, language="en-US", show_welcome_message=False,
         reconnect_timeout=RECONNECT_S, favicon=STATIC / "icon.svg",

@@ -13,7 +13,7 @@ from typing import Any, Final
 from litehedge.errors import LitehedgeError, UsageError
 from litehedge.live.session import Session, holder, is_held
 from litehedge.store.durable import is_locked, write_whole
-from litehedge.store.journal import Header
+from litehedge.store.header import Header
 from litehedge.store.lookback import Past
 from litehedge.ui.begin_view import Start, start_of
 from litehedge.ui.programs import Programs, end, tail_of
@@ -34,7 +34,7 @@ class Known:
 
 def header_of(session: Session) -> Header | None:
     """Return the header of a session's last run, None where it never ran or cannot be read."""
-    if not session.journal.is_file():
+    if not session.has_journal:
         return None
     try:
         with closing(Past(session.journal)) as past:  # for reading alone: it may be a live one's

@@ -51,6 +51,7 @@ a {{ color:var(--hg-blue); }}
   line-height:1.3; letter-spacing:0; }}
 .hg-hero {{ font-size:34px; font-weight:800; line-height:1.1; }}
 .hg-dim {{ color:var(--hg-dim); font-size:13px; }}
+.hg-caution {{ color:var(--hg-amber); font-size:14px; margin-top:4px; }}
 .hg-split {{ display:flex; justify-content:space-between; gap:12px; flex-wrap:wrap; }}
 .hg-tight {{ flex-wrap:nowrap; }}
 .hg-tight > div {{ min-width:0; }}

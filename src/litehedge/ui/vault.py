@@ -68,6 +68,7 @@ class Vault:
     def __init__(self, folder: Path) -> None:
         self._file = folder / "secrets.json"
         self._guard = threading.RLock()
+        self._reading = threading.Lock()  # its own: who reads does not wait for who writes
         self._known: tuple[int, int, int] | None = None
         self._secrets = Secrets()
         try:
@@ -88,7 +89,7 @@ class Vault:
         DataError
             When the file is damaged: nobody gets in until it is mended or reset.
         """
-        with self._guard:
+        with self._reading:
             try:
                 told = self._file.stat()
             except FileNotFoundError:

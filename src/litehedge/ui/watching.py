@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import threading
@@ -18,6 +17,7 @@ from litehedge.errors import LitehedgeError, UsageError
 from litehedge.live.session import Aside, Session, is_held, session_at, sessions
 from litehedge.market.events import Command
 from litehedge.store.inbox import Inbox
+from litehedge.store.places import Place, Served
 from litehedge.store.tail import Tail
 from litehedge.ui.seen import RECENT_NS, Seen
 
@@ -149,8 +149,9 @@ class Watching:
         Raises
         ------
         JournalError
-            When it could not be written. Nothing was asked.
+            When it could not be written, or runs on another machine. Nothing was asked.
         """
+        self.session.check_here()
         with Inbox(self.session.inbox) as inbox:
             inbox.write(command)
 
@@ -162,19 +163,17 @@ class Watching:
 
 
 def _idle_s(session: Session) -> float:
-    """Return how long ago a journal was last written, by its files."""
-    last_s = 0.0
-    for file in (session.journal, session.journal.with_name(f"{session.journal.name}-wal")):
-        with contextlib.suppress(OSError):  # who writes takes the second away at its end
-            told = file.stat()
-            last_s = max(last_s, told.st_mtime if told.st_size > 0 else 0.0)
-    return max(0.0, time.time() - last_s)
+    """Return how long ago a journal was last written, by its files; 0 where they do not tell."""
+    last_s = session.wrote_s
+    return max(0.0, time.time() - last_s) if last_s else 0.0
 
 
-def _file_of(path: Path) -> tuple[int, int] | None:
-    """Return which file is at a path now, None where none is."""
+def _file_of(place: Place) -> tuple[int, int] | None:
+    """Return which file is at a place now, None where none is; a server's is one."""
+    if isinstance(place, Served):
+        return 0, 0
     try:
-        told = path.stat()
+        told = place.stat()
     except OSError:
         return None
     return told.st_dev, told.st_ino
@@ -215,10 +214,7 @@ class Home:
         """Return the sessions' names: those that run first, then by when they last wrote."""
 
         def order(session: Session) -> tuple[bool, float]:
-            wrote_s = 0.0
-            with contextlib.suppress(OSError):  # gone meanwhile
-                wrote_s = session.journal.stat().st_mtime
-            return not is_held(session), -wrote_s
+            return not is_held(session), -session.wrote_s
 
         return [session.name for session in sorted(sessions(self.root), key=order)]
 

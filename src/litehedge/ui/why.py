@@ -23,8 +23,9 @@ from litehedge.shelf.models import find_model, require
 from litehedge.shelf.reopened import Reopened, prices_after, reopen
 from litehedge.squeeze.forecast import OUTLOOK_MIN
 from litehedge.squeeze.labels import SIDES
-from litehedge.store.journal import Header
+from litehedge.store.header import Header
 from litehedge.store.lookback import Forecasting, Found, Past
+from litehedge.store.places import Place
 from litehedge.ui import reasons
 from litehedge.ui.frame import framed
 from litehedge.ui.page import Page, aside, card, meant, say, words
@@ -92,7 +93,7 @@ async def why(home: Home, session: str, at: int, show: str, before: int) -> None
                 _list(name, listed, show, found)
 
 
-def _look(path: Path, at: int, show: str, before: int) -> tuple[Found | None, list[Found]]:
+def _look(path: Place, at: int, show: str, before: int) -> tuple[Found | None, list[Found]]:
     """Find the decision that is meant, and a page of the list."""
     past = Past(path)
     try:
@@ -108,7 +109,7 @@ def _look(path: Path, at: int, show: str, before: int) -> tuple[Found | None, li
 # --- the decision --------------------------------------------------------------------------------
 
 
-def _decision(page: Page, seen: Seen, path: Path, found: Found) -> None:
+def _decision(page: Page, seen: Seen, path: Place, found: Found) -> None:
     told = found.decision
     head = reasons.heading(told)
     with card():
@@ -167,7 +168,7 @@ def _verdicts(seen: Seen, found: Found) -> None:
                 words(said["setting"], "hg-dim")
 
 
-def _without(seen: Seen, path: Path, found: Found) -> None:
+def _without(seen: Seen, path: Place, found: Found) -> None:
     """Say what the account would be without the change, once the journal was asked."""
     if reasons.allowed_ltc(found.decision) == 0.0:
         return
@@ -195,7 +196,7 @@ def _without(seen: Seen, path: Path, found: Found) -> None:
     ui.timer(0.05, fill, once=True)
 
 
-def _later(path: Path, found: Found) -> dict[int, float]:
+def _later(path: Place, found: Found) -> dict[int, float]:
     past = Past(path)
     try:
         return prices_after(past, found, reasons.LATER_MIN)
@@ -207,7 +208,7 @@ def _later(path: Path, found: Found) -> dict[int, float]:
 
 
 def _reopen(
-    page: Page, seen: Seen, path: Path, found: Found, below: ui.element, more: ui.element
+    page: Page, seen: Seen, path: Place, found: Found, below: ui.element, more: ui.element
 ) -> None:
     """Make the forecast again in a thread, tell how far that is, then show what it is made of."""
     key = (str(path), found.run_id, found.event, found.decision.time_ns)
@@ -244,7 +245,7 @@ def _reopen(
 
 
 async def _answer(
-    key: tuple[str, int, int, int], asked: Asked, path: Path, found: Found
+    key: tuple[str, int, int, int], asked: Asked, path: Place, found: Found
 ) -> None:  # fmt: skip
     """Reopen a decision; what fails is tried again at the next look."""
     asked.trouble = "It could not be taken apart: see the log of the screen."
@@ -282,7 +283,7 @@ def _sorry(box: ui.element, error: Exception) -> None:
             words(text, "hg-dim").props('role="alert" data-state="bad"')
 
 
-def _right_of(path: Path, found: Found) -> Reliability | None:
+def _right_of(path: Place, found: Found) -> Reliability | None:
     past = Past(path)
     try:
         return _model(past.header(found.run_id), past.model_at(found.run_id, found.event))[1]
@@ -290,7 +291,7 @@ def _right_of(path: Path, found: Found) -> Reliability | None:
         past.close()
 
 
-def _again(path: Path, found: Found, reached: Callable[[float], Any]) -> Reopened | None:
+def _again(path: Place, found: Found, reached: Callable[[float], Any]) -> Reopened | None:
     past = Past(path)
     try:
         used = past.model_at(found.run_id, found.event)

@@ -1,7 +1,5 @@
-"""Reports that were asked for on the screen: made by commands, kept in folders, deletable.
+"""Reports that were asked for on the screen: made by commands, kept on the shelf, deletable.
 
-A report is a folder of ``$LITEHEDGE_HOME/reports``: what was asked (``asked.json``), what the
-command said (``log.txt``), and in the end ``result.json`` and ``sheet.html``, each written whole.
 The work goes on when the page is closed, and when the screen ends.
 """
 
@@ -9,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -19,8 +16,9 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from litehedge.errors import UsageError
-from litehedge.store.durable import is_locked, write_whole
-from litehedge.ui.programs import Programs, end, tail_of
+from litehedge.shelf.reports import ASKED, FOLDER, RESULT, SHEET, new_name, write_asked
+from litehedge.store.durable import is_locked
+from litehedge.ui.programs import Programs, end, tail_of, wish_end
 from litehedge.units import NS_PER_SECOND
 
 Kind = Literal["backtest", "session", "ledger", "blowup"]
@@ -34,8 +32,6 @@ SETTLES_S: Final = 2.0
 
 MARK: Final = "@progress "
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
-SHEET: Final = "sheet.html"
-RESULT: Final = "result.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One report: `asked` as it was typed, `said` the last words of its command."""
+    """One report: `asked` as it was typed, `said` the last words of its command.
+
+    One that was cancelled is done all the same where its command had something to tell by then.
+    """
 
     id: str
     kind: Kind
@@ -60,6 +59,7 @@ class Report:
     progress: Progress | None
     said: str
     result: dict[str, Any] | None
+    cancelled: bool = False
 
 
 class Workshop:
@@ -74,7 +74,7 @@ class Workshop:
     """
 
     def __init__(self, root: Path, programs: Programs) -> None:
-        self._folder = root / "reports"
+        self._folder = root / FOLDER
         self._programs = programs
         self._settled: dict[str, tuple[int, Report]] = {}
 
@@ -92,23 +92,20 @@ class Workshop:
                 f"{running} reports are being made", "wait for one of them, or cancel it"
             )
         made = datetime.now(UTC)
-        name = f"{made:%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}"
+        name = new_name(kind, made)
         folder = self._folder / name
-        told = {"kind": kind, "asked": dict(asked), "begun_s": made.timestamp(), "pid": 0}
         try:
             folder.mkdir(parents=True)
-            write_whole(folder / "asked.json", json.dumps(told).encode())
+            write_asked(folder, kind, asked, made.timestamp())
         except OSError as error:
             raise UsageError(f"{folder} cannot be made ({error.strerror})") from None
         outs = ["--json", str(folder / RESULT), "--report", str(folder / SHEET)]
         try:
-            told["pid"] = self._programs.start(
-                [*arguments, *outs], folder / "log.txt", folder / "lock"
-            )
+            pid = self._programs.start([*arguments, *outs], folder / "log.txt", folder / "lock")
         except UsageError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        write_whole(folder / "asked.json", json.dumps(told).encode())
+        write_asked(folder, kind, asked, made.timestamp(), pid)
         return name
 
     def reports(self) -> list[Report]:
@@ -131,8 +128,27 @@ class Workshop:
         sheet = None if folder is None else folder / SHEET
         return sheet if sheet is not None and sheet.is_file() else None
 
+    def cancel(self, name: str) -> None:
+        """Ask a command to end; what it found until then becomes the report, where it can.
+
+        Raises
+        ------
+        UsageError
+            When the disk refuses.
+        """
+        folder = self._at(name)
+        if folder is None or not is_locked(folder / "lock"):
+            return
+        told = _read(folder / ASKED)
+        pid = int(told.get("pid", 0))
+        try:
+            write_asked(folder, told["kind"], told["asked"], told["begun_s"], pid, cancelled=True)
+        except (OSError, KeyError) as error:
+            raise UsageError(f"{folder} cannot be changed ({error})", "look at the disk") from None
+        wish_end(pid)
+
     def delete(self, name: str) -> None:
-        """Delete a report; one that is being made is cancelled first. Nothing half-done stays.
+        """Delete a report; one that is being made is ended first. Nothing half-done stays.
 
         Raises
         ------
@@ -142,7 +158,7 @@ class Workshop:
         folder = self._at(name)
         if folder is None:
             return
-        told = _read(folder / "asked.json")
+        told = _read(folder / ASKED)
         if is_locked(folder / "lock") and not end(int(told.get("pid", 0)), folder / "lock"):
             raise UsageError("the command does not end", "try again in a while")
         self._settled.pop(name, None)
@@ -180,7 +196,7 @@ class Workshop:
 
     def _read(self, folder: Path) -> Report | None:
         is_running = is_locked(folder / "lock")  # before the files: it may end in between
-        told = _read(folder / "asked.json")
+        told = _read(folder / ASKED)
         kind = told.get("kind")
         if kind not in ("backtest", "session", "ledger", "blowup"):
             return None
@@ -193,7 +209,7 @@ class Workshop:
         state: State = "running" if is_running else "done" if result else "failed"
         return Report(
             folder.name, kind, told.get("asked", {}), float(told.get("begun_s", 0.0)), state,
-            progress, words, result or None,
+            progress, words, result or None, bool(told.get("cancelled")),
         )  # fmt: skip
 
 

@@ -98,7 +98,8 @@
     const dead = silent > STALE_S;
     const stale = dead || (age > STALE_S && !said.over); // what is over is not stale
     document.body.classList.toggle("hg-is-stale", stale);
-    place("age", stale ? `data ${span(age)} old` : said.over ? "over" : `live ${age.toFixed(1)} s`);
+    const still = said.over ? "over" : said.mode === "NO SESSION" ? "" : `live ${age.toFixed(1)} s`;
+    place("age", stale ? `data ${span(age)} old` : still);
     place("age_state", stale ? "bad" : said.over ? "" : "good");
     place("stale", stale);
     const what = dead

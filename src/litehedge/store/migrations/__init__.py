@@ -1,0 +1,1 @@
+"""How journals and registries of earlier versions become those of this one: run by alembic."""
