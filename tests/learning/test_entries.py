@@ -129,3 +129,17 @@ def test_the_sum_says_nothing_of_few_changes_and_draws_over_days():
     assert told.value == 2.0
     assert told.low == 1.0
     assert told.high == 3.0
+
+
+def test_of_events_at_one_moment_none_is_passed_over(tmp_path):
+    """Companions are known with the bar that ends a frame: every frame is there all the same."""
+    journal = journaled(tmp_path / "j", OWN, is_full=True)
+    parts = [part_of(journal, n, head) for n, head in journal.runs()]
+    told = past_of(parts)
+    assert told.end_ns.tolist() == OWN.end_ns[: told.end_ns.size].tolist()
+    assert told.end_ns.size >= len(OWN) - 1
+    assert len(told.asked) > 300
+    # A second run that warms up on the first one adds nothing to it.
+    again = past_of([*parts, *parts])
+    assert again.end_ns.tolist() == told.end_ns.tolist()
+    assert len(again.asked) == len(told.asked)

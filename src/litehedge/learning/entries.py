@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 PATH_MIN: Final = (5, 15, 30, 60, 120, 240)
+LONGEST_GAP: Final = 5
+"""Bars that may lack in a row."""
 LEAST_CHANGES: Final = 10
 """Of fewer changes of the hedge nothing is said."""
 DRAWS: Final = 400
@@ -83,9 +85,10 @@ def entries_of(past: Past, horizon_min: int = HORIZON_MIN) -> list[Entry]:
     marks = np.array([m for _, m, _ in past.funded], dtype=np.float64)
     rates = np.array([r for _, _, r in past.funded], dtype=np.float64)
     funded_at = np.searchsorted(past.bar_ns, times, side="left")
+    spacing_ns = int(np.median(np.diff(past.bar_ns))) if past.bar_ns.size > 1 else NS_PER_MINUTE
     found = []
     for asked in past.asked:
-        one = _entry(past, asked, by_order, (funded_at, marks, rates), horizon_min)
+        one = _entry(past, asked, by_order, (funded_at, marks, rates), horizon_min, spacing_ns)
         if one is not None:
             found.append(one)
     return found
@@ -93,18 +96,19 @@ def entries_of(past: Past, horizon_min: int = HORIZON_MIN) -> list[Entry]:
 
 def _entry(
     past: Past, asked: Asked, by_order: dict[str, list[Fill]],
-    funded: tuple[Ints, Floats, Floats], horizon_min: int,
+    funded: tuple[Ints, Floats, Floats], horizon_min: int, spacing_ns: int,
 ) -> Entry | None:  # fmt: skip
     told = asked.decision
     until_ns = told.time_ns + horizon_min * NS_PER_MINUTE
     # Only whole minutes after the decision: the one that it was made in began before it.
-    first = int(np.searchsorted(past.bar_ns, told.time_ns + NS_PER_MINUTE, side="left"))
+    first = int(np.searchsorted(past.bar_ns, told.time_ns + spacing_ns, side="left"))
     last = int(np.searchsorted(past.bar_ns, until_ns, side="right"))
     held = float(asked.books["qty"][0].__abs__().sum())
     if first >= last or past.bar_ns[-1] < until_ns or held <= 0.0:
         return None
-    if past.bar_ns[last - 1] - past.bar_ns[first] > (last - first + 5) * NS_PER_MINUTE:
-        return None  # a gap: nobody knows what came
+    apart = np.diff(past.bar_ns[first:last])
+    if apart.size and apart.max() > LONGEST_GAP * spacing_ns:
+        return None  # nobody knows what came
     advice = told.recommendation
     ratios = np.concatenate((RATIOS, [advice.ratio, advice.target]))
     out = np.empty((ratios.size, 3))

@@ -160,6 +160,7 @@ class _Walk:
         heard.listen(state)
         sent = part.sent()
         is_live = False
+        known_ns = self.last_ns
         for event in part.events():
             mind = None
             if type(event) in _MARKET:
@@ -174,7 +175,7 @@ class _Walk:
                 if isinstance(event, ev.ModelOffered):
                     mind = heard.listened(part.minds(state, event))
             state, effects = step(state, event, mind)
-            is_new = event.known_ns > self.last_ns  # a restart warms up on what was lived through
+            is_new = event.known_ns > known_ns  # a restart warms up on what was lived through
             for effect in effects:
                 if isinstance(effect, ModelChange):
                     model = effect.after

@@ -34,6 +34,8 @@ LEAST_EVENTS: Final = 10
 LEAST_FILLS: Final = 20
 """Below these nothing is said of whether it helped, and nothing of it is offered."""
 HORIZON_MIN: Final = 30
+NORMAL: Final = 1.645
+"""A 90 % interval reaches so many standard errors either way."""
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -42,7 +44,8 @@ class Judged(msgspec.Struct, frozen=True):
     `log_loss` and `brier` are the shares of the loss that were saved (positive: it helped), with
     90 % intervals; None below `LEAST_EVENTS` squeezes, or where there is nothing to draw. `missed`
     and `missed_shipped` are the shares of intervals of severity that missed, wanted is one in
-    five. `slippage` and `slippage_shipped` are mean errors of the expected slippage in bps.
+    five. `slippage` and `slippage_shipped` are mean errors of the expected slippage in bps, and
+    `slippage_saved` by how much it is smaller, with a 90 % interval.
     """
 
     model: str
@@ -57,18 +60,17 @@ class Judged(msgspec.Struct, frozen=True):
     fills: int
     slippage: float | None
     slippage_shipped: float | None
+    slippage_saved: Score | None
 
     @property
     def calibration_helped(self) -> bool:
-        """Whether the calibration saved loss on enough that came after."""
-        return self.log_loss is not None and self.log_loss.value > 0.0
+        """Whether the calibration surely saved loss on enough that came after."""
+        return self.log_loss is not None and self.log_loss.low > 0.0
 
     @property
     def costs_helped(self) -> bool:
-        """Whether the costs were foretold better on enough fills that came after."""
-        if self.slippage is None or self.slippage_shipped is None:
-            return False
-        return self.slippage < self.slippage_shipped
+        """Whether the costs were surely foretold better on enough fills that came after."""
+        return self.slippage_saved is not None and self.slippage_saved.low > 0.0
 
 
 def in_force(updates: Sequence[Update], model: str, times_ns: Ints) -> Ints:
@@ -92,7 +94,7 @@ def judge(past: Past, updates: Sequence[Update], model: str) -> Judged:
     """Judge everything that was learnt of a model."""
     mine = [u for u in updates if u.model == model]
     if not mine or not past.end_ns.size:
-        return Judged(model, 0, 0, 0, None, None, None, None, 0, 0, None, None)
+        return Judged(model, 0, 0, 0, None, None, None, None, 0, 0, None, None, None)
     squeezes = past.squeezes()
     since_ns = mine[0].time_ns
     seen = seen_by(past, squeezes, model, past.now_ns)
@@ -117,6 +119,7 @@ def judge(past: Past, updates: Sequence[Update], model: str) -> Judged:
         len(told), len(errors),
         1e4 * float(np.mean([a for a, _ in errors])) if len(errors) >= LEAST_FILLS else None,
         1e4 * float(np.mean([b for _, b in errors])) if len(errors) >= LEAST_FILLS else None,
+        _slippage_saved(errors),
     )  # fmt: skip
 
 
@@ -166,8 +169,18 @@ def _cost_errors(past: Past, updates: Sequence[Update]) -> list[tuple[float, flo
     return found
 
 
+def _slippage_saved(errors: Sequence[tuple[float, float]]) -> Score | None:
+    """Return by how many bps the error is smaller; fills of one session hardly hang together."""
+    if len(errors) < LEAST_FILLS:
+        return None
+    saved = 1e4 * np.array([shipped - learnt for learnt, shipped in errors])
+    mean = float(saved.mean())
+    reach = NORMAL * float(saved.std(ddof=1)) / float(np.sqrt(saved.size))
+    return Score(round(mean, 4), round(mean - reach, 4), round(mean + reach, 4))
+
+
 def offered(values: Sequence[float], judged: Judged) -> le.Values:
-    """Return what a session is to go by: what has helped so far, and for the rest what ships.
+    """Return what a session is to go by: what has surely helped, and for the rest what ships.
 
     Intervals learn from the first squeeze on: that they keep their promise is proved for whatever
     comes (`squeeze.conformal`).

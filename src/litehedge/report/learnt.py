@@ -13,7 +13,7 @@ from litehedge.learning.past import Past
 from litehedge.learning.steps import Update, learn
 from litehedge.learning.watch import Look, look_at
 from litehedge.learning.worth import LEAST_EVENTS, LEAST_FILLS, Judged, judge
-from litehedge.model.artefact import Card
+from litehedge.model.artefact import Card, Score
 from litehedge.report.style import percent
 from litehedge.units import iso_utc
 
@@ -104,13 +104,22 @@ def _calibration(judged: Judged) -> str:
             f"{LEAST_EVENTS} are needed; forecasts stay as the model makes them"
         )
     one = judged.log_loss
-    verb = "helped" if judged.calibration_helped else "did not help, and is not used"
+    verb = _helped(one, is_one=True)
     return (
         f"calibration {verb}: log-loss {percent(one.value, signed=True)} smaller "
         f"({percent(one.low, signed=True)} to {percent(one.high, signed=True)}) on "
         f"{judged.frames:,} frames with {judged.events} squeezes after the first step, since "
         f"{iso_utc(judged.since_ns)}"
     )
+
+
+def _helped(score: Score, *, is_one: bool) -> str:
+    if score.low > 0.0:
+        return "helped"
+    unused = "is not used" if is_one else "are not used"
+    if score.high < 0.0:
+        return f"did harm, and {unused}"
+    return f"may have helped or not, and {unused}"
 
 
 def _intervals(judged: Judged) -> str:
@@ -127,12 +136,12 @@ def _intervals(judged: Judged) -> str:
 
 
 def _costs(judged: Judged) -> str:
-    if judged.slippage is None or judged.slippage_shipped is None:
+    if judged.slippage is None or judged.slippage_shipped is None or judged.slippage_saved is None:
         return (
             f"costs: not enough yet, {judged.fills} fills came after the first step and "
             f"{LEAST_FILLS} are needed"
         )
-    verb = "helped" if judged.costs_helped else "did not help, and are not used"
+    verb = _helped(judged.slippage_saved, is_one=False)
     return (
         f"costs {verb}: slippage is foretold to {judged.slippage:.1f} bps on average, to "
         f"{judged.slippage_shipped:.1f} bps as set, over {judged.fills} fills"
