@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from acted import journaled, set_hedge
+from learnt_pasts import MODEL, made
+from litehedge.cli.learning import changes_in
 from litehedge.learning import kept as kp
+from litehedge.learning.watch import Word
+from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.learnt import SHIPPED
+from litehedge.units import NS_PER_DAY
 from synthetic import Crash, market
 
 OWN = market(400, seed=3, vol=0.001, crashes=(Crash(at=80, bars=15, depth=0.12),))
@@ -67,3 +74,15 @@ def test_what_cannot_be_done_is_one_message(litehedge, session):
     assert litehedge("learning", "revert").code == 2
     assert "there is no session other" in litehedge("report", "learning", "other").err
     assert "what is 'more'" in litehedge("report", "paper", "more").err
+
+
+def test_a_log_loss_that_rises_is_found_by_the_triggers_and_only_warns():
+    pytest.importorskip("river")
+    past = made(days=16, odds=1.0)
+    assert [f for f in changes_in(past, MODEL) if f.about == "log_loss"] == []
+    rows = past.rows.copy()
+    late = past.end_ns > past.end_ns[-1] - 5 * NS_PER_DAY
+    rows[late, : fc.PEAK_AT] = 0.3  # hazards of both sides, far too high
+    found = changes_in(replace(past, rows=rows), MODEL)
+    assert [(f.about, f.word) for f in found if f.about == "log_loss"] == [("log_loss", Word.WATCH)]
+    assert changes_in(replace(past, is_live=np.zeros_like(late)), MODEL) == []

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 import litehedge
-from litehedge.cli import alerts, data, journals, keys, learning, people, registry, rules, study
+from litehedge.cli import (
+    alerts,
+    data,
+    journals,
+    keys,
+    learning,
+    people,
+    registry,
+    retrain,
+    rules,
+    study,
+)
 from litehedge.cli.advise import advise_command
 from litehedge.cli.backtest import backtest
 from litehedge.cli.backup import backup, restore
@@ -48,6 +59,7 @@ app.command()(evaluate)
 app.command()(explain)
 app.command("advise")(advise_command)
 app.add_typer(registry.app, name="models")
+app.add_typer(retrain.app, name="retrain")
 app.command()(backtest)
 app.add_typer(rules.app, name="rules")
 app.add_typer(keys.app, name="keys")

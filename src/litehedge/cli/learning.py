@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
+import numpy as np
 import typer
 from rich.table import Table
 
@@ -23,22 +24,29 @@ from litehedge.cli.people import meant_session
 from litehedge.config import Settings
 from litehedge.errors import LitehedgeError, UsageError
 from litehedge.learning import kept as kp
-from litehedge.learning.past import past_of
-from litehedge.learning.watch import stands
+from litehedge.learning.past import Past, past_of
+from litehedge.learning.steps import seen_by
+from litehedge.learning.watch import Finding, Word, stands
 from litehedge.learning.worth import offered
 from litehedge.live.session import Session
 from litehedge.model.artefact import Card, id_of
+from litehedge.model.measures.likelihood import log_loss
+from litehedge.model.measures.trial import Trial
 from litehedge.report.learning import learning_page
 from litehedge.report.learnt import Told, in_words, plain, told_of
+from litehedge.retraining.triggers import Lived, TriggerTerms, fired
 from litehedge.shelf.home import stderr
 from litehedge.shelf.models import choose_model
+from litehedge.squeeze import forecast as fc
 from litehedge.squeeze.learnt import SHIPPED
+from litehedge.squeeze.times import squeeze_times
 from litehedge.store.header import Header
 from litehedge.store.journal import Journal
-from litehedge.units import iso_utc
+from litehedge.units import NS_PER_DAY, iso_utc
 
 EVERY = 5000
 SHOWN = 20
+RECENT_NS = 14 * NS_PER_DAY
 
 app = typer.Typer(
     help="Let a session learn from what came of its own forecasts and orders, and take it back.",
@@ -144,10 +152,39 @@ def _told(session: Session) -> Told:
         past = past_of([part for part, _ in parts], reached)
     header = journal.runs()[-1][1]
     settings = Settings.model_validate(header.settings)
-    return told_of(
+    told = told_of(
         session.name, past, kp.updates_of(session.folder), _card(header, past.model),
         time.time_ns(), settings.costs.latency_ms,
     )  # fmt: skip
+    look = told.look
+    changed = changes_in(past, told.model)
+    look = msgspec.structs.replace(look, findings=[*look.findings, *changed])
+    return msgspec.structs.replace(told, look=look)
+
+
+def changes_in(past: Past, model: str) -> list[Finding]:
+    """Return what the triggers of a retraining saw change in the last `RECENT_NS`.
+
+    They warn and alarm nobody by themselves: a wilder market raises a log-loss too. Without the
+    library that finds changes, nothing is looked for.
+    """
+    if not past.end_ns.size:
+        return []
+    seen = seen_by(past, past.squeezes(), model, past.now_ns)
+    if not seen.which.size:
+        return []
+    trial = Trial.of(squeeze_times(seen.asked), seen.end_ns, draws=1)
+    rows = past.rows[seen.which]
+    sure = np.where(rows[:, fc.STATE_AT] == fc.ForecastState.OK, rows[:, fc.CONFIDENCE_AT], np.nan)
+    lived = Lived(
+        seen.end_ns, log_loss(trial, seen.hazards)[:, 0], sure, np.empty(0),
+        np.empty(0, np.int64), seen.squeezes,
+    )  # fmt: skip
+    try:
+        found = fired(lived, TriggerTerms(), past.now_ns - RECENT_NS)
+    except UsageError:
+        return []
+    return [Finding(str(one.cause), Word.WATCH, one.words) for one in found]
 
 
 def _card(header: Header, models: object) -> Card | None:

@@ -176,6 +176,14 @@ class Registry:
             for r in rows
         ]
 
+    def judgements(self, frame_s: int) -> int:
+        """Return how often a challenger was ever judged: what luck has to be told from."""
+        query = sa.select(sa.func.count()).where(
+            _HISTORY.c.frame_s == frame_s, _HISTORY.c.act == "judge"
+        )
+        with self._reads() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
     def folder(self, version: Version) -> Path:
         """Return the folder of a version's artefact, which is there and whole.
 
@@ -308,6 +316,32 @@ class Registry:
             self._note(connection, now_ns, frame_s, "rollback", back.key, left, who, why)
             replaced = self._by_key(connection, left)
         return Change(now_ns, frame_s, "rollback", back, replaced, who, why)
+
+    def note_judgement(
+        self, challenger: Version, champion: Version, *, now_ns: int, who: str, why: str
+    ) -> None:
+        """Write into the history what the gate said of a challenger.
+
+        Raises
+        ------
+        RegistryError
+            When it cannot be written.
+        """
+        with self._writes() as connection:
+            self._note(connection, now_ns, challenger.frame_s, "judge", challenger.key,
+                       champion.key, who, why)  # fmt: skip
+
+    def withdraw(self, challenger: Version) -> None:
+        """Let a version be the challenger no more, if it is; it stays registered.
+
+        Raises
+        ------
+        RegistryError
+            When it cannot be written.
+        """
+        with self._writes() as connection:
+            if self._roles(connection, challenger.frame_s).get("challenger") == challenger.key:
+                self._drop(connection, challenger.frame_s, "challenger")
 
     # --- inside -------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from litehedge.model import artefact
 from litehedge.model.artefact import Card
 
 Role = Literal["champion", "challenger", "previous"]
-Act = Literal["register", "promote", "rollback"]
+Act = Literal["register", "promote", "rollback", "judge"]
 ROLES: Final[tuple[Role, ...]] = ("champion", "challenger", "previous")
 
 

@@ -110,8 +110,10 @@ def fit(
     write_designs(features, _INPUTS, _FAMILY, mean, scale, seen, design, rms)
     present = 1.0 - design[:, N_INPUTS:].mean(axis=0)
 
-    def logistic(rows: Bools, happened: Bools) -> Floats:
+    def logistic(rows: Bools, happened: Bools, group: int) -> Floats:
         return _fit_logistic(linear_model, design[rows], happened[rows], penalty)
+
+    alike = np.ones(design.shape[0])
 
     onset = np.zeros((2, N_GROUPS, 1 + N_DESIGN))
     onset_share = np.zeros((2, ONSET_GROUPS.size))
@@ -121,15 +123,15 @@ def fit(
     bins = last_bins(first, ended, ONSET_EDGES)
     for side in range(2):
         say(f"onset hazards, {'long' if side == 0 else 'short'} squeezes")
-        _fit_groups(logistic, bins, happened[:, side], at_risk[:, side], ended,
-                    ONSET_GROUPS, onset[side], onset_share[side])  # fmt: skip
+        fit_groups(logistic, bins, happened[:, side], at_risk[:, side], ended,
+                   ONSET_GROUPS, onset[side], onset_share[side], alike)  # fmt: skip
     peak = np.zeros((2, N_GROUPS, 1 + N_DESIGN))
     peak_share = np.zeros((2, PEAK_GROUPS.size))
     for side in range(2):
         say(f"time to peak, {'long' if side == 0 else 'short'} squeezes")
         bins = bin_of(np.nan_to_num(to_peak[:, side], nan=0.0), PEAK_EDGES)
-        _fit_groups(logistic, bins, inside[:, side], inside[:, side], inside[:, side],
-                    PEAK_GROUPS, peak[side], peak_share[side])  # fmt: skip
+        fit_groups(logistic, bins, inside[:, side], inside[:, side], inside[:, side],
+                   PEAK_GROUPS, peak[side], peak_share[side], alike)  # fmt: skip
 
     quantiles = np.zeros((2, fc.N_SEVERITY, 1 + N_DESIGN))
     for side in range(2):
@@ -231,11 +233,11 @@ def last_bins(minutes: Floats, ended: Bools, edges: Floats) -> Ints:
     return np.where(ended, bin_of(minutes, edges), survived)
 
 
-def _fit_groups(
-    logistic: Callable[[Bools, Bools], Floats], bins: Ints, own: Bools, at_risk: Bools,
-    ended: Bools, groups: Ints, weights: Floats, shares: Floats,
+def fit_groups(
+    logistic: Callable[[Bools, Bools, int], Floats], bins: Ints, own: Bools, at_risk: Bools,
+    ended: Bools, groups: Ints, weights: Floats, shares: Floats, frames: Floats,
 ) -> None:  # fmt: skip
-    """Fit the groups of one side.
+    """Fit the groups of one side; `frames` is for how many frames each row stands, ``(row,)``.
 
     `bins` is the bin in which the observation ended: by an event (`ended`; `own` if of this
     side) or by censoring, in which case that bin was not observed to its end.
@@ -247,13 +249,13 @@ def _fit_groups(
         survived = bins >= stop
         by_other = ended & ~own & (bins >= start) & (bins < stop)
         known = at_risk & (happened | survived | by_other)
-        weights[group] = logistic(known, happened)
+        weights[group] = logistic(known, happened, group)
         # Share of the group's log survival that falls to each bin, from the base rates.
         hazard = np.zeros(members.size)
         for i, k in enumerate(members):
             risk = at_risk & ((bins > k) | ((bins == k) & ended))
             if risk.any():
-                hazard[i] = (own & risk & (bins == k)).sum() / risk.sum()
+                hazard[i] = frames[own & risk & (bins == k)].sum() / frames[risk].sum()
         log_survival = -np.log1p(-np.minimum(hazard, 0.999))
         total = log_survival.sum()
         shares[members] = log_survival / total if total > 0 else 1.0 / members.size
