@@ -129,9 +129,7 @@ class Costs(_Section):
     impact: NonNegative = Field(
         0.7, lt=100, description="coefficient of the square-root impact of our own orders"
     )
-    latency_ms: NonNegative = Field(
-        250.0, lt=600_000, description="from decision to arrival at the venue"
-    )
+    latency_ms: NonNegative = Field(250.0, lt=600_000, description="decision to the venue")
     max_bar_share: Share = Field(
         0.1, description="largest share of a bar's volume that one order may take"
     )
@@ -350,6 +348,7 @@ class Model(_Section):
     name: str = Field(
         "auto", description="a model by name or folder; auto: the champion for the bar length"
     )
+    learns: bool = Field(True, description="whether a session goes by what was learnt from it")
 
 
 class Feeds(_Section):

@@ -145,6 +145,20 @@ class ModelChange(msgspec.Struct, frozen=True, tag="model_change"):
     why: str
 
 
+class Learnt(msgspec.Struct, frozen=True, tag="learnt"):
+    """What was learnt about a model's forecasts counts from now on: see `squeeze.learnt.NAMES`.
+
+    `number` is that of the update, `before` and `after` are all values.
+    """
+
+    time_ns: int
+    model: str
+    number: int
+    before: list[float]
+    after: list[float]
+    why: str
+
+
 class StateChange(msgspec.Struct, frozen=True, tag="state_change"):
     """The trading state changed."""
 
@@ -213,5 +227,6 @@ Effect = (
     | Watched
     | StateChange
     | ModelChange
+    | Learnt
     | Checkpoint
 )

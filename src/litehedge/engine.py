@@ -48,6 +48,7 @@ from litehedge.hedge.leverage import LeverageAdvice, advise
 from litehedge.hedge.plugin import SAFE_VOL_ON
 from litehedge.hedge.rule_kernel import new_memory
 from litehedge.hedge.rules import binding, reason_of
+from litehedge.lessons import on_lesson_offered
 from litehedge.margin.account import HEDGE, POSITION, equity
 from litehedge.margin.tiers import maintenance
 from litehedge.market import events as ev
@@ -146,6 +147,8 @@ def _step(state: State, event: ev.AnyEvent, mind: Mind | None = None) -> tuple[S
             effects = effects + look_at_plans(state, event.known_ns)
     elif kind is ev.FeedHealth:  # for people: not even time passes by it
         return state, _NOTHING
+    elif kind is ev.LessonOffered:
+        return state, on_lesson_offered(state, event)  # type: ignore[arg-type]
     elif kind is ev.ModelOffered:
         return state, on_model_offered(state, event, mind)  # type: ignore[arg-type]
     else:

@@ -37,6 +37,7 @@ from litehedge.risk.state import Cause, TradingState, next_state
 from litehedge.squeeze.forecast import Forecaster, Memory, cold_row
 from litehedge.squeeze.hazard import N_ONSET
 from litehedge.squeeze.history import Heir, History
+from litehedge.squeeze.learnt import SHIPPED, Values
 from litehedge.units import BPS, NS_PER_HOUR
 
 Floats = NDArray[np.float64]
@@ -147,6 +148,9 @@ class State:
     plan_terms: Terms | None = None  # terms with the plans for rules; None without plans
     history: History | None = None  # of a session that goes on: what another model begins with
     heir: Heir | None = None  # a model that waits to take over: see `succession`
+    learnt: Values = SHIPPED  # what was learnt about the model's forecasts: see `lessons`
+    lesson: ev.LessonOffered | None = None  # what waits to be taken up
+    watch: str = ""  # what the watch over the model said last
 
 
 def start(

@@ -18,10 +18,12 @@ from litehedge.effects import Alert, Effect, ModelChange
 from litehedge.engine_state import State
 from litehedge.features.trigger import MOVE_MINUTES, threshold
 from litehedge.hedge import signals as sg
+from litehedge.lessons import forget, take_up
 from litehedge.market import events as ev
 from litehedge.risk.parachute import Watch
 from litehedge.squeeze.forecast import STATE_AT, ForecastState, heard
 from litehedge.squeeze.history import Heir, Mind
+from litehedge.squeeze.learnt import corrected
 from litehedge.units import NS_PER_HOUR, NS_PER_MINUTE
 
 Floats = NDArray[np.float64]
@@ -77,10 +79,13 @@ def hear(state: State, phase: int, end_ns: int, features: Floats) -> tuple[Float
     heir = state.heir
     if heir is not None:
         theirs = heard(heir.mind.forecaster, heir.mind.memory, phase, end_ns, features)
+    if state.lesson is not None:
+        is_heard = end_ns - state.lesson.known_ns < WORD_NS
+        effects = effects + take_up(state, end_ns, in_squeeze(state, is_heard=is_heard))
     row = heard(state.fixed.forecaster, state.model, phase, end_ns, features)
     if heir is not None:
         heir.sound = heir.sound + 1 if _speaks(theirs) or not _speaks(row) else 0
-    return row, effects
+    return corrected(row, state.learnt), effects
 
 
 def _speaks(row: Floats) -> bool:
@@ -103,6 +108,7 @@ def _look_at_heir(state: State, heir: Heir, now_ns: int) -> list[Effect]:
     state.fixed = replace(state.fixed, forecaster=heir.mind.forecaster)
     state.model = heir.mind.memory
     state.heir = None
+    forget(state)
     minutes = (now_ns - heir.since_ns) / NS_PER_MINUTE
     late = f"; it waited {minutes:.0f} min, since {heir.waits_for}" if heir.waits_for else ""
     text = f"{after} forecasts from now on, in place of {before}: {heir.why}{late}"

@@ -9,6 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from screens import Screen, copy_session, wire
 
+from litehedge.learning.kept import say_watch
+from litehedge.learning.watch import Finding, Fit, Look, Word
 from litehedge.live.session import held
 
 
@@ -110,3 +112,17 @@ def test_what_is_not_known_is_left_out(screen):
     text = written(asyncio.run(every(screen.home)))
     assert "price_usdt" not in text
     assert "nan" not in text.lower()
+
+
+def test_how_the_model_fits_is_among_the_metrics_where_somebody_looked(screen, session, told):
+    assert "model_watch" not in told
+    look = Look(5_000_000_000, "m@1", 9, 3, [Finding("x", Word.DRIFT, "it broke")], [])
+    say_watch(session.folder, Fit("m@1", Word.WATCH, 1, look))
+    token = screen.door.make_token("monitor", "read")
+    answer = wire(screen.app, "GET", "/metrics",
+                  screen.headers(cookie=None, authorization=f"Bearer {token}"))  # fmt: skip
+    families = {f.name: f for f in text_string_to_metric_families(answer.text)}
+    words = {s.labels["word"]: s.value for s in families["litehedge_model_watch"].samples}
+    assert words == {"too little yet": 0.0, "fine": 0.0, "watch": 1.0, "drift": 0.0}
+    [moment] = families["litehedge_model_watch_time_seconds"].samples
+    assert moment.value == 5.0

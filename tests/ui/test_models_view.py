@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from litehedge.learning.kept import say_watch
+from litehedge.learning.watch import Finding, Fit, Look, Word
 from litehedge.model import artefact
 from litehedge.model.artefact import Span
 from litehedge.model.policy_artefact import load_policy_card
@@ -76,3 +78,26 @@ def test_what_cannot_be_read_is_told_and_hides_nothing(tmp_path, monkeypatch):
 def test_a_standing_says_role_and_day():
     one = view.Standing("ltc-5m", "champion", instant_ns("2026-01-02"), "chosen by hand")
     assert view.standing_words(one) == "champion since 2026-01-02 UTC: chosen by hand"
+
+
+def test_what_a_look_found_is_shown_the_worst_first():
+    findings = [Finding("age", Word.FINE, "age: young"), Finding("auc", Word.DRIFT, "auc: gone"),
+                Finding("coverage", Word.FEW, "intervals: 2 squeezes")]  # fmt: skip
+    standing = Fit("m@1", Word.DRIFT, 1, Look(0, "m@1", 9, 3, findings, []))
+    lines = view.fit_lines(standing, 2 * NS_PER_DAY)
+    assert lines == [
+        ("Model", "m@1"), ("Looked at", "3 squeezes here, until 2 days ago"),
+        ("Drift", "auc: gone"), ("Fine", "age: young"), ("Too little yet", "intervals: 2 squeezes"),
+    ]  # fmt: skip
+    assert set(view.FIT) < set(Word)
+
+
+def test_the_looks_of_all_sessions_are_on_the_shelf(tmp_path, monkeypatch):
+    monkeypatch.setenv("LITEHEDGE_HOME", str(tmp_path))
+    folder = tmp_path / "sessions" / "paper"
+    folder.mkdir(parents=True)
+    (folder / "journal.sqlite").touch()
+    assert read_shelf(Tools.at(tmp_path)).here == {}
+    standing = Fit("m@1", Word.FINE, 1, Look(0, "m@1", 9, 3, [], []))
+    say_watch(folder, standing)
+    assert read_shelf(Tools.at(tmp_path)).here == {"paper": standing}

@@ -13,6 +13,7 @@ from litehedge.cli import (
     data,
     journals,
     keys,
+    learning,
     people,
     registry,
     retrain,
@@ -73,6 +74,7 @@ app.command()(people.ignore)
 people.override.command()(ledger)
 app.add_typer(people.override, name="override")
 app.command()(report)
+app.add_typer(learning.app, name="learning")
 app.command()(replay)
 app.add_typer(journals.app, name="journal")
 app.command()(doctor)

@@ -28,6 +28,7 @@ from litehedge.hedge.rules import Rules
 from litehedge.live.digest import Day, Digest
 from litehedge.live.following import Candidate, Following
 from litehedge.live.funnel import Funnel
+from litehedge.live.lessons import Lessons
 from litehedge.live.running import ATOM_NS, Observer, Plan, compile_kernels
 from litehedge.live.session import Session
 from litehedge.margin.tiers import TierTable
@@ -108,6 +109,11 @@ def following(state: State, settings: Settings, funnel: Funnel) -> Iterator[Foll
     frame_s = state.fixed.frame_ns // NS_PER_SECOND
     with Following(state, funnel, partial(candidate, frame_s)) as follows:
         yield follows
+
+
+def lessons_for(state: State, settings: Settings, funnel: Funnel, session: Session) -> Lessons:
+    """Return what offers to a session what was learnt from it; a context manager."""
+    return Lessons(state, funnel, session.folder, is_used=settings.model.learns)
 
 
 def one_of(follows: Following | None) -> list[Observer]:

@@ -18,6 +18,7 @@ from litehedge.cli.guarding import (
     WARM_UP,
     Screen,
     following,
+    lessons_for,
     minds_by,
     one_of,
     plan_of,
@@ -171,12 +172,13 @@ def live(
                 watched(inbox, funnel),
                 screen.shown(),
                 following(running.taken.state, guarded, funnel) as follows,
+                lessons_for(running.taken.state, guarded, funnel, session) as lessons,
             ):
                 running.run(
                     market.sources, market.past, market.since, journal=journal,
                     inbox=inbox.attach(funnel.given_ns, journal.flush),
                     notifier=told.notifier,
-                    observers=[*told.observers, *screen.observers, *one_of(follows)],
+                    observers=[*told.observers, *screen.observers, *one_of(follows), lessons],
                     warming=screen.warming, minds=minds_by(follows),
                 )  # fmt: skip
                 running.disarm()

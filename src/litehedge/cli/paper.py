@@ -15,6 +15,7 @@ from litehedge.cli.guarding import (
     WARM_UP,
     Screen,
     following,
+    lessons_for,
     minds_by,
     one_of,
     plan_of,
@@ -127,12 +128,13 @@ def paper(
                 watched(inbox, funnel),
                 screen.shown(),
                 following(taken.state, chosen, funnel) as follows,
+                lessons_for(taken.state, chosen, funnel, session) as lessons,
             ):
                 guard(
                     taken.state, account, funnel, past, journal=journal,
                     inbox=inbox.attach(funnel.given_ns, journal.flush),
                     notifier=told.notifier,
-                    observers=[*told.observers, *screen.observers, *one_of(follows)],
+                    observers=[*told.observers, *screen.observers, *one_of(follows), lessons],
                     begin=begin, warming=screen.warming, minds=minds_by(follows),
                 )  # fmt: skip
         journal.close()

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.table import Table
 
 from litehedge.cli import champions, foreign
 from litehedge.cli.common import console, note, print_table, write_json
 from litehedge.errors import LitehedgeError, RegistryError, UsageError
+from litehedge.learning.kept import watch_in
+from litehedge.learning.watch import Fit, in_a_line
+from litehedge.live.session import sessions
 from litehedge.model import artefact
 from litehedge.model.artefact import Card, Score
 from litehedge.shelf import lineage
 from litehedge.shelf.champion import opened, own_registry
-from litehedge.shelf.home import stderr
+from litehedge.shelf.home import home, stderr
 from litehedge.shelf.models import find_model, model_folders, own_models
 from litehedge.store.versions import Held, Version
 from litehedge.units import NS_PER_SECOND, describe_ns, iso_utc
@@ -136,9 +141,22 @@ def show(
     folder = find_model(name)
     card = artefact.load_card(folder)
     if as_json:
-        write_json({"folder": str(folder), "bytes": _size(folder), "card": card}, "-")
+        told = {name: msgspec.to_builtins(one) for name, one in _standings(card)}
+        write_json({"folder": str(folder), "bytes": _size(folder), "card": card, "here": told}, "-")
         return
     _print_card(card, folder)
+    for session, standing in _standings(card):
+        console.print(
+            f"in session {session}: {in_a_line(standing, time.time_ns())}", highlight=False,
+            soft_wrap=True,
+        )  # fmt: skip
+
+
+def _standings(card: Card) -> list[tuple[str, Fit]]:
+    """Return how a model fits the markets of the sessions in which somebody looked at it."""
+    found = [(one.name, watch_in(one.folder)) for one in sessions(home())]
+    wanted = artefact.id_of(card)
+    return [(name, one) for name, one in found if one is not None and one.model == wanted]
 
 
 @app.command()

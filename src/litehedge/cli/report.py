@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 import typer
@@ -13,6 +13,7 @@ from rich.table import Table
 
 from litehedge import backtest as bt
 from litehedge.cli.common import check_writable, console, print_table, write_file, write_json
+from litehedge.cli.learning import report_learning
 from litehedge.cli.show import print_run
 from litehedge.config import Settings
 from litehedge.engine_state import State, start
@@ -35,9 +36,17 @@ from litehedge.store.header import Header
 from litehedge.store.journal import Journal
 from litehedge.units import iso_utc
 
+LEARNING: Final = "learning"
+
 
 def report(
-    name: Annotated[str, typer.Argument(help="Name of the session.")],
+    name: Annotated[
+        str, typer.Argument(help="Name of the session; or learning, for what a session learnt.")
+    ],
+    session_name: Annotated[
+        str | None,
+        typer.Argument(metavar="[SESSION]", help="The session, after learning."),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option("--report", help="Write a tear-sheet: one HTML file.")
     ] = None,
@@ -51,7 +60,15 @@ def report(
     the engine and the simulated venue, as a backtest would. The gap between both is told in bps of
     the wallet, and what it is made of: fees, slippage, funding, forced closings, and the rest,
     which is timing. Beside them goes the same position without a hedge.
+
+    What a session learnt of its forecasts and costs, and whether that helped:
+    litehedge report learning paper
     """
+    if name == LEARNING:
+        report_learning(session_name, html, json)
+        return
+    if session_name is not None:
+        raise UsageError(f"what is {session_name!r}?", "give one session, or learning and one")
     check_writable(html)
     session = session_at(home(), name)
     if not session.has_journal:

@@ -52,7 +52,9 @@ class Heard:
         twin = copy.deepcopy(state, shared)
         twin.fold = cast(FrameFold, _ToldFold(self))
         twin.features = cast(FeatureStream, _ToldFeatures(self))
-        twin.history = twin.heir = None  # it is told what the model said, whichever that is
+        twin.history = twin.heir = twin.lesson = (
+            None  # it is told what the model said, whichever that is
+        )
         twin.fixed = replace(
             state.fixed, forecaster=cast(Forecaster, _ToldForecaster(self)), keeps_checkpoints=False
         )

@@ -22,6 +22,7 @@ from litehedge.ledger.branch import Branch
 from litehedge.ledger.scores import Ledger, Score, Until, ledger_of, score_of
 from litehedge.ledger.seat import Seat
 from litehedge.ledger.told import Told
+from litehedge.lessons import learn
 from litehedge.market import events as ev
 from litehedge.orders.manager import Order
 from litehedge.risk.state import TradingState
@@ -102,6 +103,8 @@ class _Window:
         """Let both branches live through an event."""
         for branch in (self.with_act, self.without):
             branch.state.needs_reconciling = told.state.needs_reconciling
+            if branch.state.learnt != told.state.learnt:
+                learn(branch.state, told.state.learnt)
             branch.hear(event)
         now_ns = self.last_ns = event.known_ns
         if now_ns // NS_PER_MINUTE > self._sampled_ns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,8 @@ from urllib.parse import urlsplit
 
 import litehedge
 from litehedge.config import Settings
+from litehedge.learning.kept import watch_in
+from litehedge.learning.watch import Word, in_a_line
 from litehedge.live.checks import Check
 from litehedge.live.integrity import look_into
 from litehedge.live.session import Session, is_held, sessions
@@ -95,7 +98,21 @@ def session_checks(home: Path) -> list[Check]:
             found.append(Check(name, "note", what, remedy))
         else:
             found.append(Check(name, "ok", what))
+        found += _model_check(session)
     return found or [Check("sessions", "ok", "none yet")]
+
+
+def _model_check(session: Session) -> list[Check]:
+    """Tell how the model of a session fits its market, where somebody looked."""
+    standing = watch_in(session.folder)
+    if standing is None:
+        return []
+    name = f"model of {session.name}"
+    what = in_a_line(standing, time.time_ns())
+    if standing.word in (Word.FINE, Word.FEW):
+        return [Check(name, "ok", what)]
+    remedy = f"see why: litehedge report learning {session.name}"
+    return [Check(name, "note", what, remedy)]
 
 
 def _holder(session: Session) -> str:

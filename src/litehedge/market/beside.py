@@ -26,6 +26,22 @@ class FeedHealth(Event, frozen=True, tag="feed_health", gc=False):
     failures: int = 0
 
 
+class LessonOffered(Event, frozen=True, tag="lesson_offered", gc=False):
+    """What was learnt outside about the forecasts of a model: all `values` at once, or none.
+
+    They are in the order of `squeeze.learnt.NAMES`; `number` is that of the last update in them.
+    `watch` is what the watch over the model says, ``fine``, ``watch`` or ``drift``, "" for nothing
+    new; `detail` tells why.
+    """
+
+    model_id: str
+    values: tuple[float, ...] = ()
+    number: int = 0
+    why: str = ""
+    watch: str = ""
+    detail: str = ""
+
+
 class ModelOffered(Event, frozen=True, tag="model_offered", gc=False):
     """Another model is to take over, which lies loaded in the shell: `model_id`, from `folder`.
 

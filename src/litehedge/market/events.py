@@ -15,6 +15,7 @@ import msgspec
 from litehedge.errors import BadMessage
 from litehedge.market.beside import Event as Event
 from litehedge.market.beside import FeedHealth as FeedHealth
+from litehedge.market.beside import LessonOffered as LessonOffered
 from litehedge.market.beside import ModelOffered as ModelOffered
 
 UNKNOWN: Final = math.nan
@@ -423,7 +424,7 @@ AccountEvent = (
     | TransferUnknown
 )
 Command = Halt | Resume | SetHedge | Freeze | Follow | Adopt | Ignore | CloseAll
-AnyEvent = MarketEvent | AccountEvent | Command | FeedHealth | ModelOffered
+AnyEvent = MarketEvent | AccountEvent | Command | FeedHealth | ModelOffered | LessonOffered
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(AnyEvent)

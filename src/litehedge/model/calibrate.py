@@ -140,6 +140,22 @@ def fit_hazards(
     return np.stack(fitted, axis=1)
 
 
+def fit_lines(
+    hazards: Floats, times: Times, end_ns: Ints, *, ridge_events: float = RIDGE_EVENTS
+) -> Floats:
+    """Fit (slope, shift) per side, ``(side, 2)``: one line for all bins, as `fit_hazards` fits it.
+
+    What holds no event stays as it is. Shapes: `hazards` ``(frame, side, 13)``; `end_ns`
+    ``(frame,)``.
+    """
+    x, y, m, both, _ = _rows_of(hazards, times)
+    happened = float((y * m).sum())
+    if happened == 0.0:
+        return np.tile([1.0, 0.0], (2, 1))
+    weight = np.full(x.shape[0], distinct_events(times, end_ns) / happened)
+    return _fit(x, y, m, both, weight, ridge_events)
+
+
 def fit_peak(parts: list[tuple[Floats, Targets]], *, ridge_events: float = RIDGE_EVENTS) -> Floats:
     """Fit (slope, shift) per side, ``(side, 2)``, for the time to the peak of a running squeeze.
 

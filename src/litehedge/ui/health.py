@@ -8,7 +8,8 @@ what is not known is left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -16,9 +17,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from litehedge.learning.kept import watch_in
+from litehedge.learning.watch import Fit, Word
+from litehedge.live.session import session_at
 from litehedge.risk.state import TradingState
 from litehedge.ui.facts import Facts, facts_of
 from litehedge.ui.watching import Home, meant
+from litehedge.units import NS_PER_SECOND
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -36,7 +41,9 @@ def routes(home: Home) -> list[Route]:
         return JSONResponse({"status": word}, 200 if word == "ok" else 503)
 
     async def metrics(request: Request) -> Response:
-        return Response(written(await every(home)), media_type=METRICS_TYPE)
+        told = await every(home)
+        standings = await run_in_threadpool(standings_of, home, [facts.name for facts in told])
+        return Response(written(told, standings), media_type=METRICS_TYPE)
 
     return [
         Route("/health", health, methods=["GET"]),
@@ -50,7 +57,13 @@ async def every(home: Home) -> list[Facts]:
     return [facts_of(watching) for watching in found if watching is not None]
 
 
-def written(told: Iterable[Facts]) -> str:
+def standings_of(home: Home, names: Iterable[str]) -> dict[str, Fit]:
+    """Return how the models of sessions fit their market, where somebody looked."""
+    found = {name: watch_in(session_at(home.root, name).folder) for name in names}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def written(told: Iterable[Facts], standings: Mapping[str, Fit] = MappingProxyType({})) -> str:
     """Write what is known of sessions as Prometheus reads it."""
     families: dict[str, tuple[str, str, list[Sample]]] = {}
 
@@ -61,6 +74,8 @@ def written(told: Iterable[Facts]) -> str:
 
     for facts in told:
         _add(facts, add)
+        if (standing := standings.get(facts.name)) is not None:
+            _add_standing(facts.name, standing, add)
     lines: list[str] = []
     for name, (kind, about, samples) in families.items():
         if not samples:
@@ -100,6 +115,16 @@ def _add(facts: Facts, add: Callable[..., None]) -> None:
         gauge("watch_open", "1 for each watch of the parachute that is open.", 1.0, watch=watch)
     for kind, age_s in facts.feeds_age_s.items():
         gauge("feed_age_seconds", "Since this kind of news was last heard.", age_s, feed=kind)
+
+
+def _add_standing(name: str, standing: Fit, add: Callable[..., None]) -> None:
+    about = "1 for how the model fits its market, as litehedge learning update found it."
+    for word in Word:
+        add("model_watch", "gauge", about, float(standing.word is word), session=name,
+            model=standing.model, word=str(word))  # fmt: skip
+    look = "Moment of the market up to which the model was looked at."
+    add("model_watch_time_seconds", "gauge", look, standing.look.time_ns / NS_PER_SECOND,
+        session=name)  # fmt: skip
 
 
 def _labels(labels: dict[str, str]) -> str:

@@ -18,6 +18,8 @@ from typing import Final
 from nicegui import ui
 
 from litehedge.errors import LitehedgeError
+from litehedge.learning.kept import watch_in
+from litehedge.learning.watch import Fit
 from litehedge.model import artefact
 from litehedge.model.artefact import Card
 from litehedge.model.policy_artefact import PolicyCard, load_policy_card
@@ -51,6 +53,7 @@ class Shelf:
     used: dict[str, str]
     standings: list[Standing]
     trouble: str  # why the registry cannot be read
+    here: dict[str, Fit]  # by session: how its model fits its market
 
 
 async def models(home: Home, tools: Tools, session: str) -> None:
@@ -74,6 +77,7 @@ async def models(home: Home, tools: Tools, session: str) -> None:
                         words(name, tag="h3")
                         words(f"It cannot be read: {why}", "hg-problem")
             with ui.element("div").classes("hg-column"):
+                _fits(shelf)
                 _next(tools, shelf)
                 _lineage(tools.lineage, shelf)
                 _more()
@@ -102,7 +106,7 @@ def read_shelf(tools: Tools) -> Shelf:
         standings = list(tools.lineage.standings())
     except LitehedgeError as error:
         trouble = f"{error.what}: {error.remedy}"
-    return Shelf(cards, policies, broken, own, _used(tools), standings, trouble)
+    return Shelf(cards, policies, broken, own, _used(tools), standings, trouble, _here(tools))
 
 
 def _used(tools: Tools) -> dict[str, str]:
@@ -115,6 +119,25 @@ def _used(tools: Tools) -> dict[str, str]:
             continue
         used[session.name] = Path(folder).name
     return used
+
+
+def _here(tools: Tools) -> dict[str, Fit]:
+    """Return how the model of each session fits its market, where somebody looked."""
+    found = {session.name: watch_in(session.folder) for session, _ in tools.sessions()}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _fits(shelf: Shelf) -> None:
+    """Build the card of how models fit their markets."""
+    with card("Does it still fit?") as box:
+        box.props('data-card="fits"')
+        if not shelf.here:
+            words(
+                "Nobody has looked yet. In a terminal: litehedge learning update SESSION", "hg-dim"
+            )
+        for name, standing in shelf.here.items():
+            words(f"{name}: {standing.word}", view.FIT.get(standing.word, "hg-dim"))
+            facts(view.fit_lines(standing, time.time_ns()))
 
 
 def _model(name: str, one: Card, shelf: Shelf) -> None:

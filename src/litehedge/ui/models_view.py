@@ -9,6 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
+from litehedge.learning.watch import Fit, Word
+from litehedge.ledger.scores import upper_first
 from litehedge.model.artefact import Card, Score, Span
 from litehedge.model.policy_artefact import PolicyCard
 from litehedge.report.style import UNKNOWN, counted, number, percent
@@ -79,6 +81,23 @@ def card_lines(card: Card, now_ns: int) -> list[tuple[str, str]]:
         ("Expires", expiry(card, now_ns)),
         ("Made", f"{card.created[:10]} by litehedge {card.litehedge}"),
     ]  # fmt: skip
+
+
+FIT: Final = {Word.FINE: "hg-good", Word.WATCH: "hg-warn", Word.DRIFT: "hg-problem"}
+"""How a verdict on a model looks."""
+
+
+def fit_lines(standing: Fit, now_ns: int) -> list[tuple[str, str]]:
+    """Return what was found when a model was last looked at, the worst first."""
+    look = standing.look
+    order = (Word.DRIFT, Word.WATCH, Word.FINE, Word.FEW)
+    found = sorted(look.findings, key=lambda one: order.index(one.word))
+    days = max((now_ns - look.time_ns) / NS_PER_DAY, 0.0)
+    return [
+        ("Model", standing.model),
+        ("Looked at", f"{counted(look.events, 'squeeze')} here, until {days:.0f} days ago"),
+        *((upper_first(str(one.word)), one.text) for one in found),
+    ]
 
 
 def policy_lines(card: PolicyCard) -> list[tuple[str, str]]:
