@@ -24,7 +24,7 @@ from litehedge.retraining.judging import Court
 from litehedge.retraining.learner import Recipe
 from litehedge.retraining.service import Service, run_for_good, yield_to_others
 from litehedge.retraining.shadow import Hedging
-from litehedge.retraining.state import State, StateFile
+from litehedge.retraining.state import StateFile, lines_of
 from litehedge.retraining.triggers import Cause
 from litehedge.shelf.champion import opened
 from litehedge.shelf.home import home, stderr
@@ -32,7 +32,7 @@ from litehedge.shelf.policies import choose_policy
 from litehedge.store.bundled import tier_table
 from litehedge.store.durable import exclusive
 from litehedge.store.lake import Dataset, Lake
-from litehedge.units import instant_ns, iso_utc
+from litehedge.units import instant_ns
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -138,32 +138,10 @@ def status(as_json: Json = False) -> None:
     if as_json:
         write_json({"running": file.is_running, "state": state}, "-")
         return
-    for line in lines(state, is_running=file.is_running):
+    for line in lines_of(state, is_running=file.is_running):
         console.print(line, highlight=False, soft_wrap=True, markup=False)
     if state.verdict is not None and len(state.labels) == 2:
         _print_verdict(state.verdict, *state.labels)
-
-
-def lines(state: State, *, is_running: bool) -> list[str]:
-    """Say what the retraining is doing."""
-    found = []
-    if is_running and state.step:
-        found.append(f"{state.step}, {state.share:.0%} done, since {_when(state.began_ns)}")
-    elif is_running:
-        found.append("watching")
-    else:
-        found.append("nobody retrains or watches now: litehedge retrain --watch")
-    if state.next_ns and is_running:
-        found.append(f"the next retraining is due on {_when(state.next_ns)}")
-    if state.trouble:
-        found.append(f"the last one came to nothing: {state.trouble}")
-    if state.acted:
-        found.append(state.acted)
-    return found
-
-
-def _when(time_ns: int) -> str:
-    return iso_utc(time_ns)[:16].replace("T", " ")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import msgspec
 from litehedge.errors import DataError
 from litehedge.retraining.gate import Verdict
 from litehedge.store.durable import is_locked, write_whole
+from litehedge.units import iso_utc
 
 FOLDER: Final = "retraining"
 FILE: Final = "state.json"
@@ -35,6 +36,27 @@ class State(msgspec.Struct, frozen=True):
     verdict: Verdict | None = None
     verdict_ns: int = 0
     labels: list[str] = []
+
+
+def lines_of(state: State, *, is_running: bool) -> list[str]:
+    """Say what the retraining is doing, and what came of the last one."""
+    if is_running and state.step:
+        found = [f"{state.step}, {state.share:.0%} done, since {_when(state.began_ns)}"]
+    elif is_running:
+        found = ["watching"]
+    else:
+        found = ["nobody retrains or watches now: litehedge retrain --watch"]
+    if state.next_ns and is_running:
+        found.append(f"the next retraining is due on {_when(state.next_ns)}")
+    if state.trouble:
+        found.append(f"the last one came to nothing: {state.trouble}")
+    if state.acted:
+        found.append(state.acted)
+    return found
+
+
+def _when(time_ns: int) -> str:
+    return iso_utc(time_ns)[:16].replace("T", " ")
 
 
 class StateFile:

@@ -20,9 +20,11 @@ from nicegui import ui
 from litehedge.errors import LitehedgeError
 from litehedge.learning.kept import watch_in
 from litehedge.learning.watch import Fit
+from litehedge.ledger.scores import upper_first
 from litehedge.model import artefact
 from litehedge.model.artefact import Card
 from litehedge.model.policy_artefact import PolicyCard, load_policy_card
+from litehedge.retraining.state import StateFile, lines_of
 from litehedge.shelf.lineage import Standing
 from litehedge.shelf.models import model_folders, own_models
 from litehedge.shelf.policies import own_policies, policy_folders
@@ -54,6 +56,7 @@ class Shelf:
     standings: list[Standing]
     trouble: str  # why the registry cannot be read
     here: dict[str, Fit]  # by session: how its model fits its market
+    retraining: list[str]  # what it is doing, and what came of the last one
 
 
 async def models(home: Home, tools: Tools, session: str) -> None:
@@ -80,6 +83,7 @@ async def models(home: Home, tools: Tools, session: str) -> None:
                 _fits(shelf)
                 _next(tools, shelf)
                 _lineage(tools.lineage, shelf)
+                _retraining(shelf)
                 _more()
 
 
@@ -106,7 +110,23 @@ def read_shelf(tools: Tools) -> Shelf:
         standings = list(tools.lineage.standings())
     except LitehedgeError as error:
         trouble = f"{error.what}: {error.remedy}"
-    return Shelf(cards, policies, broken, own, _used(tools), standings, trouble, _here(tools))
+    return Shelf(
+        cards, policies, broken, own, _used(tools), standings, trouble, _here(tools),
+        doing(tools.root),
+    )  # fmt: skip
+
+
+def doing(root: Path) -> list[str]:
+    """Return what the retraining of this home folder does, and what the gate said last."""
+    file = StateFile(root)
+    try:
+        state = file.read()
+    except LitehedgeError as error:
+        return [error.what]
+    found = lines_of(state, is_running=file.is_running)
+    if state.verdict is not None and len(state.labels) == 2:
+        found.append(f"{state.labels[0]} against {state.labels[1]}: {state.verdict.words()}")
+    return found
 
 
 def _used(tools: Tools) -> dict[str, str]:
@@ -125,6 +145,14 @@ def _here(tools: Tools) -> dict[str, Fit]:
     """Return how the model of each session fits its market, where somebody looked."""
     found = {session.name: watch_in(session.folder) for session, _ in tools.sessions()}
     return {name: one for name, one in found.items() if one is not None}
+
+
+def _retraining(shelf: Shelf) -> None:
+    """Build the card of what learns on, and of what the gate in front of it said."""
+    with card("Learning on") as box:
+        box.props('data-card="retraining"')
+        for line in shelf.retraining:
+            words(upper_first(line), "hg-dim")
 
 
 def _fits(shelf: Shelf) -> None:
