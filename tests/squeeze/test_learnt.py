@@ -85,3 +85,14 @@ def test_nothing_beyond_a_bound_is_without_fault(which, value):
     allowed = le.LOWEST[which] <= value <= le.HIGHEST[which]
     assert (le.fault_of(some) == "") == allowed
     assert le.fault_of(some[:-1])
+
+
+@given(values(), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_sides_that_compete_are_never_more_likely_together_than_certain(learnt, total, share):
+    row = rows(1)[0]
+    row[fc.STATE_AT] = 0
+    hazards = row[fc.ONSET_AT : fc.PEAK_AT].reshape(2, -1)
+    hazards[0], hazards[1] = total * share, total * (1.0 - share)
+    after = le.corrected(row, learnt)[fc.ONSET_AT : fc.PEAK_AT].reshape(2, -1)
+    assert (after >= 0.0).all()
+    assert (after.sum(axis=0) <= max(le.MOST_HAZARD, total) + 1e-12).all()

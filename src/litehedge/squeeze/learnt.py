@@ -4,7 +4,8 @@ No weight is ever changed. The hazards of the onset move along a line of their l
 
     logit h' = PIVOT + slope (logit h - PIVOT) + shift,    slope > 0,
 
-one line for each side, so that within a bin the order of frames stays; the quantiles of severity
+one line for each side, so that within a bin the order of frames stays (but where both sides
+together are all but certain, and give way to one another); the quantiles of severity
 are read at another working level (`conformal`), below the target wider and above it narrower. The
 values that ship change nothing, to the last bit. What lies beyond the bounds is never taken up.
 """
@@ -45,6 +46,8 @@ far down, which widens an interval, and a little up. Costs are factors of what t
 and may rise further than they fall."""
 
 LARGEST_BPS: Final = math.exp(9.2)
+MOST_HAZARD: Final = 0.99
+"""Of both sides together in one bin."""
 _CLIP: Final = 1e-12
 _COLD: Final = float(fc.ForecastState.COLD)
 _MEDIAN: Final = int(np.flatnonzero(fc.SEVERITY_LEVELS == 0.5)[0])
@@ -97,11 +100,17 @@ def _correct_all(rows: Floats, values: Floats) -> None:
 def correct(row: Floats, values: Floats) -> None:
     """Correct a row in place; hazards that are 0, 1 or unknown stay so.
 
+    The sides compete: where both are so likely that their hazards would sum to more than
+    `MOST_HAZARD`, and to more than before, both give way in proportion.
+
     Shapes: `row` ``(N_FORECAST,)``; `values` as `NAMES`.
     """
     if not row[fc.STATE_AT] < _COLD:
         return
     levels = np.empty(fc.N_SEVERITY)
+    before = np.empty(N_ONSET)
+    for k in range(N_ONSET):
+        before[k] = row[fc.ONSET_AT + k] + row[fc.ONSET_AT + N_ONSET + k]
     for side in range(2):
         slope = values[SLOPE + 2 * side]
         shift = values[SHIFT + 2 * side]
@@ -128,3 +137,9 @@ def correct(row: Floats, values: Floats) -> None:
                 share = 1.0 - (1.0 - fc.SEVERITY_LEVELS[i]) * miss / TARGET
             most = max(levels[i], LARGEST_BPS)
             row[at + i] = min(severity_quantile(levels, fc.SEVERITY_LEVELS, share), most)
+    for k in range(N_ONSET):
+        at, other = fc.ONSET_AT + k, fc.ONSET_AT + N_ONSET + k
+        total, most = row[at] + row[other], max(MOST_HAZARD, before[k])
+        if total > most:
+            row[at] *= most / total
+            row[other] *= most / total
