@@ -18,6 +18,7 @@ from litehedge.errors import JournalError, UsageError
 from litehedge.learning.steps import Update, changes_of
 from litehedge.learning.watch import Fit
 from litehedge.squeeze import learnt as le
+from litehedge.store.durable import write_whole
 
 UPDATES: Final = "learning.jsonl"
 LESSON: Final = "lesson.json"
@@ -71,7 +72,7 @@ def keep(folder: Path, updates: Sequence[Update]) -> None:
     whole = path.exists() and path.stat().st_size > 0
     if whole and not path.read_bytes().endswith(b"\n"):
         cut = path.read_bytes().rpartition(b"\n")[0]
-        write(path, cut + b"\n" if cut else b"")
+        write_whole(path, cut + b"\n" if cut else b"")
     with path.open("ab") as file:
         for one in updates:
             file.write(msgspec.json.encode(one) + b"\n")
@@ -79,19 +80,9 @@ def keep(folder: Path, updates: Sequence[Update]) -> None:
         os.fsync(file.fileno())
 
 
-def write(path: Path, payload: bytes) -> None:
-    """Write a file whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
-        file.write(payload)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
 def offer(folder: Path, lesson: Lesson) -> None:
     """Leave for a session what it is to go by."""
-    write(folder / LESSON, msgspec.json.encode(lesson))
+    write_whole(folder / LESSON, msgspec.json.encode(lesson))
 
 
 def offered_in(folder: Path) -> Lesson | None:
@@ -101,7 +92,7 @@ def offered_in(folder: Path) -> Lesson | None:
 
 def say_watch(folder: Path, standing: Fit) -> None:
     """Leave how the model fits its market."""
-    write(folder / WATCH, msgspec.json.encode(standing))
+    write_whole(folder / WATCH, msgspec.json.encode(standing))
 
 
 def watch_in(folder: Path) -> Fit | None:
