@@ -234,12 +234,12 @@ def test_a_journal_of_other_settings_is_refused_in_words(litehedge, crashed, tmp
     with sqlite3.connect(journal) as other:
         [(header,)] = other.execute("select header from runs").fetchall()
         changed = json.loads(header)
-        changed["settings"]["model"]["expiry_days"] = 45.0
+        changed["settings"]["model"]["half_life_days"] = 45.0
         other.execute("update runs set header = ?", (json.dumps(changed),))
     other.close()
     told = litehedge("replay", journal)
     assert told.code == 2
-    assert "does not know: model.expiry_days" in told.err
+    assert "does not know: model.half_life_days" in told.err
 
 
 BAD = [
