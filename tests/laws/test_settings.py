@@ -219,7 +219,7 @@ def test_a_setting_in_the_wrong_section_is_recognised() -> None:
 
 def test_a_stranger_is_answered_with_what_there_is() -> None:
     [line] = complaints("[model]\nzzz = 1")
-    assert line == "litehedge.toml:2  model.zzz is not a setting. There are: learns, name."
+    assert line == "litehedge.toml:2  model.zzz is not a setting. There are: name, learns."
 
 
 def test_every_mistake_is_told_at_once() -> None:
