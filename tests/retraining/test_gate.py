@@ -35,6 +35,8 @@ from litehedge.retraining.outcome import Outcomes, better_at_equal_risk, draws_o
 from litehedge.retraining.shadow import watched
 from synthetic import T0
 
+pytestmark = pytest.mark.xdist_group("gate")  # what it prepares is prepared once
+
 TERMS = Terms()
 LEARNT_DAYS, NEW_DAYS, WATCHED_DAYS = 100, 60, 40
 FEW = ("labels shuffled", "features shifted", "future leaked", "signs flipped", "tiny data",

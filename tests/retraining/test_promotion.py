@@ -22,6 +22,8 @@ from litehedge.units import iso_utc
 from made_lakes import store
 from synthetic import T0
 
+pytestmark = pytest.mark.xdist_group("promotion")  # what it prepares is prepared once
+
 MADE_NS = T0 + 40 * DAY_NS
 NOW_NS = T0 + 80 * DAY_NS
 FRAME_S = 300

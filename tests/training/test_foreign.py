@@ -24,6 +24,8 @@ from made_lakes import store
 from networks import weights
 from synthetic import T0, Crash, market
 
+pytestmark = pytest.mark.xdist_group("foreign")  # what it prepares is prepared once
+
 EXAMPLE = Path(__file__).parents[2] / "docs" / "how-to" / "own_model.py"
 PLANNED = Plan(["ltc"], 1, 2, 3)
 

@@ -23,6 +23,8 @@ from made_lakes import store
 from made_parts import made_part
 from synthetic import T0, Crash, market
 
+pytestmark = pytest.mark.xdist_group("train-network")  # what it prepares is prepared once
+
 STEP = 5 * NS_PER_MINUTE
 EDGE = T0 + 16 * NS_PER_DAY
 END = T0 + 30 * NS_PER_DAY

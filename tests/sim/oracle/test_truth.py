@@ -18,6 +18,8 @@ from litehedge.sim.oracle.truth import Truth, live_minutes, true_hazards
 from litehedge.sim.study import warmed_world
 from litehedge.squeeze.labels import catalogue
 
+pytestmark = pytest.mark.xdist_group("truth")  # what it prepares is prepared once
+
 BEGIN_S = 1_767_571_200
 NS = 10**9
 DAY_MIN = 1440
