@@ -188,7 +188,11 @@ def test_a_group_is_dragged_with_all_that_it_holds(
     assert len(held) == 2
     group = page.locator(f"{FIRST_RULE} >> .hg-box > .hg-row .hg-grip")
     there = page.locator("[data-hg-rules] > [data-hg-key] >> nth=1 >> .hg-piece >> nth=0")
+    said = sentences(page)[0]
     drag(page, group, there, f"builder-{size}-group")
+    page.wait_for_function(  # the words come from the server, after what the hand moved
+        "old => document.querySelector('[data-hg-sentences] li').innerText !== old", arg=said
+    )
     page.wait_for_function(
         "() => document.querySelectorAll('[data-hg-rules] > [data-hg-key]')[1]"
         ".querySelector('.hg-box')"
