@@ -183,7 +183,7 @@ def test_a_group_is_dragged_with_all_that_it_holds(
     screen: Served, looking: Callable[..., Any], drag: Callable[..., None], size: str
 ) -> None:
     page = looking(screen, "/builder?rules=grouped", size)
-    page.wait_for_selector("[data-hg-sentences] li")
+    ready(page)
     held = page.locator(".hg-box .hg-piece .hg-say").all_inner_texts()
     assert len(held) == 2
     group = page.locator(f"{FIRST_RULE} >> .hg-box > .hg-row .hg-grip")
@@ -208,7 +208,7 @@ def test_a_whole_action_is_dragged_before_another(
     screen: Served, looking: Callable[..., Any], drag: Callable[..., None], size: str
 ) -> None:
     page = looking(screen, "/builder?rules=grouped", size)
-    page.wait_for_selector("[data-hg-sentences] li")
+    ready(page)
     said = sentences(page)
     second = page.locator("[data-hg-rules] > [data-hg-key] >> nth=1 >> .hg-head .hg-grip")
     drag(page, second, page.locator(f"{FIRST_RULE} >> .hg-head .hg-grip"), f"builder-{size}-action")
