@@ -45,6 +45,8 @@ RETRIES: Final = 8
 POLL_S: Final = 0.25
 REACH_S: Final = 5.0
 """How long an address has to answer."""
+HEAR_S: Final = 30.0
+"""How long the end of an item waits for the last of its news to arrive."""
 JOIN_S: Final = 40.0
 """How long a cluster that answered has to let us in."""
 
@@ -122,12 +124,12 @@ class Cluster:
             if (kept := kp.read(path)) is not None:
                 found[at] = kept[0]
                 done(at, kept[0])
-        ear = None if heard is None else self._ear.remote()
+        ear = None if heard is None else _Listener(ray, self._ear.remote(), heard)
         # As bytes: arrays out of Ray's store are read-only, other ones than kernels are given here.
         # In a list, so that a worker fetches it once, not for each item.
         about = (same_code(), uuid.uuid4().hex, [ray.put(_packed((work, begin, given)))])
         place = {
-            self._one.remote(about, _packed(item), ear): at
+            self._one.remote(about, _packed(item), ear and ear.actor): at
             for at, item in enumerate(items)
             if at not in found
         }
@@ -135,7 +137,8 @@ class Cluster:
         try:
             while waiting:
                 ready, waiting = ray.wait(waiting, timeout=POLL_S)
-                self._listen(ear, heard)
+                if ear is not None:
+                    ear.listen(POLL_S if waiting else HEAR_S)
                 for ref in ready:
                     at = place[ref]
                     found[at] = _opened(ray, ref, what)
@@ -148,7 +151,7 @@ class Cluster:
                     ray.cancel(ref, force=True)
             if ear is not None:
                 with suppress(Exception):
-                    ray.kill(ear)
+                    ray.kill(ear.actor)
         return [found[at] for at in range(len(items))]
 
     def forget(self) -> None:
@@ -174,15 +177,35 @@ class Cluster:
         self._mine.update(paths.values())
         return paths
 
-    def _listen(self, ear: Any, heard: Tell | None) -> None:
-        if ear is None or heard is None:
+
+class _Listener:
+    """Asks an `_Ear` for what was told; an answer that comes late is waited for, not lost."""
+
+    def __init__(self, ray: Any, actor: Any, heard: Tell) -> None:
+        self._ray = ray
+        self.actor = actor
+        self._heard = heard
+        self._asked: Any = None
+
+    def listen(self, wait_s: float) -> None:
+        if self._asked is not None and not self._take(wait_s):
             return
+        self._asked = self.actor.heard.remote()
+        self._take(wait_s)
+
+    def _take(self, wait_s: float) -> bool:
+        """Hand on the answer; False while there is none."""
+        ready, _ = self._ray.wait([self._asked], timeout=wait_s)
+        if not ready:
+            return False
+        asked, self._asked = self._asked, None
         try:
-            news = self._ray.get(ear.heard.remote(), timeout=REACH_S)
+            news = self._ray.get(asked)
         except self._ray.exceptions.RayError:
-            return  # the machine of the ear is lost: it begins anew elsewhere, results are safe
+            return True  # the machine of the ear is lost: it begins anew elsewhere
         for one in news:
-            heard(one)
+            self._heard(one)
+        return True
 
 
 class _Ear:
@@ -227,7 +250,7 @@ def _one(about: tuple[str, str, list[Any]], item: bytes, ear: Any) -> bytes:
         last: list[Any] = []
         result = _begun["work"](pickle.loads(item), lambda news: last.append(ear.tell.remote(news)))
         with suppress(Exception):
-            ray.wait(last[-1:], timeout=REACH_S)  # heard before the end
+            ray.wait(last[-1:], timeout=HEAR_S)  # heard before the end
         return _packed(result)
     except Exception as error:
         return _packed(_Failed(error))

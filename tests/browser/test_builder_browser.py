@@ -21,6 +21,10 @@ RESULT = "[data-hg-result][data-state=good]"
 LIES_THERE = (
     "at => !!at.closest('[data-hg-drop], [data-hg-rules]').querySelector(':scope > .hg-ghost')"
 )
+TAKES_HOLD = (  # SortableJS comes after the page; what it looks after has a mark of it
+    "() => [...document.querySelectorAll('[data-hg-drop], [data-hg-rules]')].every("
+    "at => Object.keys(at).some(key => key.startsWith('Sortable')))"
+)
 FIRST_RULE = "[data-hg-rules] > [data-hg-key] >> nth=0"
 
 
@@ -69,6 +73,7 @@ def centre(piece: Any) -> tuple[float, float]:
 
 
 def by_mouse(page: Any, grip: Any, target: Any, name: str = "") -> None:
+    page.wait_for_function(TAKES_HOLD)
     grip.scroll_into_view_if_needed()
     x, y = centre(grip)
     page.mouse.move(x, y)
@@ -85,6 +90,7 @@ def by_mouse(page: Any, grip: Any, target: Any, name: str = "") -> None:
 
 
 def by_touch(page: Any, grip: Any, target: Any, name: str = "") -> None:
+    page.wait_for_function(TAKES_HOLD)
     grip.scroll_into_view_if_needed()
     wire = page.context.new_cdp_session(page)
 
@@ -183,7 +189,7 @@ def test_a_group_is_dragged_with_all_that_it_holds(
     screen: Served, looking: Callable[..., Any], drag: Callable[..., None], size: str
 ) -> None:
     page = looking(screen, "/builder?rules=grouped", size)
-    ready(page)
+    page.wait_for_selector("[data-hg-sentences] li")
     held = page.locator(".hg-box .hg-piece .hg-say").all_inner_texts()
     assert len(held) == 2
     group = page.locator(f"{FIRST_RULE} >> .hg-box > .hg-row .hg-grip")
@@ -208,7 +214,7 @@ def test_a_whole_action_is_dragged_before_another(
     screen: Served, looking: Callable[..., Any], drag: Callable[..., None], size: str
 ) -> None:
     page = looking(screen, "/builder?rules=grouped", size)
-    ready(page)
+    page.wait_for_selector("[data-hg-sentences] li")
     said = sentences(page)
     second = page.locator("[data-hg-rules] > [data-hg-key] >> nth=1 >> .hg-head .hg-grip")
     drag(page, second, page.locator(f"{FIRST_RULE} >> .hg-head .hg-grip"), f"builder-{size}-action")
