@@ -25,6 +25,8 @@ TAKES_HOLD = (  # SortableJS comes after the page; what it looks after has a mar
     "() => [...document.querySelectorAll('[data-hg-drop], [data-hg-rules]')].every("
     "at => Object.keys(at).some(key => key.startsWith('Sortable')))"
 )
+# Header and bar of places lie over what a browser takes to be in view.
+INTO_VIEW = "at => { at.style.scrollMargin = '110px'; at.scrollIntoView({block: 'nearest'}) }"
 FIRST_RULE = "[data-hg-rules] > [data-hg-key] >> nth=0"
 
 
@@ -72,13 +74,25 @@ def centre(piece: Any) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
+def taken(page: Any) -> bool:
+    for _ in range(20):
+        if page.locator(".hg-ghost").count():
+            return True
+        page.wait_for_timeout(100)
+    return False
+
+
 def by_mouse(page: Any, grip: Any, target: Any, name: str = "") -> None:
     page.wait_for_function(TAKES_HOLD)
-    grip.scroll_into_view_if_needed()
-    x, y = centre(grip)
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 8, y + 8, steps=3)
+    for _ in range(3):  # what comes from the server may move the grip away under the hand
+        grip.evaluate(INTO_VIEW)
+        x, y = centre(grip)
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 8, y + 8, steps=3)
+        if taken(page):
+            break
+        page.mouse.up()
     for _ in range(100):  # near an edge the page scrolls meanwhile
         page.mouse.move(*centre(target), steps=12)
         page.wait_for_timeout(150)
@@ -89,9 +103,8 @@ def by_mouse(page: Any, grip: Any, target: Any, name: str = "") -> None:
     page.mouse.up()
 
 
-def by_touch(page: Any, grip: Any, target: Any, name: str = "") -> None:
+def by_touch(page: Any, grip: Any, target: Any, name: str = "", *, tries: int = 3) -> None:
     page.wait_for_function(TAKES_HOLD)
-    grip.scroll_into_view_if_needed()
     wire = page.context.new_cdp_session(page)
 
     def touch(kind: str, *points: tuple[float, float]) -> None:
@@ -100,9 +113,15 @@ def by_touch(page: Any, grip: Any, target: Any, name: str = "") -> None:
             {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]},
         )
 
-    x, y = centre(grip)
-    touch("touchStart", (x, y))
-    page.wait_for_timeout(60)
+    for left in reversed(range(tries)):  # as by mouse
+        grip.evaluate(INTO_VIEW)
+        x, y = centre(grip)
+        touch("touchStart", (x, y))
+        page.wait_for_timeout(60)
+        touch("touchMove", (x + 8, y + 8))
+        if taken(page) or not left:
+            break
+        touch("touchEnd")
     lowest = page.evaluate("innerHeight") - 90.0  # above the bar of places
     for _ in range(20):  # near an edge the page scrolls meanwhile
         tx, ty = centre(target)
@@ -171,7 +190,7 @@ def test_a_condition_is_dragged_by_touch(screen: Served, looking: Callable[..., 
     page = looking(screen, "/builder?rules=balanced", "phone")
     page.wait_for_selector("[data-hg-sentences] li")
     rule = page.locator("[data-hg-rules] > [data-hg-key] >> nth=1")
-    rule.scroll_into_view_if_needed()
+    rule.evaluate(INTO_VIEW)
     first, second = conditions(page, 1)
     pieces = rule.locator(".hg-piece")
     by_touch(page, pieces.nth(1).locator(".hg-grip"), pieces.nth(0), "builder-phone-drag")
@@ -241,10 +260,10 @@ def test_a_finger_on_the_words_scrolls_and_moves_nothing(
     page = looking(screen, "/builder?rules=balanced", "phone")
     page.wait_for_selector("[data-hg-sentences] li")
     rule = page.locator("[data-hg-rules] > [data-hg-key] >> nth=1")
-    rule.scroll_into_view_if_needed()
+    rule.evaluate(INTO_VIEW)
     had, said = conditions(page, 1), sentences(page)
     pieces = rule.locator(".hg-piece")
-    by_touch(page, pieces.nth(1).locator(".hg-say"), pieces.nth(0))
+    by_touch(page, pieces.nth(1).locator(".hg-say"), pieces.nth(0), tries=1)
     page.wait_for_timeout(500)
     assert conditions(page, 1) == had
     assert sentences(page) == said
