@@ -93,8 +93,9 @@ def by_mouse(page: Any, grip: Any, target: Any, name: str = "") -> None:
         if taken(page):
             break
         page.mouse.up()
-    for _ in range(100):  # near an edge the page scrolls meanwhile
-        page.mouse.move(*centre(target), steps=12)
+    for at in range(100):  # near an edge the page scrolls meanwhile; no hand is quite still
+        x, y = centre(target)
+        page.mouse.move(x, y + 4 * (at % 5 - 2), steps=12)
         page.wait_for_timeout(150)
         if target.evaluate(LIES_THERE):
             break
@@ -123,9 +124,9 @@ def by_touch(page: Any, grip: Any, target: Any, name: str = "", *, tries: int = 
             break
         touch("touchEnd")
     lowest = page.evaluate("innerHeight") - 90.0  # above the bar of places
-    for _ in range(20):  # near an edge the page scrolls meanwhile
+    for at in range(20):  # as by mouse
         tx, ty = centre(target)
-        ty = min(max(ty, 80.0), lowest)
+        ty = min(max(ty, 80.0), lowest) + 4 * (at % 5 - 2)
         for step in range(1, 13):
             touch("touchMove", (x + (tx - x) * step / 12, y + (ty - y) * step / 12))
             page.wait_for_timeout(25)
