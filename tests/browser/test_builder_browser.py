@@ -74,6 +74,12 @@ def centre(piece: Any) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
+def within(piece: Any, at: int) -> tuple[float, float]:
+    """Return points above and below the middle, by turns."""
+    box = piece.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] * (0.25 + 0.5 * (at % 2))
+
+
 def taken(page: Any) -> bool:
     for _ in range(20):
         if page.locator(".hg-ghost").count():
@@ -84,7 +90,7 @@ def taken(page: Any) -> bool:
 
 def by_mouse(page: Any, grip: Any, target: Any, name: str = "") -> None:
     page.wait_for_function(TAKES_HOLD)
-    for _ in range(3):  # what comes from the server may move the grip away under the hand
+    for _ in range(3):  # a slow page may miss the first one
         grip.evaluate(INTO_VIEW)
         x, y = centre(grip)
         page.mouse.move(x, y)
@@ -94,8 +100,7 @@ def by_mouse(page: Any, grip: Any, target: Any, name: str = "") -> None:
             break
         page.mouse.up()
     for at in range(100):  # near an edge the page scrolls meanwhile; no hand is quite still
-        x, y = centre(target)
-        page.mouse.move(x, y + 4 * (at % 5 - 2), steps=12)
+        page.mouse.move(*within(target, at), steps=12)
         page.wait_for_timeout(150)
         if target.evaluate(LIES_THERE):
             break
@@ -125,8 +130,8 @@ def by_touch(page: Any, grip: Any, target: Any, name: str = "", *, tries: int = 
         touch("touchEnd")
     lowest = page.evaluate("innerHeight") - 90.0  # above the bar of places
     for at in range(20):  # as by mouse
-        tx, ty = centre(target)
-        ty = min(max(ty, 80.0), lowest) + 4 * (at % 5 - 2)
+        tx, ty = within(target, at)
+        ty = min(max(ty, 80.0), lowest)
         for step in range(1, 13):
             touch("touchMove", (x + (tx - x) * step / 12, y + (ty - y) * step / 12))
             page.wait_for_timeout(25)
@@ -139,7 +144,7 @@ def by_touch(page: Any, grip: Any, target: Any, name: str = "", *, tries: int = 
 
 
 def ready(page: Any) -> str:
-    """Wait for the result of the test, and return it."""
+    """Wait for the result of the test, and return it; the page moves no more then."""
     page.wait_for_selector(RESULT, timeout=240_000)
     return str(page.inner_text(RESULT))
 
@@ -176,7 +181,7 @@ def test_a_condition_is_dragged_by_mouse_and_words_and_test_follow(
 
 def test_a_condition_is_dragged_between_rules(screen: Served, looking: Callable[..., Any]) -> None:
     page = looking(screen, "/builder?rules=balanced")
-    page.wait_for_selector("[data-hg-sentences] li")
+    ready(page)
     [kept], [_, second] = conditions(page, 0), conditions(page, 1)
     moved = page.locator("[data-hg-rules] > [data-hg-key] >> nth=1 >> .hg-piece >> nth=1")
     by_mouse(page, moved.locator(".hg-grip"), page.locator(f"{FIRST_RULE} >> .hg-piece >> nth=0"))
@@ -189,7 +194,7 @@ def test_a_condition_is_dragged_between_rules(screen: Served, looking: Callable[
 
 def test_a_condition_is_dragged_by_touch(screen: Served, looking: Callable[..., Any]) -> None:
     page = looking(screen, "/builder?rules=balanced", "phone")
-    page.wait_for_selector("[data-hg-sentences] li")
+    ready(page)
     rule = page.locator("[data-hg-rules] > [data-hg-key] >> nth=1")
     rule.evaluate(INTO_VIEW)
     first, second = conditions(page, 1)
@@ -209,7 +214,7 @@ def test_a_group_is_dragged_with_all_that_it_holds(
     screen: Served, looking: Callable[..., Any], drag: Callable[..., None], size: str
 ) -> None:
     page = looking(screen, "/builder?rules=grouped", size)
-    page.wait_for_selector("[data-hg-sentences] li")
+    ready(page)
     held = page.locator(".hg-box .hg-piece .hg-say").all_inner_texts()
     assert len(held) == 2
     group = page.locator(f"{FIRST_RULE} >> .hg-box > .hg-row .hg-grip")
@@ -234,7 +239,7 @@ def test_a_whole_action_is_dragged_before_another(
     screen: Served, looking: Callable[..., Any], drag: Callable[..., None], size: str
 ) -> None:
     page = looking(screen, "/builder?rules=grouped", size)
-    page.wait_for_selector("[data-hg-sentences] li")
+    ready(page)
     said = sentences(page)
     second = page.locator("[data-hg-rules] > [data-hg-key] >> nth=1 >> .hg-head .hg-grip")
     drag(page, second, page.locator(f"{FIRST_RULE} >> .hg-head .hg-grip"), f"builder-{size}-action")
@@ -246,7 +251,7 @@ def test_a_whole_action_is_dragged_before_another(
 
 def test_an_action_is_dragged_from_the_shelf(screen: Served, looking: Callable[..., Any]) -> None:
     page = looking(screen, "/builder?rules=grouped")
-    page.wait_for_selector("[data-hg-sentences] li")
+    ready(page)
     had = sentences(page)
     shelved = page.locator("[data-hg-new='does:never_above'] .hg-grip")
     by_mouse(page, shelved, page.locator(f"{FIRST_RULE} >> .hg-head .hg-grip"))
@@ -259,7 +264,7 @@ def test_a_finger_on_the_words_scrolls_and_moves_nothing(
     screen: Served, looking: Callable[..., Any]
 ) -> None:
     page = looking(screen, "/builder?rules=balanced", "phone")
-    page.wait_for_selector("[data-hg-sentences] li")
+    ready(page)
     rule = page.locator("[data-hg-rules] > [data-hg-key] >> nth=1")
     rule.evaluate(INTO_VIEW)
     had, said = conditions(page, 1), sentences(page)
@@ -274,7 +279,7 @@ def test_the_keyboard_moves_by_menu_and_the_focus_follows(
     screen: Served, looking: Callable[..., Any]
 ) -> None:
     page = looking(screen, "/builder?rules=balanced")
-    page.wait_for_selector("[data-hg-sentences] li")
+    ready(page)
     [had], [moved, stays] = conditions(page, 0), conditions(page, 1)
     menu = page.locator("[data-hg-rules] > [data-hg-key] >> nth=1 >> .hg-piece button >> nth=1")
     key = menu.get_attribute("data-hg-menu")
@@ -301,7 +306,7 @@ def test_a_mistake_stands_beside_its_field_and_what_was_typed_stays(
     screen: Served, looking: Callable[..., Any]
 ) -> None:
     page = looking(screen, "/builder?rules=balanced")
-    page.wait_for_selector("[data-hg-sentences] li")
+    ready(page)
     rule = page.locator(FIRST_RULE)
     rule.get_by_label("How much").fill("25 x")
     told = rule.get_by_role("alert").filter(visible=True)
@@ -318,7 +323,7 @@ def test_what_is_saved_is_what_the_commands_read(
     screen: Served, looking: Callable[..., Any], size: str
 ) -> None:
     page = looking(screen, "/builder?rules=cost-saver", size)
-    page.wait_for_selector("[data-hg-sentences] li")
+    ready(page)
     name = f"saved-{size}"
     page.get_by_label("Name of the file").fill(name)
     page.locator("[data-hg-new='does:hedge_at_least']").get_by_role("button").click()

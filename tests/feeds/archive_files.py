@@ -54,7 +54,8 @@ def as_parquet(table: pl.DataFrame) -> bytes:
 def as_zip(text: str, member: str) -> bytes:
     payload = io.BytesIO()
     with zipfile.ZipFile(payload, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(member, text)
+        # With the hour of writing, the names of tests would differ between their processes.
+        archive.writestr(zipfile.ZipInfo(member), text, zipfile.ZIP_DEFLATED)
     return payload.getvalue()
 
 

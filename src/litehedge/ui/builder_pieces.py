@@ -280,6 +280,7 @@ class Pieces:
         box.make_sortable(
             {"sort": sort, "forceFallback": True, "fallbackOnBody": True, "fallbackTolerance": 3,
              "fallbackClass": "hg-drag", "swapThreshold": 0.65, "emptyInsertThreshold": 12,
+             "invertedSwapThreshold": 1,  # or the middle of a piece elsewhere takes nothing
              "scrollSensitivity": 110},  # header and bar of places cover the edges
             on_end=self._acts.dropped, handle=HANDLE, group=group, ghost_class="hg-ghost",
         )  # fmt: skip
