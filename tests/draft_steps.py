@@ -5,7 +5,14 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from litehedge.hedge.quantities import QUANTITIES
+from litehedge.hedge.rules import Rules, tree_of
 from litehedge.ui import builder_model as bm
+from litehedge.ui.builder_text import draft_of_tree
+
+
+def draft_of(rules: Rules) -> bm.Draft:
+    draft, _ = draft_of_tree(tree_of(rules))
+    return draft
 
 
 def keys(draft: bm.Draft) -> list[int]:

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from draft_steps import keys, steps
+from draft_steps import draft_of, keys, steps
 from litehedge.ui import builder_model as bm
-from litehedge.ui.builder_text import draft_of
 from rule_files import rule_sets
 
 drafts = rule_sets().map(draft_of)

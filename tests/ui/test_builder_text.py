@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
-from draft_steps import steps
+from draft_steps import draft_of, steps
 from litehedge.errors import ConfigError
 from litehedge.hedge.quantities import QUANTITIES
 from litehedge.hedge.rule_reading import parse_rules, read_rules, rules_of
@@ -22,10 +22,10 @@ from rule_files import rule_sets
 
 @given(rule_sets())
 def test_a_draft_says_the_rules_that_it_was_made_of(rules: Rules) -> None:
-    assert read_rules(bt.tree_of_draft(bt.draft_of(rules)))[0] == rules
+    assert read_rules(bt.tree_of_draft(draft_of(rules)))[0] == rules
 
 
-@given(rule_sets().map(bt.draft_of), st.data())
+@given(rule_sets().map(draft_of), st.data())
 def test_a_saved_draft_is_read_as_itself(draft: bm.Draft, data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(0, 4))):
         draft = data.draw(steps(draft))
@@ -41,7 +41,7 @@ def test_a_saved_draft_is_read_as_itself(draft: bm.Draft, data: st.DataObject) -
     assert bt.rules_of_draft(saved) == bt.rules_of_draft(draft)
 
 
-@given(rule_sets().map(bt.draft_of), st.data())
+@given(rule_sets().map(draft_of), st.data())
 def test_a_draft_without_problems_parses_and_one_with_problems_does_not(
     draft: bm.Draft, data: st.DataObject
 ) -> None:
@@ -57,7 +57,7 @@ def test_a_draft_without_problems_parses_and_one_with_problems_does_not(
         assert parse_rules(str(bt.file_of(draft)), "mine.toml", "mine") == rules_of(tree)
 
 
-@given(rule_sets().map(bt.draft_of), st.data())
+@given(rule_sets().map(draft_of), st.data())
 def test_every_problem_names_a_field_that_is_there(draft: bm.Draft, data: st.DataObject) -> None:
     for _ in range(5):
         draft = data.draw(steps(draft))
@@ -80,7 +80,7 @@ def test_every_problem_names_a_field_that_is_there(draft: bm.Draft, data: st.Dat
 
 @given(rule_sets())
 def test_sentences_are_those_of_the_core(rules: Rules) -> None:
-    draft = bm.change_file(bt.draft_of(rules), name="mine")
+    draft = bm.change_file(draft_of(rules), name="mine")
     assume(not bt.problems(draft))
     assert [text for _, text in bt.sentences(draft)] == words_of(rules)
 

@@ -8,16 +8,15 @@ engine's to say (`succession`). Whatever goes wrong here, the session goes on wi
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 from litehedge.effects import Effect, ModelChange
 from litehedge.engine_state import State
 from litehedge.errors import ArtefactError, LitehedgeError
 from litehedge.live.funnel import Funnel
+from litehedge.live.offering import LOOK_S, Offering
 from litehedge.market import events as ev
 from litehedge.model import artefact
 from litehedge.model.artefact import Artefact
@@ -28,7 +27,6 @@ from litehedge.units import iso_utc
 log = logging.getLogger("litehedge.live")
 
 END_S: Final = 5.0
-LOOK_S: Final = 5.0
 RETRY_LOOKS: Final = 12
 """A model that could not be used is tried again after so many looks."""
 
@@ -45,7 +43,7 @@ class Candidate(NamedTuple):
     why: str
 
 
-class Following:
+class Following(Offering):
     """Offers the champion to a running session. Use it as a context manager.
 
     Parameters
@@ -60,34 +58,19 @@ class Following:
         self, state: State, funnel: Funnel, find: Callable[[], Candidate | None],
         look_s: float = LOOK_S,
     ) -> None:  # fmt: skip
+        # A registry on a server may hang.
+        super().__init__("champion", "a new champion", funnel, look_s, END_S)
         fixed, history = state.fixed, state.history
         if history is None:
             raise ValueError("a session that follows keeps its history")
         self._frame_ns, self._phases, self._history = fixed.frame_ns, fixed.per_frame, history
-        self._funnel = funnel
         self._find = find
-        self._look_s = look_s
         self._serving = fixed.forecaster.id
         self._offered = self._serving
         self._is_troubled = False
         self._failed = ""
         self._looks_left = 0
         self._minds: dict[str, Mind] = {}
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="champion", daemon=True)
-
-    def __enter__(self) -> Self:
-        """Begin to look."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:  # fmt: skip
-        """Look no more."""
-        self._ends.set()
-        self._thread.join(END_S)  # a registry on a server may hang
 
     def __call__(self, event: ev.AnyEvent, effects: list[Effect]) -> None:
         """Note which model serves; an observer of the run."""
@@ -98,15 +81,6 @@ class Following:
     def mind(self, offered: ev.ModelOffered) -> Mind | None:
         """Return the model that an offer speaks of; it belongs to the engine from then on."""
         return self._minds.pop(offered.model_id, None)
-
-    def _run(self) -> None:
-        while not self._ends.wait(self._look_s):
-            if not self._funnel.given_ns():
-                continue  # it warms up: there is nothing to live through yet
-            try:
-                self.look()
-            except Exception:  # nothing of this may end, or stall, the guarding
-                log.exception("looking for a new champion failed")
 
     def look(self) -> None:
         """Look once; offer what should serve and does not."""

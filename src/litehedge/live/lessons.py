@@ -7,24 +7,20 @@ Whatever goes wrong here, the session goes on by what it has.
 from __future__ import annotations
 
 import logging
-import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
 
 from litehedge.effects import Effect, ModelChange
 from litehedge.engine_state import State
 from litehedge.learning.kept import offered_in, watch_in
 from litehedge.live.funnel import Funnel
+from litehedge.live.offering import LOOK_S, Offering
 from litehedge.market import events as ev
 from litehedge.squeeze.learnt import SHIPPED
 
 log = logging.getLogger("litehedge.live")
 
-LOOK_S: Final = 5.0
 
-
-class Lessons:
+class Lessons(Offering):
     """Offers to a session what was learnt from it. Use it as a context manager.
 
     Parameters
@@ -40,43 +36,18 @@ class Lessons:
     def __init__(
         self, state: State, funnel: Funnel, folder: Path, *, is_used: bool, look_s: float = LOOK_S
     ) -> None:
+        super().__init__("lessons", "what was learnt", funnel, look_s)
         self._serving = state.fixed.forecaster.id
         self._in_force = SHIPPED
         self._watch = ""
-        self._funnel = funnel
         self._folder = folder
         self._is_used = is_used
-        self._look_s = look_s
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lessons", daemon=True)
-
-    def __enter__(self) -> Self:
-        """Begin to look."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:  # fmt: skip
-        """Look no more."""
-        self._ends.set()
-        self._thread.join()
 
     def __call__(self, event: ev.AnyEvent, effects: list[Effect]) -> None:
         """Note which model serves; an observer of the run."""
         for effect in effects:
             if isinstance(effect, ModelChange):
                 self._serving, self._in_force = effect.after, SHIPPED
-
-    def _run(self) -> None:
-        while not self._ends.wait(self._look_s):
-            if not self._funnel.given_ns():
-                continue  # it warms up
-            try:
-                self.look()
-            except Exception:  # nothing of this may end, or stall, the guarding
-                log.exception("looking for what was learnt failed")
 
     def look(self) -> None:
         """Look once; offer what is new of the model that serves."""

@@ -305,7 +305,7 @@ def _in_segment(values: Floats, ends: Ints, frame_ns: int, side: Side) -> Iterat
         peak_price = float(low[peak] if side == "long" else high[peak])
         later = peak + retrace_frames
         retrace = np.nan
-        if later < close.size:
+        if later < close.size and move > 0.0:
             retrace = sign * np.log(close[later] / peak_price) / move
         lasted = max(QUIET_MINUTES, (peak - onset) * minutes)
         during = slice(onset, end + 1)

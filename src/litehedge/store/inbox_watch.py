@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
+
+from litehedge.store.looking import Looking
 
 log = logging.getLogger("litehedge.store")
 
@@ -20,7 +20,7 @@ LOOK_S: Final = 0.02
 TROUBLE_S: Final = 1.0  # between looks while the file cannot be read
 
 
-class InboxWatch:
+class InboxWatch(Looking):
     """Calls `wake` soon after a command was written. Use it as a context manager.
 
     Parameters
@@ -34,24 +34,10 @@ class InboxWatch:
     """
 
     def __init__(self, path: Path, wake: Callable[[], object], look_s: float = LOOK_S) -> None:
+        super().__init__("inbox")
         self._path = path
         self._wake = wake
         self._look_s = look_s
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="inbox", daemon=True)
-
-    def __enter__(self) -> Self:
-        """Begin to look."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:  # fmt: skip
-        """Look no more."""
-        self._ends.set()
-        self._thread.join()
 
     def _run(self) -> None:
         is_failing = False

@@ -22,7 +22,6 @@ from litehedge.hedge.rules import (
     Rule,
     Rules,
     to_toml,
-    tree_of,
 )
 from litehedge.settings import read_toml, shown_value
 from litehedge.store.bundled import preset_names
@@ -102,12 +101,6 @@ def _part_tree(part: Part) -> Any:
         return part.quantity
     values = list(part.values) if part.comparator == "between" else part.values[0]
     return {"quantity": part.quantity, part.comparator.replace(" ", "_"): values}
-
-
-def draft_of(rules: Rules) -> Draft:
-    """Return rules as a draft; reading it gives the same rules."""
-    draft, _ = draft_of_tree(tree_of(rules))
-    return draft
 
 
 def draft_of_text(text: str, name: str) -> tuple[Draft, list[str]]:
