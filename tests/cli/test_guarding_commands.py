@@ -150,7 +150,7 @@ def test_paper_goes_on_while_the_server_of_its_journal_is_gone(
     place, told = Served(server_url(pg_url), "paper"), []
     aside = threading.Thread(target=stop_for_a_while, args=(pg_server, place, told))
     aside.start()
-    done = litehedge("paper", "--host", fake.url, "--leverage", "10", "--for", "6s", *QUICK)
+    done = litehedge("paper", "--host", fake.url, "--leverage", "10", "--for", "20s", *QUICK)
     aside.join()
     assert done.code == 0, done.err
     assert told
